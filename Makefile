@@ -1,0 +1,45 @@
+# The same targets on a laptop and in CI. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.13
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup test check format lock demo clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || { \
+	  echo "make: Python 3.13 is missing: '$(PYTHON)' does not start one."; \
+	  echo "      Install it (https://www.python.org/downloads/, 'pyenv install 3.13' or 'uv python install 3.13'),"; \
+	  echo "      or name it: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+setup: $(STAMP) ## make .venv with the hashed pins
+
+test: $(STAMP) ## set up, then run all tests
+	$(BIN)/python -m pytest -n auto
+
+check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 0 tests/test_project.py
+
+format: $(STAMP) ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## compile requirements*.txt from their .in files
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+
+demo: $(STAMP) ## the whole way, on local stand-ins
+	$(BIN)/python -m emulators.demo
+
+clean: ## remove what make made
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Pigment exports to ADLS Gen2."""

@@ -1,0 +1,47 @@
+"""The log events, by name: one JSON object as the message, `event` first, so that a query finds each by its name.
+
+The worker forwards log messages but no extra fields, so everything an alert or a person needs stands in the message.
+Adding or renaming an event changes `docs/events.md` and the alert queries: a test holds them together.
+"""
+
+import json
+import logging
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+_LOG = logging.getLogger("pigment_export")
+
+
+class Event(StrEnum):
+    """Every event that the app logs."""
+
+    EXPORT_ENDED = "export_ended"  # a receipt became final: state, rows, bytes, class, who, remedy
+    EXPORT_RETRYING = "export_retrying"  # a try failed and comes again: class, reason, who, remedy
+    RUN_STARTED = "run_started"  # a run was claimed: run_id, trigger, exports
+    RUN_ENDED = "run_ended"  # its result was written: succeeded, failed, held
+    TRIGGER_FAILED = "trigger_failed"  # a schedule or a call could not start a run: a broken catalog
+    POISON_RECORDED = "poison_recorded"  # a message gave up: its export was settled
+    MESSAGE_DROPPED = "message_dropped"  # a message that names no run or export that is there
+    FRESHNESS = "freshness"  # hours since each export last succeeded, from `tend`
+    TENDED = "tended"  # `tend` passed: what it healed, ended and swept
+    TEND_FAILED = "tend_failed"  # what one run raised while it was tended
+    DAY_HAS_TWO_FILES = "day_has_two_files"  # the path template was changed within a day
+    SECRET_NEAR_EXPIRY = "secret_near_expiry"  # noqa: S105 - a name, not a secret
+    SWEEP_LEFT = "sweep_left"  # a staged file could not be removed: the sweep will
+
+
+def log(event: Event, /, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log one event as a JSON object.
+
+    Args:
+        event: its name; stands first.
+        level: a `logging` level; alerts go by `event` and fields, people read by level.
+        **fields: JSON values; datetimes are written in ISO 8601, other values as their text.
+    """
+    if _LOG.isEnabledFor(level):
+        _LOG.log(level, "%s", json.dumps({"event": event, **fields}, default=_text, ensure_ascii=False))
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
