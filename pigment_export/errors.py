@@ -61,9 +61,7 @@ class ConfigurationError(ExportError):
 
     def __init__(self, problems: Sequence[str], *, code: str = "configuration") -> None:
         self.problems = tuple(problems)
-        super().__init__(
-            Cause(code, "\n".join(self.problems), Who.CATALOG, "correct each line above and start again")
-        )
+        super().__init__(Cause(code, "\n".join(self.problems), Who.CATALOG, "correct each line above and start again"))
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
@@ -74,11 +72,18 @@ class PermanentError(ExportError):
 
 
 class RetryableError(ExportError):
-    """The same request may succeed later."""
+    """The same request may succeed later.
 
-    def __init__(self, cause: Cause, *, retry_after_seconds: float | None = None) -> None:
+    Args:
+        cause: what went wrong.
+        retry_after_seconds: how long the other side asked to wait, if it did.
+        rate_limited: the other side counts requests: worth waiting for, whatever patience is left.
+    """
+
+    def __init__(self, cause: Cause, *, retry_after_seconds: float | None = None, rate_limited: bool = False) -> None:
         super().__init__(cause)
         self.retry_after_seconds = retry_after_seconds
+        self.rate_limited = rate_limited
 
 
 class ConflictError(ExportError):

@@ -1,6 +1,6 @@
-"""The log events, by name: one JSON object as the message, `event` first, so that a query finds each by its name.
+"""The log events, by name: one JSON object as the message, `event` first, so that a query finds each.
 
-The worker forwards log messages but no extra fields, so everything an alert or a person needs stands in the message.
+The worker forwards log messages but no extra fields, so all that an alert or a person needs is in the message.
 Adding or renaming an event changes `docs/events.md` and the alert queries: a test holds them together.
 """
 

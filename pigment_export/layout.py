@@ -1,0 +1,176 @@
+"""Where everything lies in the lake: path templates, run ids, and the names of records. Pure.
+
+Names that begin with `_` are skipped by Spark, Synapse, Fabric and Hive, and only published files end in `.csv`:
+so no reader ever picks up a staged file, a held one or a record.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+_PLACEHOLDERS = ("name", "date", "instant", "run_id")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=-]*[A-Za-z0-9_=-])?")
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}")
+_ALLOWED = (
+    "a path is made of letters, digits, '.', '_', '=' and '-' between single '/'; "
+    "no part of it may begin with '_' or '.' (readers skip those) or end with '.'"
+)
+LONGEST_PATH = 512  # characters of a template or root; the service takes 1,024 for a whole path
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant as paths and run ids carry it: UTC, whole seconds, sorted as text as in time."""
+    return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def new_run_id(claimed_at: datetime, nonce: str) -> str:
+    """A run's id: the instant of its claim, then 16 hexadecimal digits that nobody can guess."""
+    return f"{instant_text(claimed_at)}-{nonce}"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a text has the form of a run id: only such a text may become part of a path."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def root_problems(root: str) -> list[str]:
+    """What is wrong with a `DATA_LAKE_ROOT`; nothing where it may be used."""
+    if root == "" or (len(root) <= LONGEST_PATH and all(map(_SEGMENT.fullmatch, root.split("/")))):
+        return []
+    return [
+        f"{root!r} is not a folder path: letters, digits, '.', '_', '=' and '-' between single '/', none at the ends"
+    ]
+
+
+def template_problems(template: str) -> list[str]:
+    """What is wrong with an `EXPORT_PATH` template; nothing where it may be used."""
+    problems = []
+    used = _PLACEHOLDER.findall(template)
+    unknown = sorted(set(used) - set(_PLACEHOLDERS))
+    if unknown:
+        allowed = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
+        problems.append(f"unknown placeholder {{{unknown[0]}}}: allowed are {allowed}")
+    segments = template.split("/")
+    if not _has_own_folder(segments):
+        problems.append("a folder that is just {name} must come before any other placeholder: each export has its own")
+    if not {"date", "instant", "run_id"} & set(used):
+        problems.append("one of {date}, {instant}, {run_id} is needed: else every day would overwrite the last")
+    if not template.endswith(".csv"):
+        problems.append("the file's name must end in .csv: readers and sweeps tell files by it")
+    plain = _PLACEHOLDER.sub("x", template)
+    if len(template) > LONGEST_PATH or not all(map(_SEGMENT.fullmatch, plain.split("/"))):
+        problems.append(_ALLOWED)
+    return problems
+
+
+def _has_own_folder(segments: list[str]) -> bool:
+    if "{name}" not in segments[:-1]:
+        return False
+    return not _PLACEHOLDER.search("/".join(segments[: segments.index("{name}")]))
+
+
+def replaces(template: str) -> bool:
+    """Whether files of this template replace each other: one a day; else every run keeps its own."""
+    return not {"instant", "run_id"} & set(_PLACEHOLDER.findall(template))
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one export of one run goes.
+
+    Attributes:
+        folder: the export's folder, with its staged and held files and `_latest.json`.
+        path: the file.
+        replaces: whether a newer fetch may replace what is there.
+    """
+
+    folder: str
+    path: str
+    replaces: bool
+
+    def staged(self, run_id: str, nonce: str) -> str:
+        """Where one try of one run writes, out of every reader's sight."""
+        return f"{self.folder}/_{run_id}.{nonce}.partial"
+
+    def held(self, run_id: str, nonce: str) -> str:
+        """Where a whole file waits for a person to decide."""
+        return f"{self.folder}/_held/{run_id}.{nonce}.held"
+
+    @property
+    def latest(self) -> str:
+        """The record of the newest good file."""
+        return f"{self.folder}/_latest.json"
+
+
+def parent(path: str) -> str:
+    """The folder that a path lies in."""
+    return path.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The names of everything below one root.
+
+    Args:
+        root: `DATA_LAKE_ROOT`; empty for the file system's own root.
+        template: `EXPORT_PATH`, checked by `template_problems`.
+    """
+
+    root: str
+    template: str
+
+    def destination(self, name: str, *, snapshot_date: date, run_id: str) -> Destination:
+        """Where an export of a run goes; `{instant}` is that of the run's claim."""
+        values = {"name": name, "date": snapshot_date.isoformat(), "instant": run_id[:16], "run_id": run_id}
+        segments = self.template.split("/")
+        folder = "/".join([*segments[: segments.index("{name}")], name])
+        return Destination(
+            folder=self._below(folder),
+            path=self._below(_PLACEHOLDER.sub(lambda match: values[match[1]], self.template)),
+            replaces=replaces(self.template),
+        )
+
+    def claim(self, key: str) -> str:
+        """The claim of a key, whatever characters it has."""
+        return self._below(f"_runs/_keys/{hashlib.sha256(key.encode()).hexdigest()}.json")
+
+    def run(self, run_id: str) -> "RunFolder":
+        """The folder of a run, found by the day in its id."""
+        day = datetime.strptime(run_id[:8], "%Y%m%d").replace(tzinfo=UTC).date()
+        return RunFolder(self._below(f"_runs/dt={day.isoformat()}/{run_id}"))
+
+    def _below(self, path: str) -> str:
+        return f"{self.root}/{path}" if self.root else path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The records of one run."""
+
+    path: str
+
+    @property
+    def plan(self) -> str:
+        """What the run exports, and where to."""
+        return f"{self.path}/run.json"
+
+    def receipt(self, name: str) -> str:
+        """What one export came to."""
+        return f"{self.path}/receipts/{name}.json"
+
+    def name_of(self, path: str) -> str | None:
+        """The export whose receipt lies at a path; None where it is no receipt."""
+        name, dot, ending = path.removeprefix(f"{self.path}/receipts/").partition(".json")
+        return name if path == self.receipt(name) and dot and not ending else None
+
+    @property
+    def result(self) -> str:
+        """What the run came to, written when the last receipt is there."""
+        return f"{self.path}/result.json"
+
+    @property
+    def success(self) -> str:
+        """The marker that every export succeeded, for readers who wait for one."""
+        return f"{self.path}/_SUCCESS"
