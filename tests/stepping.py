@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from pigment_export.errors import Cause, RetryableError, Who
+from pigment_export.errors import Cause, ExportError, RetryableError, Who
 
 OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NOBODY, "wait")
 
@@ -65,7 +66,8 @@ class Striking:
         if number != self._at:
             return call()
         if self._applied:
-            call()
+            with suppress(ExportError):  # whatever the answer would have been, it never arrives
+                call()
         if self._kill:
             self._dead = True
             raise Killed
