@@ -1,1 +1,14 @@
-"""Pigment exports to ADLS Gen2."""
+"""Pigment exports to ADLS Gen2: a file in the lake is whole and proven, or not there.
+
+The map, from the outside in (docs/architecture.md has the picture; a test holds imports to it):
+
+- `cli`: what a person types and sees. `wiring`: settings and identity to ready parts.
+- `runs`: a run, planned and delivered. `delivery`: the steps of one export. `settling`: its records made to agree.
+  `staging`: its file before anybody sees it. `transfer`: its bytes.
+- `pigment`, over `http2`, `frames` and `inflate`: Pigment's API. `lake`, `records`, `storage_errors`: ADLS Gen2.
+  `vault`: Key Vault. `folder`: a local folder. `catalog`, `settings`: what people configure.
+- Pure rules: `decisions`, `plan`, `receipts`, `descriptions`, `layout`, `ports`, `exports`, `options`, `integrity`,
+  `guards`, `answers`, `deadline`, `events`, `errors`.
+"""
+
+__version__ = "0.1.0"

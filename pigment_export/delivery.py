@@ -21,8 +21,8 @@ from pigment_export.errors import (
     RetryableError,
     Who,
 )
-from pigment_export.exports import Export
-from pigment_export.guards import Guards, verdict
+from pigment_export.exports import Export, delimiter_of
+from pigment_export.guards import Guards, objection
 from pigment_export.layout import parent
 from pigment_export.plan import Plan, PlannedExport
 from pigment_export.ports import Files, Found, Records
@@ -122,13 +122,14 @@ class Delivery:
         """Fetch into a staged file that describes itself; with the guards' objection, if they have one."""
         export = self._planned.export
         with self._fetch(export, self._deadline) as source:
-            moved = transfer(source, staged, delimiter=export.delimiter, progress=self._progress)
+            moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress)
         inspection = moved.inspection
         latest = self._settling.latest()
-        objection = verdict(
+        objected = objection(
             Guards(export.minimum_rows, export.maximum_shrink, export.columns),
-            inspection,
-            latest.file.rows if latest else None,
+            rows=inspection.rows,
+            columns=inspection.columns,
+            latest_rows=latest.file.rows if latest else None,
         )
         mine = Description(
             run_id=self._plan.run_id,
@@ -146,13 +147,10 @@ class Delivery:
             notes=tuple(map(str, inspection.notes)),
         )
         staged.describe(mine)
-        held = objection and Cause(
-            "held_by_guard",
-            objection,
-            Who.EXPORT_OWNER,
-            "look at the held file: release it if it is right; else mend Pigment or the key's access and run again",
-        )
-        return mine, inspection.columns, held or None
+        if objected is None:
+            return mine, inspection.columns, None
+        remedy = "look at the held file: release it if it is right; else mend Pigment or the key's access and run again"
+        return mine, inspection.columns, Cause("held_by_guard", objected, Who.EXPORT_OWNER, remedy)
 
     def _publish(self, staged: StagedFile, mine: Description, columns: tuple[str, ...], held: Cause | None) -> Standing:
         destination = self._planned.destination.path

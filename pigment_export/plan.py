@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from pigment_export.exports import Export
+from pigment_export.exports import Export, from_json, to_json
 from pigment_export.layout import Destination, Layout, RunFolder, is_run_id
 
 LATE_SECONDS = 3600  # past the end of its day, a fetch may still replace: a run claimed shortly before midnight
@@ -88,7 +88,7 @@ class Plan:
             "expires_at": self.expires_at.isoformat(),
             "exports": [
                 {
-                    "definition": planned.export.to_json(),
+                    "definition": to_json(planned.export),
                     "folder": planned.destination.folder,
                     "path": planned.destination.path,
                     "replaces": planned.destination.replaces,
@@ -184,6 +184,6 @@ def new_plan(
 
 def _planned(entry: Mapping[str, Any]) -> PlannedExport:
     return PlannedExport(
-        Export.from_json(entry["definition"]),
+        from_json(entry["definition"]),
         Destination(folder=entry["folder"], path=entry["path"], replaces=entry["replaces"]),
     )

@@ -11,6 +11,7 @@ from pigment_export.decisions import is_ours
 from pigment_export.descriptions import Description, Latest
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 from pigment_export.events import Event, log
+from pigment_export.exports import delimiter_of
 from pigment_export.integrity import HEADER_BYTES, Inspector
 from pigment_export.plan import Plan, PlannedExport
 from pigment_export.ports import Files, Found, Record, Records
@@ -265,7 +266,7 @@ class Settling:
             head = self._deadline.retry(lambda: self._files.read(path, HEADER_BYTES, etag))
         except (ConflictError, MissingError):
             return None
-        inspector = Inspector(self._export.delimiter)
+        inspector = Inspector(delimiter_of(self._export))
         inspector.update(head)
         return inspector.finish().columns
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pigment_export.exports import Export
+from pigment_export.exports import Export, from_json
 from tests.fakes import FakeLake
 
 from pigment_export.deadline import Deadline
@@ -63,7 +63,7 @@ class World:
 
     def __init__(self, **definition: Any) -> None:
         self.lake = FakeLake(now=BEGAN)
-        self.export = Export.from_json({**DEFINITION, **definition})
+        self.export = from_json({**DEFINITION, **definition})
         self._nonces = itertools.count()
         self.bodies: set[bytes] = set()
         self._newest: dict[str, datetime] = {}

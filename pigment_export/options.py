@@ -1,0 +1,231 @@
+"""Pigment's export options, kind by kind, in Pigment's own names. Pure.
+
+Source: Pigment's OpenAPI document (v1-external). What the lake wants is the default and is always sent: ISO dates, a
+dot in decimals, UTF-8 without a BOM, semicolons. What is not set otherwise is not sent.
+"""
+# ruff: noqa: N815 - the fields bear Pigment's own names
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
+
+DEEPEST_FILTER = 50  # levels of And and Or: far more than a person writes, far fewer than a parser's stack
+LARGEST_INTEGER = 2**63 - 1  # what Pigment's integers hold; and a number of any length would not even become JSON
+_UUID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")
+
+
+def _uuid_text(value: str) -> str:
+    found = _UUID.fullmatch(value.strip().lower())
+    if found is None:
+        raise ValueError("not an id: Pigment's are UUIDs, as 44444444-4444-4444-8444-444444444444")
+    return "-".join(found.groups())
+
+
+def _comparable(value: Any) -> Any:
+    """Refuse what JSON has no word for, before four types of number and text each complain of it."""
+    fits = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int)
+    if not fits or (isinstance(value, int) and abs(value) > LARGEST_INTEGER):
+        raise ValueError('a filter compares with text, a number, true or false; write a date as text: "2026-01-31"')
+    return value
+
+
+def _bounded_depth(value: Any) -> Any:
+    """Refuse a filter that is nested too deep, before anything recurses into it."""
+    level = [value]
+    for _ in range(DEEPEST_FILTER):
+        level = [
+            child
+            for node in level
+            if isinstance(node, dict)
+            for key in ("and", "or")
+            if isinstance(node.get(key), list | tuple)
+            for child in node[key]
+        ]
+        if not level:
+            return value
+    raise ValueError(f"filters may be nested {DEEPEST_FILTER} deep")
+
+
+Id = Annotated[str, AfterValidator(_uuid_text), WithJsonSchema({"type": "string", "format": "uuid"})]
+"""A UUID, as lower-case text with dashes."""
+Ids = Annotated[tuple[Id, ...], Field(strict=False)]  # TOML and JSON have lists, never tuples
+NotEmpty = Field(json_schema_extra={"minItems": 1})
+Text = Annotated[str, Field(min_length=1)]
+
+type DateFormat = Literal["Iso8601", "Legacy"]  # `Legacy` differs by kind, `Iso8601` is 2054-01-21
+type FieldDelimiter = Literal["Semicolon", "Comma"]
+type DecimalSeparator = Literal["Dot", "Comma"]
+type Encoding = Literal["Utf8WithoutBom", "Utf8WithBom"]
+
+_SOURCES: Mapping[str, str] = {"DimensionField": "dimension", "ValueField": "metric"}
+
+DELIMITERS: Mapping[FieldDelimiter, bytes] = {"Semicolon": b";", "Comma": b","}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class DimensionFilter(_Model):
+    """Rows of some items of a dimension."""
+
+    dimensionId: Id
+    """The dimension."""
+    modalityIds: Annotated[Ids, NotEmpty]
+    """Its items to keep; to keep all, leave the filter out."""
+
+
+class FilterCondition(_Model):
+    """A comparison."""
+
+    type: Literal["LessThan", "LessThanOrEqual", "Equal", "NotEqual", "GreaterThan", "GreaterThanOrEqual", "IsNotBlank"]
+    """How to compare."""
+    value: Annotated[str | int | float | bool, BeforeValidator(_comparable)] | None = None
+    """What to compare to: of the metric's own type. `IsNotBlank` takes none, every other type needs one."""
+
+    @model_validator(mode="after")
+    def _value_fits_type(self) -> Self:
+        if (self.value is None) != (self.type == "IsNotBlank"):
+            raise ValueError(
+                "IsNotBlank takes no value" if self.type == "IsNotBlank" else f"{self.type} needs a value to compare to"
+            )
+        return self
+
+
+class ValueFilter(_Model):
+    """Rows by the value of a metric."""
+
+    metricId: Id
+    """The metric."""
+    condition: FilterCondition
+    """What its value must fulfil."""
+
+
+class ExportFilter(_Model):
+    """A filter, or filters of filters: the field named after `type` is set, and no other."""
+
+    type: Literal["And", "Or", "Dimension", "Value"]
+    """Which of the other fields is set."""
+    and_: Annotated[tuple["ExportFilter", ...], Field(strict=False), NotEmpty] | None = Field(None, alias="and")
+    """Filters that must all hold."""
+    or_: Annotated[tuple["ExportFilter", ...], Field(strict=False), NotEmpty] | None = Field(None, alias="or")
+    """Filters of which one must hold."""
+    dimension: DimensionFilter | None = None
+    """Items of a dimension to keep."""
+    value: ValueFilter | None = None
+    """What a metric's value must be."""
+
+    @model_validator(mode="after")
+    def _field_fits_type(self) -> Self:
+        fields = {"And": self.and_, "Or": self.or_, "Dimension": self.dimension, "Value": self.value}
+        used = [name for name, value in fields.items() if value is not None]
+        if used != [self.type]:
+            raise ValueError(f"type {self.type} needs the field {self.type.lower()!r}, and no other")
+        return self
+
+
+class PropertyFilter(_Model):
+    """Rows of a list by the items of one of its properties."""
+
+    propertyTechnicalName: Text
+    """The property."""
+    modalityIds: Ids
+    """The items to keep."""
+
+
+class ExportField(_Model):
+    """A column of a table's export."""
+
+    type: Literal["DimensionField", "ScenarioField", "ValueField"]
+    """What the column holds."""
+    sourceId: Id | None = None
+    """The dimension's id, or the metric's in the live application (not in a snapshot); a `ScenarioField` has none."""
+    displayName: str | None = None
+    """Another name for the column's header."""
+
+    @model_validator(mode="after")
+    def _source_fits_type(self) -> Self:
+        if (self.sourceId is None) != (self.type == "ScenarioField"):
+            raise ValueError(
+                "a ScenarioField has no sourceId"
+                if self.sourceId
+                else f"a {self.type} needs a sourceId: the id of its {_SOURCES[self.type]}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _always_with_source(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Pigment requires `sourceId` even where it is null."""
+        return {"sourceId": self.sourceId, **serialize(self)}
+
+
+class ViewOptions(_Model):
+    """All that a view takes."""
+
+    dateFormat: DateFormat = "Iso8601"
+    """How dates are written: 2054-01-21, or Pigment's older ways, which differ by kind."""
+    fieldDelimiter: FieldDelimiter = "Semicolon"
+    """What stands between fields."""
+
+
+class _BlockOptions(ViewOptions):
+    decimalSeparator: DecimalSeparator = "Dot"
+    """What stands before decimals."""
+    encoding: Encoding = "Utf8WithoutBom"
+    """Whether the file begins with a byte order mark."""
+    friendlyHeaders: bool | None = None
+    """Whether the header has friendly names instead of technical ones."""
+
+
+class ListOptions(_BlockOptions):
+    """A list's options."""
+
+    propertyTechnicalNames: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
+    """The properties to export, in this order; all where it is left out."""
+    listFilter: Ids | None = None
+    """Items of the list to keep."""
+    propertyFilters: Annotated[tuple[PropertyFilter, ...], Field(strict=False)] | None = None
+    """Items to keep by their properties."""
+
+
+class MetricOptions(_BlockOptions):
+    """A metric's options."""
+
+    scenarios: Ids | None = None
+    """Scenarios to export; where it is left out, the default one, without a column for it."""
+    exportFilter: Annotated[ExportFilter, BeforeValidator(_bounded_depth)] | None = None
+    """Rows to keep: And and Or of filters on dimensions and on metrics' values."""
+    filters: Annotated[tuple[DimensionFilter, ...], Field(strict=False)] | None = None
+    """Deprecated by Pigment in favour of `exportFilter`; both together are an And."""
+
+
+class TableOptions(MetricOptions):
+    """A table's options: a metric's, and which metrics and columns."""
+
+    metrics: Ids | None = None
+    """Metrics of the table to export."""
+    fields: Annotated[tuple[ExportField, ...], Field(strict=False)] | None = None
+    """The columns, in this order; where it is left out, one for each dimension and each metric."""
+
+
+type Options = ViewOptions | ListOptions | MetricOptions | TableOptions
+
+
+def as_sent(options: Options) -> dict[str, Any]:
+    """The options as Pigment takes them: what is not set is left out."""
+    return options.model_dump(mode="json", by_alias=True, exclude_none=True)
