@@ -1,0 +1,152 @@
+"""A local folder, for one person's `fetch`: a whole file under its name, or none; no file is ever replaced."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedWriter
+from pathlib import Path
+
+from pigment_export.errors import Cause, ConfigurationError, PermanentError, Who
+
+# File systems without hard links say so in these ways (exFAT, some network shares).
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
+
+# errno -> code, remedy
+_REMEDIES = {
+    errno.ENOSPC: ("folder_full", "make room, or choose another folder"),
+    errno.EDQUOT: ("folder_full", "make room, or choose another folder"),
+    errno.EFBIG: ("folder_full", "choose a folder whose file system takes larger files"),
+    errno.EACCES: ("folder_forbidden", "choose a folder that you may write to"),
+    errno.EPERM: ("folder_forbidden", "choose a folder that you may write to"),
+    errno.EROFS: ("folder_forbidden", "choose a folder that you may write to"),
+    errno.ENOENT: ("folder_missing", "make the folder first"),
+    errno.ENOTDIR: ("folder_missing", "choose a folder"),
+    errno.EEXIST: ("folder_file_exists", "move the file away, or choose another name"),
+}
+
+
+class FolderFile:
+    """One file on its way into a folder: a sink of `transfer`, then published or dropped.
+
+    Args:
+        folder: where it goes; it must exist.
+        name: the file's name, with its ending.
+        nonce: part of the temporary name, so that two fetches don't meet.
+    """
+
+    def __init__(self, folder: Path, name: str, *, nonce: str) -> None:
+        self.path = folder / name
+        self._name = name
+        self._partial = folder / f".{name}.{nonce}.partial"
+        self._lock = threading.Lock()
+        self._file: BufferedWriter | None = None
+
+    def check(self) -> None:
+        """Refuse what cannot end well, before Pigment is asked.
+
+        Raises:
+            ConfigurationError: the folder is not there, the name is no file's, or the file exists.
+        """
+        problems = []
+        if not self._name or self._name != Path(self._name).name or "\0" in self._name:
+            problems.append(f"{self._name!r} is not a file name")
+        elif not self.path.parent.is_dir():
+            problems.append(f"{self.path.parent} is not a folder: make it first, or choose another")
+        elif os.path.lexists(self.path):
+            problems.append(f"{self.path} exists, and no file is replaced: move it away, or choose another name")
+        if problems:
+            raise ConfigurationError(problems, code="folder")
+
+    def open(self) -> None:
+        """Make the temporary file.
+
+        Raises:
+            PermanentError: the folder doesn't let it.
+        """
+        with _explained(self._partial):
+            self._file = self._partial.open("xb")
+
+    def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes at a position.
+
+        Raises:
+            PermanentError: the folder doesn't let it.
+        """
+        with self._lock, _explained(self._partial):
+            file = self._opened()
+            file.seek(position)
+            file.write(data)
+
+    def finish(self, size: int) -> None:
+        """Bring all bytes to the disk.
+
+        Raises:
+            PermanentError: the folder doesn't let it.
+        """
+        with self._lock, _explained(self._partial):
+            file = self._opened()
+            file.flush()
+            if os.fstat(file.fileno()).st_size != size:
+                raise ValueError(f"{self._partial} has not the {size} bytes that were appended")
+            os.fsync(file.fileno())
+            file.close()
+
+    def publish(self) -> Path:
+        """Give the file its name in one step, unless something has that name.
+
+        Returns:
+            Where it is.
+
+        Raises:
+            PermanentError: something has that name by now, or the folder doesn't let it; the bytes stay where they are.
+        """
+        with _explained(self.path):
+            _move_without_replacing(self._partial, self.path)
+        with suppress(OSError):  # Windows opens no folders; what is lost without it is a name, in a power cut
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return self.path
+
+    def drop(self) -> None:
+        """Remove the temporary file, if it is there."""
+        with self._lock, suppress(OSError):
+            try:
+                if self._file is not None:
+                    self._file.close()
+            finally:
+                self._partial.unlink(missing_ok=True)
+
+    def _opened(self) -> BufferedWriter:
+        if self._file is None:
+            raise ValueError("the file is not open")
+        return self._file
+
+
+def _move_without_replacing(source: Path, target: Path) -> None:
+    if os.name == "nt":
+        source.rename(target)  # which refuses a name that is taken
+        return
+    try:
+        os.link(source, target)  # a rename would replace what is there
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        target.open("xb").close()  # takes the name; for an instant it is an empty file
+        source.replace(target)
+    else:
+        source.unlink()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        code, remedy = _REMEDIES.get(exc.errno or 0, ("folder_failed", "choose another folder"))
+        reason = f"{path} could not be written: {exc.strerror or type(exc).__name__}"
+        raise PermanentError(Cause(code, reason, Who.EXPORT_OWNER, remedy)) from exc
