@@ -5,8 +5,9 @@ The map, from the outside in (docs/architecture.md has the picture; a test holds
 - `cli`: what a person types and sees. `wiring`: settings and identity to ready parts.
 - `runs`: a run, planned and delivered. `delivery`: the steps of one export. `settling`: its records made to agree.
   `staging`: its file before anybody sees it. `transfer`: its bytes.
-- `pigment`, over `http2`, `frames` and `inflate`: Pigment's API. `lake`, `records`, `storage_errors`: ADLS Gen2.
-  `vault`: Key Vault. `folder`: a local folder. `catalog`, `settings`: what people configure.
+- `pigment`: Pigment's API, over `http2` (`channels`, `frames`, `wire`) and `inflate`; `failures`: what its errors mean.
+- `lake`, `records`: ADLS Gen2. `vault`: Key Vault. `azure_requests`, `azure_errors`: what all calls to Azure share.
+- `folder`: a local folder. `catalog`, `settings`: what people configure.
 - Pure rules: `decisions`, `plan`, `receipts`, `descriptions`, `layout`, `ports`, `exports`, `options`, `integrity`,
   `guards`, `answers`, `deadline`, `events`, `errors`.
 """

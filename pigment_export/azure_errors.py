@@ -299,7 +299,7 @@ def error_for(refusals: Refusals, error: AzureError, doing: str) -> ExportError:
         seen.append(f"request {headers['x-ms-request-id']}")
     answered_at = date_of(headers)
     wait_seconds = retry_after_seconds(headers.get("Retry-After"), now=answered_at) if answered_at else None
-    detail = shorten(f"{doing} ({', '.join(seen)})")
+    detail = f"{doing} ({shorten(', '.join(seen))})"
     return meaning_of(refusals, status, names).raised(detail, wait_seconds=wait_seconds)
 
 
@@ -307,7 +307,7 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     """The instant of an answer, by its own `Date`: a machine's clock may be a day off."""
     try:
         return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

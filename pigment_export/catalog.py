@@ -228,18 +228,21 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 
 def _shown(value: Any) -> str:
-    if not isinstance(value, str | int | float):
-        return ""
-    text = value if isinstance(value, str) else str(value)
-    return f" (not {text[:SHOWN_CHARACTERS] + '…' if len(text) > SHOWN_CHARACTERS else value!r})"
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return f" (not {value[:SHOWN_CHARACTERS] + '…'!r})"
+    if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**SHOWN_CHARACTERS):
+        return f" (not {value!r})"
+    return ""
 
 
 def _name(name: Any) -> str:
-    return name if isinstance(name, str) and name.isprintable() and len(name) <= SHOWN_CHARACTERS else "(its name)"
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= SHOWN_CHARACTERS else "(a name)"
 
 
 def _like(name: Any, allowed: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(name)[:SHOWN_CHARACTERS], allowed, 1)
+    close = (
+        difflib.get_close_matches(name, allowed, 1) if isinstance(name, str) and len(name) < SHOWN_CHARACTERS else []
+    )
     return f" (did you mean {str(close[0])!r}?)" if close else ""
 
 

@@ -8,8 +8,19 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
-from pigment_export.options import DELIMITERS, Id, ListOptions, MetricOptions, TableOptions, ViewOptions, as_sent
+from pigment_export.options import (
+    DELIMITERS,
+    AtLeastOne,
+    Id,
+    ListOptions,
+    MetricOptions,
+    Several,
+    TableOptions,
+    ViewOptions,
+    as_sent,
+)
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"  # a safe path segment on every system
 SECRET_PATTERN = r"^[0-9a-zA-Z-]{1,127}$"  # noqa: S105 - Key Vault's rule for the names of secrets
@@ -51,7 +62,7 @@ class CommonFields(BaseModel):
     """The UUID of the block or view in Pigment. A view's stands in its address, behind `viewId=`."""
     enabled: bool = True
     """Whether the timer and a run of all take it; one that is named explicitly runs all the same."""
-    groups: Annotated[tuple[Annotated[str, Field(pattern=NAME_PATTERN)], ...], Field(strict=False)] = ()
+    groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()
     """By which schedules and callers may name several."""
     owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Named in receipts and alerts."""
@@ -63,7 +74,7 @@ class CommonFields(BaseModel):
     """A file with fewer rows is held, not published."""
     maximum_shrink: Annotated[float, Field(ge=0, le=1)] | None = None
     """The fraction of the latest file's rows that may vanish; a file that lost more is held."""
-    columns: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    columns: AtLeastOne[str] | None = None
     """The header that is expected, column by column; a file with another one is held."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
@@ -162,9 +173,18 @@ def request_of(export: Export) -> Request:
     return Request("POST", f"/api/v1/export/{export.kind}/{export.id}", options)
 
 
+class _Untitled(GenerateJsonSchema):
+    """Without a title for each field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        del schema
+        return False
+
+
 def json_schema() -> dict[str, Any]:
     """The catalog's JSON Schema, for editors: a table of exports by their names."""
-    schema = _EXPORT.json_schema()
+    schema = _EXPORT.json_schema(schema_generator=_Untitled)
     definitions = schema.pop("$defs")
     for model in MODELS.values():
         definition = definitions[model.__name__]

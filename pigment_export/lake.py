@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.exceptions import HttpResponseError
 from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient
 
 from pigment_export.azure_errors import LAKE, translated
@@ -16,7 +16,7 @@ from pigment_export.errors import MissingError
 from pigment_export.ports import Found
 
 _RANGE_NOT_SATISFIABLE = 416
-_ALREADY_THERE = "PathAlreadyExists"
+_ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
 
 
 class LakeFiles:
@@ -97,8 +97,8 @@ class LakeFiles:
         with translated(LAKE, f"make the folder {path}"):
             try:
                 self._client.get_directory_client(path).create_directory(**only_over(None))
-            except ResourceExistsError as exc:
-                if exc.error_code != _ALREADY_THERE:  # type: ignore[attr-defined] # set by the storage libraries
+            except HttpResponseError as exc:
+                if getattr(exc, "error_code", None) not in _ALREADY_THERE:  # the storage libraries set it
                     raise
 
     def delete(self, path: str) -> None:

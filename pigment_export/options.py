@@ -8,7 +8,7 @@ dot in decimals, UTF-8 without a BOM, semicolons. What is not set otherwise is n
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +42,13 @@ def _comparable(value: Any) -> Any:
     return value
 
 
+def _not_empty(value: Any) -> Any:
+    """Before the items are looked at: pydantic's own bound counts only the good ones."""
+    if value in ([], ()):
+        raise ValueError("must not be empty")
+    return value
+
+
 def _bounded_depth(value: Any) -> Any:
     """Refuse a filter that is nested too deep, before anything recurses into it."""
     level = [value]
@@ -61,8 +68,9 @@ def _bounded_depth(value: Any) -> Any:
 
 Id = Annotated[str, AfterValidator(_uuid_text), WithJsonSchema({"type": "string", "format": "uuid"})]
 """A UUID, as lower-case text with dashes."""
-Ids = Annotated[tuple[Id, ...], Field(strict=False)]  # TOML and JSON have lists, never tuples
-NotEmpty = Field(json_schema_extra={"minItems": 1})
+T = TypeVar("T")
+Several = Annotated[tuple[T, ...], Field(strict=False)]  # TOML and JSON have lists, never tuples
+AtLeastOne = Annotated[Several[T], BeforeValidator(_not_empty), Field(json_schema_extra={"minItems": 1})]
 Text = Annotated[str, Field(min_length=1)]
 
 type DateFormat = Literal["Iso8601", "Legacy"]  # `Legacy` differs by kind, `Iso8601` is 2054-01-21
@@ -86,7 +94,7 @@ class DimensionFilter(_Model):
 
     dimensionId: Id
     """The dimension."""
-    modalityIds: Annotated[Ids, NotEmpty]
+    modalityIds: AtLeastOne[Id]
     """Its items to keep; to keep all, leave the filter out."""
 
 
@@ -121,9 +129,9 @@ class ExportFilter(_Model):
 
     type: Literal["And", "Or", "Dimension", "Value"]
     """Which of the other fields is set."""
-    and_: Annotated[tuple["ExportFilter", ...], Field(strict=False), NotEmpty] | None = Field(None, alias="and")
+    and_: AtLeastOne["ExportFilter"] | None = Field(None, alias="and")
     """Filters that must all hold."""
-    or_: Annotated[tuple["ExportFilter", ...], Field(strict=False), NotEmpty] | None = Field(None, alias="or")
+    or_: AtLeastOne["ExportFilter"] | None = Field(None, alias="or")
     """Filters of which one must hold."""
     dimension: DimensionFilter | None = None
     """Items of a dimension to keep."""
@@ -144,7 +152,7 @@ class PropertyFilter(_Model):
 
     propertyTechnicalName: Text
     """The property."""
-    modalityIds: Ids
+    modalityIds: Several[Id]
     """The items to keep."""
 
 
@@ -195,31 +203,31 @@ class _BlockOptions(ViewOptions):
 class ListOptions(_BlockOptions):
     """A list's options."""
 
-    propertyTechnicalNames: Annotated[tuple[Text, ...], Field(strict=False)] | None = None
+    propertyTechnicalNames: Several[Text] | None = None
     """The properties to export, in this order; all where it is left out."""
-    listFilter: Ids | None = None
+    listFilter: Several[Id] | None = None
     """Items of the list to keep."""
-    propertyFilters: Annotated[tuple[PropertyFilter, ...], Field(strict=False)] | None = None
+    propertyFilters: Several[PropertyFilter] | None = None
     """Items to keep by their properties."""
 
 
 class MetricOptions(_BlockOptions):
     """A metric's options."""
 
-    scenarios: Ids | None = None
+    scenarios: Several[Id] | None = None
     """Scenarios to export; where it is left out, the default one, without a column for it."""
     exportFilter: Annotated[ExportFilter, BeforeValidator(_bounded_depth)] | None = None
     """Rows to keep: And and Or of filters on dimensions and on metrics' values."""
-    filters: Annotated[tuple[DimensionFilter, ...], Field(strict=False)] | None = None
+    filters: Several[DimensionFilter] | None = None
     """Deprecated by Pigment in favour of `exportFilter`; both together are an And."""
 
 
 class TableOptions(MetricOptions):
     """A table's options: a metric's, and which metrics and columns."""
 
-    metrics: Ids | None = None
+    metrics: Several[Id] | None = None
     """Metrics of the table to export."""
-    fields: Annotated[tuple[ExportField, ...], Field(strict=False)] | None = None
+    fields: Several[ExportField] | None = None
     """The columns, in this order; where it is left out, one for each dimension and each metric."""
 
 

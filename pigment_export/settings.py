@@ -1,24 +1,36 @@
 """Settings: the environment, read once into a frozen value, with everything wrong told at once.
 
 `SETTINGS` is the one table of them: code, docs/settings.md, local.settings.json.example and their tests go by it.
+Without pydantic: `function_app` reads the auth level while the host indexes it, and must not pay for more.
 """
 
-import getpass
 import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pigment_export.errors import ConfigurationError
 from pigment_export.layout import root_problems, template_problems
 
+_ORIGIN = re.compile(r"(https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?)/?", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _VAULT_SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
-_QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,53}[a-z0-9]")  # 63 characters at most, with '-poison' behind it
-_FILE_SYSTEM = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
+# 63 characters at most, and '-poison' stands behind ours.
+# Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
+_QUEUE = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]")
+_FILE_SYSTEM = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_GROUP = re.compile(r"[a-z][a-z0-9_-]{0,63}")  # as the catalog names them
+_KEY = re.compile(r"[!-~]+")  # printable ASCII: all that a header takes
+_CRON = (  # second, minute, hour, day, month, weekday: what a field is made of, and its greatest number
+    (re.compile(r"[0-9]+"), 59),
+    (re.compile(r"[0-9*/,-]+"), 59),
+    (re.compile(r"[0-9*/,-]+"), 23),
+    (re.compile(r"[0-9*/,-]+"), 31),
+    (re.compile(r"[0-9A-Za-z*/,-]+"), 12),
+    (re.compile(r"[0-9A-Za-z*/,-]+"), 6),  # Sunday is 0
+)
 AUTH_LEVELS = ("FUNCTION", "ANONYMOUS", "ADMIN")
 
 
@@ -34,6 +46,7 @@ class Setting:
         read: text to value; raises ValueError that says what is allowed.
         required: whether the app cannot do without.
         laptop_only: whether it has no place in Azure.
+        shown: whether a wrong value may stand in a message: a key, or a token in an address, may not.
     """
 
     name: str
@@ -43,13 +56,21 @@ class Setting:
     read: Callable[[str], Any] = str
     required: bool = False
     laptop_only: bool = False
+    shown: bool = True
 
 
 def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
-        raise ValueError("an https:// address without a path")
-    return f"https://{parts.netloc}"
+    found = _ORIGIN.fullmatch(text)
+    if found is None:
+        raise ValueError("an https:// address with nothing behind the host")
+    return found[1].lower()
+
+
+def _lake_origin(text: str) -> str:
+    origin = _origin(text)
+    if ".dfs." not in origin:
+        raise ValueError("the account's Data Lake address (.dfs., not .blob.)")
+    return origin
 
 
 def _matching(pattern: re.Pattern[str], allowed: str) -> Callable[[str], str]:
@@ -72,7 +93,7 @@ def _without_problems(problems_of: Callable[[str], list[str]]) -> Callable[[str]
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):  # noqa: PLR2004
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
             raise ValueError(f"a whole number from {least} to {most}")
         return int(text)
 
@@ -94,15 +115,21 @@ def _zone(text: str) -> ZoneInfo:
 
 def _schedule(text: str) -> str:
     fields = text.split()
-    if len(fields) != 6 or not all(map(_CRON_FIELD.fullmatch, fields)):  # noqa: PLR2004 - NCRONTAB has six fields
-        raise ValueError("six fields, seconds first, in UTC: second minute hour day month weekday")
-    return text
+    if len(fields) != len(_CRON) or not all(
+        made_of.fullmatch(part) and all(int(number) <= greatest for number in re.findall("[0-9]{1,9}", part))
+        for part, (made_of, greatest) in zip(fields, _CRON, strict=True)
+    ):
+        raise ValueError(
+            "six fields, in UTC: second minute hour day month weekday; the second is one number, since the host tells "
+            "nothing of the occurrences of a schedule that fires more often than once a minute"
+        )
+    return " ".join(fields)
 
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
-    if not all(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", name) for name in names):
-        raise ValueError("names of groups, with commas between them")
+    if not all(map(_GROUP.fullmatch, names)) or len(set(names)) < len(names):
+        raise ValueError("names of groups, each once, with commas between them")
     return names
 
 
@@ -112,30 +139,51 @@ def _auth_level(text: str) -> str:
     return text.upper()
 
 
+def _exports_file(text: str) -> str:
+    if text.startswith("lake:") and {"", ".", ".."} & set(text.removeprefix("lake:").split("/")):
+        raise ValueError("lake:PATH has a path from the file system's root, without '/' at its ends, '.' or '..'")
+    return text
+
+
 SETTINGS: tuple[Setting, ...] = (
-    Setting("PIGMENT_BASE_URL", "Origin of Pigment's API.", "https://pigment.app", "https://pigment.app", _origin),
     Setting(
-        "KEY_VAULT_URL", "The Key Vault that holds the Pigment key.", "https://my-vault.vault.azure.net", read=_origin
+        "PIGMENT_BASE_URL",
+        "Origin of Pigment's API.",
+        "https://pigment.app",
+        "https://pigment.app",
+        _origin,
+        shown=False,
+    ),
+    Setting(
+        "KEY_VAULT_URL",
+        "The Key Vault that holds the Pigment key; needed in Azure.",
+        "https://my-vault.vault.azure.net",
+        read=_origin,
+        shown=False,
     ),
     Setting(
         "PIGMENT_KEY_SECRET",
         "Name of the secret with the Pigment key.",
         "pigment-api-key",
         "pigment-api-key",
-        _matching(_VAULT_SECRET, "up to 127 letters, digits and '-'"),
+        _matching(_VAULT_SECRET, "the secret's name, never the key: up to 127 letters, digits and '-'"),
+        shown=False,
     ),
     Setting(
         "PIGMENT_API_KEY",
-        "The Pigment key itself, instead of a vault; refused inside Azure.",
+        "The Pigment key itself, in place of `KEY_VAULT_URL`; refused inside Azure.",
         "(the key)",
+        read=_matching(_KEY, "printable ASCII without spaces"),
         laptop_only=True,
+        shown=False,
     ),
     Setting(
         "DATA_LAKE_URL",
-        "The storage account with a hierarchical namespace.",
+        "The storage account, with a hierarchical namespace.",
         "https://mylake.dfs.core.windows.net",
-        read=_origin,
+        read=_lake_origin,
         required=True,
+        shown=False,
     ),
     Setting(
         "DATA_LAKE_FILE_SYSTEM",
@@ -156,8 +204,15 @@ SETTINGS: tuple[Setting, ...] = (
         "The catalog: a path in the package, or lake:PATH for a file in the file system.",
         "lake:config/exports.toml",
         "exports.toml",
+        _exports_file,
     ),
-    Setting("EXPORT_SCHEDULE", "When the timer fires, in UTC (NCRONTAB).", "0 0 6 * * *", "0 0 6 * * *", _schedule),
+    Setting(
+        "EXPORT_SCHEDULE",
+        "When the timer fires: NCRONTAB, in UTC. The host reads it, too: set it.",
+        "0 0 6 * * *",
+        "0 0 6 * * *",
+        _schedule,
+    ),
     Setting(
         "EXPORT_SCHEDULE_GROUPS",
         "Groups that the timer exports; empty for all that is enabled.",
@@ -167,10 +222,10 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "EXPORT_QUEUE",
-        "The storage queue with one message per export.",
+        "The storage queue with one message per export. The host reads it, too: set it.",
         "pigment-exports",
         "pigment-exports",
-        _matching(_QUEUE, "3 to 55 lower-case letters, digits and single '-'"),
+        _matching(_QUEUE, "3 to 56 lower-case letters, digits and single '-'"),
     ),
     Setting(
         "EXPORT_PATH",
@@ -182,19 +237,46 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("EXPORT_TIME_ZONE", "Whose days the snapshot dates are.", "Europe/Paris", "UTC", _zone),
     Setting(
         "ALLOW_INLINE_EXPORTS",
-        "Whether an HTTP caller may define an export himself: he then reads whatever the key's owner sees.",
+        "Whether an HTTP caller may define an export: it then reads whatever the key's owner sees.",
         "false",
         "false",
         _boolean,
     ),
-    Setting("RUN_HOURS", "Hours until a run expires.", "6", "6", _whole(1, 24)),
+    Setting("RUN_HOURS", "Hours until a run expires; at most 24.", "6", "6", _whole(1, 24)),
     Setting(
-        "FRESHNESS_HOURS", "Hours without success after which an export is stale.", "26", "26", _whole(1, 24 * 366)
+        "FRESHNESS_HOURS",
+        "Hours without success after which an export is stale.",
+        "26",
+        "26",
+        _whole(1, 24 * 366),
     ),
-    Setting("RETENTION_DAYS", "Days that records of ended runs and held files are kept.", "90", "90", _whole(8, 3660)),
-    Setting("IDENTITY_CLIENT_ID", "Client id of the user-assigned identity.", "11111111-2222-4333-8444-555555555555"),
-    Setting("HTTP_AUTH_LEVEL", "Who may call the HTTP functions.", "FUNCTION", "FUNCTION", _auth_level),
-    Setting("PUBLIC_BASE_URL", "Origin that answers name in Location.", "https://exports.example.com", read=_origin),
+    Setting(
+        "RETENTION_DAYS",
+        "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
+        "90",
+        "90",
+        _whole(8, 3660),
+    ),
+    Setting(
+        "IDENTITY_CLIENT_ID",
+        "Client id of the user-assigned identity; without it, whoever is signed in.",
+        "11111111-2222-4333-8444-555555555555",
+        read=_matching(_UUID, "a UUID"),
+    ),
+    Setting(
+        "HTTP_AUTH_LEVEL",
+        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
+        "FUNCTION",
+        "FUNCTION",
+        _auth_level,
+    ),
+    Setting(
+        "PUBLIC_BASE_URL",
+        "Origin that answers name in `Location`, where it is not the site's own.",
+        "https://exports.example.com",
+        read=_origin,
+        shown=False,
+    ),
 )
 
 
@@ -238,21 +320,20 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
     Raises:
         ConfigurationError: with every problem, each with an example.
     """
-    problems: list[str] = []
     values: dict[str, Any] = {}
+    problems = _key_problems(environ)
     for setting in SETTINGS:
-        text = environ.get(setting.name, "").strip() or setting.default
-        values[setting.name.lower()] = None
-        if text is not None:
-            try:
-                values[setting.name.lower()] = setting.read(text)
-            except ValueError as exc:
-                problems.append(f"{setting.name}: {text!r} will not do; allowed: {exc}. Example: {setting.example}")
-        elif setting.required:
-            if lake:
-                problems.append(f"{setting.name} is missing: {setting.what} Example: {setting.example}")
-            values[setting.name.lower()] = ""
-    problems += _key_problems(environ, values)
+        text = _text(environ, setting.name) or setting.default
+        values[setting.name.lower()] = "" if setting.required else None
+        if text is None:
+            if setting.required and lake:
+                problems.append(f"{setting.name}: missing. {setting.what} Example: {setting.example}")
+            continue
+        try:
+            values[setting.name.lower()] = setting.read(text)
+        except ValueError as exc:
+            given = f" (not {text!r})" if setting.shown else ""
+            problems.append(f"{setting.name}: allowed: {exc}{given}. Example: {setting.example}")
     if problems:
         raise ConfigurationError(problems, code="settings")
     return Settings(deployment=deployment_of(environ), **values)
@@ -260,18 +341,33 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
 
 def deployment_of(environ: Mapping[str, str]) -> str:
     """The app's own name: the site's in Azure, who and where elsewhere."""
-    return environ.get("WEBSITE_SITE_NAME") or f"local/{getpass.getuser()}@{socket.gethostname()}"
+    user = _text(environ, "USER") or _text(environ, "USERNAME") or "somebody"
+    return _text(environ, "WEBSITE_SITE_NAME") or f"local/{user}@{socket.gethostname()}"
 
 
-def _key_problems(environ: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
-    has_key, has_vault = bool(values["pigment_api_key"]), bool(environ.get("KEY_VAULT_URL", "").strip())
-    if has_key and (environ.get("WEBSITE_SITE_NAME") or environ.get("WEBSITE_INSTANCE_ID")):
-        return ["PIGMENT_API_KEY has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"]
+def auth_level_of(environ: Mapping[str, str]) -> str:
+    """`HTTP_AUTH_LEVEL` alone, for the decorators; where it is wrong, a key is asked for, and `load` tells."""
+    level = _text(environ, "HTTP_AUTH_LEVEL").upper()
+    return level if level in AUTH_LEVELS else "FUNCTION"
+
+
+def is_in_azure(environ: Mapping[str, str]) -> bool:
+    """Whether this is a site of Azure, and no laptop."""
+    return bool(_text(environ, "WEBSITE_SITE_NAME") or _text(environ, "WEBSITE_INSTANCE_ID"))
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "").strip()
+
+
+def _key_problems(environ: Mapping[str, str]) -> list[str]:
+    has_key, has_vault = bool(_text(environ, "PIGMENT_API_KEY")), bool(_text(environ, "KEY_VAULT_URL"))
+    if has_key and is_in_azure(environ):
+        return ["PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"]
+    if has_key and has_vault:
+        return ["PIGMENT_API_KEY and KEY_VAULT_URL: only one may be set: which key would it be?"]
     if not has_key and not has_vault:
         return [
-            (
-                "KEY_VAULT_URL is missing: the Key Vault that holds the Pigment key. Example: "
-                "https://my-vault.vault.azure.net (on a laptop PIGMENT_API_KEY will do instead)"
-            )
+            "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"
         ]
     return []

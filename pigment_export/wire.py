@@ -1,0 +1,226 @@
+"""One TLS connection, through a proxy if there is one; every wait on it ends at a stated instant.
+
+TLS runs over memory BIOs: one system call fetches many records, where a TLS socket needs two for each. What is to be
+sent goes out while something is awaited, so that a server which answers before it has read everything is heard.
+Nothing is read ahead of the caller but what one system call brings.
+"""
+
+import http.client
+import math
+import selectors
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+
+RAW_BYTES = 256 * 1024  # of one system call: larger is slower, it falls out of the cache
+
+
+class ProxyFailedError(OSError):
+    """The proxy could not be reached, or did not open the tunnel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that opens tunnels.
+
+    Attributes:
+        host: its name.
+        port: its port.
+        authorization: value of `Proxy-Authorization`; None where it asks for none. Never shown.
+    """
+
+    host: str
+    port: int
+    authorization: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Wire:
+    """A TLS connection.
+
+    Args:
+        sock: connected; the wire's own from now on.
+        context: for TLS, with the protocols to offer.
+        host: the server's name, which its certificate must carry.
+        until: `time.monotonic()` instant at which the handshake must be done.
+
+    Raises:
+        TimeoutError: it was not.
+        OSError: socket or TLS failed.
+    """
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, host: str, until: float) -> None:
+        self._sock = sock
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._raw = memoryview(bytearray(RAW_BYTES))
+        self._unsent = bytearray()
+        self._deaf = False  # the server takes no more; it may still have something to say
+        self._ended = False
+        self._selector = selectors.DefaultSelector()
+        try:
+            sock.settimeout(0)
+            self._selector.register(sock, selectors.EVENT_READ)
+            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+            self._shake_hands(until)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that the server chose of those offered."""
+        return self._tls.selected_alpn_protocol()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much waits to be sent."""
+        return len(self._unsent) + self._outgoing.pending
+
+    def write(self, data: bytes) -> None:
+        """Have bytes sent; they go out during `readinto`."""
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+
+    def stop_sending(self) -> None:
+        """Send nothing more, not even what waits."""
+        self._deaf = True
+        self._unsent.clear()
+
+    def readinto(self, target: memoryview, until: float) -> int | None:
+        """Receive what comes, and send what waits.
+
+        Args:
+            target: bytes to fill.
+            until: `time.monotonic()` instant at which waiting ends; also where something that is none of the
+                caller's bytes keeps coming.
+
+        Returns:
+            How many bytes were filled; 0: the connection ended; None: nothing came yet, but what waited was sent.
+
+        Raises:
+            TimeoutError: nothing came in time.
+            OSError: socket or TLS failed.
+        """
+        sending = self.unsent_bytes > 0
+        while True:
+            self._flush()
+            filled = self._decrypt(target)
+            if filled or self._ended:
+                return filled
+            if self._fetch(until):
+                continue
+            if sending and not self._unsent:
+                return None
+            self._wait(until)
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        self._selector.close()
+        self._sock.close()
+
+    def _shake_hands(self, until: float) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._flush()
+                if not self._fetch(until):
+                    self._wait(until)
+            else:
+                return
+
+    def _flush(self) -> None:
+        if self._outgoing.pending:
+            self._unsent += self._outgoing.read()
+        if self._deaf:
+            self._unsent.clear()
+        if not self._unsent:
+            return
+        try:
+            del self._unsent[: self._sock.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:  # what the server said before it hung up is worth more; reading will meet the same end
+            self.stop_sending()
+
+    def _decrypt(self, target: memoryview) -> int:
+        filled = 0
+        try:
+            while filled < len(target):
+                count: int = self._tls.read(len(target) - filled, target[filled:])  # type: ignore[assignment]  # typeshed
+                if count == 0:
+                    self._ended = True
+                    break
+                filled += count
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True
+        return filled
+
+    def _fetch(self, until: float) -> bool:
+        """Move what the socket has to TLS; False where it has nothing."""
+        if time.monotonic() >= until:
+            raise TimeoutError
+        try:
+            count = self._sock.recv_into(self._raw)
+        except BlockingIOError:
+            return False
+        if count:
+            self._incoming.write(self._raw[:count])
+        else:
+            self._incoming.write_eof()
+        return True
+
+    def _wait(self, until: float) -> None:
+        seconds = until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        self._selector.modify(self._sock, events)
+        if not self._selector.select(None if math.isinf(seconds) else seconds):
+            raise TimeoutError
+
+
+def connect(host: str, port: int, *, proxy: Proxy | None, context: ssl.SSLContext, until: float) -> Wire:
+    """Connect to a server.
+
+    Args:
+        host: its name.
+        port: its port.
+        proxy: to go through.
+        context: for TLS, with the protocols to offer.
+        until: `time.monotonic()` instant at which the handshake must be done.
+
+    Returns:
+        The connection.
+
+    Raises:
+        ProxyFailedError: the proxy could not be reached, or did not open the tunnel.
+        TimeoutError: it took too long.
+        OSError: socket or TLS failed.
+    """
+    seconds = max(until - time.monotonic(), 0.001)
+    timeout_seconds = None if math.isinf(seconds) else seconds
+    if proxy is None:
+        opening = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    else:
+        opening = http.client.HTTPConnection(proxy.host, proxy.port, timeout=timeout_seconds)
+        authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        opening.set_tunnel(host, port, headers=authorization)
+    try:
+        opening.connect()
+    except TimeoutError:
+        opening.close()
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        opening.close()
+        if proxy is None:
+            raise
+        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {host}:{port}: {error}") from error
+    return Wire(opening.sock, context, host, until)
