@@ -110,9 +110,9 @@ def load(data: bytes, *, file: str) -> Catalog:
     problems: list[str] = []
     for name, table in tables.items():
         if not isinstance(table, dict):
-            problems.append(f"{file}: {name}: stands outside of any export; allowed: one table each, as [revenue]")
+            problems.append(f"{file}: {_name(name)}: stands outside of any export; allowed: a table each, as [revenue]")
         elif "name" in table:
-            problems.append(f"{file}: {name}.name: unknown; the name of the table is the export's")
+            problems.append(f"{file}: {_name(name)}.name: unknown; the name of the table is the export's")
         else:
             try:
                 exports.append(define(name, table, where=file))
@@ -199,7 +199,7 @@ def _where_it_belongs(path: tuple[int | str, ...], model: type[BaseModel]) -> st
     belongs = ""
     if kinds and len(path) == 1:
         belongs = "; it is an option of Pigment's: write it below 'options'"
-    elif kinds and path[0] == "options" and len(path) == 2:  # noqa: PLR2004 - an option itself, nothing within one
+    elif kinds and len(path) == 2:  # noqa: PLR2004 - an option itself, nothing within one
         belongs = f"; it is an option of another kind: {', '.join(kinds)}"
     return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"
 

@@ -2,8 +2,9 @@
 
 import http.client
 import io
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pigment_export.frames import Answer, Exchange, ExchangeError, Fault
 from pigment_export.wire import Wire
@@ -26,14 +27,23 @@ class Ending(StrEnum):
     """HTTP/1.1 without any length: a crash looks the same."""
 
 
-class Request(NamedTuple):
-    """A request in the terms that both protocols share; header names in lower case, without host and hop-by-hop."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request in the terms that both protocols share.
+
+    Attributes:
+        method: e.g. `GET`.
+        authority: host, and port if it was given.
+        target: path and query.
+        headers: names in lower case, without host and hop-by-hop ones. Never shown: a key is among them.
+        body: often empty.
+    """
 
     method: str
     authority: str
     target: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Channel(Protocol):
@@ -125,7 +135,7 @@ class Http1Channel:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._reader = _Reader(wire)
-        self._buffered = io.BufferedReader(self._reader, HTTP1_CHUNK_BYTES)
+        self._buffered = _Buffered(self._reader, HTTP1_CHUNK_BYTES)
         self._response: http.client.HTTPResponse
         self.length: int | None = None
 
@@ -148,6 +158,8 @@ class Http1Channel:
                 connection.putheader(name, value)
             connection.endheaders(request.body or None)
             self._response = self._final_answer(request.method)
+        except http.client.RemoteDisconnected:  # an OSError, too
+            raise
         except http.client.HTTPException as error:
             raise _violation(error) from error
         self._wire.stop_sending()
@@ -173,7 +185,7 @@ class Http1Channel:
         """What http.client sends by; it goes out while the answer is awaited."""
         self._wire.write(data)
 
-    def makefile(self, _mode: str) -> "io.BufferedReader[_Reader]":
+    def makefile(self, _mode: str) -> "_Buffered":
         """What http.client reads by: the same for interim answers and the final one."""
         return self._buffered
 
@@ -204,6 +216,13 @@ class _Reader(io.RawIOBase):
             count = self._wire.readinto(buffer, self.until)
             if count is not None:
                 return count
+
+
+class _Buffered(io.BufferedReader):
+    """What http.client reads by; an answer that is collected flushes it, perhaps after it was closed."""
+
+    def flush(self) -> None:
+        """Nothing is ever written."""
 
 
 def _violation(error: http.client.HTTPException) -> ExchangeError:

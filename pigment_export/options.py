@@ -84,9 +84,7 @@ DELIMITERS: Mapping[FieldDelimiter, bytes] = {"Semicolon": b";", "Comma": b","}
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class DimensionFilter(_Model):

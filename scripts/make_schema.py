@@ -1,4 +1,7 @@
-"""Write `exports.schema.json`, the catalog's schema for editors, from the models that validate it."""
+"""Write `exports.schema.json`, the catalog's schema for editors, from the models that validate it.
+
+From the project's folder: `python -m scripts.make_schema`.
+"""
 
 import json
 from pathlib import Path
