@@ -96,14 +96,16 @@ def transfer(
     size = 0
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
     with ThreadPoolExecutor(1, "inspect") as inspecting, ThreadPoolExecutor(IN_FLIGHT, "append") as appending:
-        ring = deque((bytearray(chunk_bytes), list[Future[None]]()) for _ in range(IN_FLIGHT + 1))
+        ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
         while True:
-            buffer, busy = ring.popleft()
-            for future in busy:
-                future.result()
+            if len(ring) > IN_FLIGHT:
+                buffer, busy = ring.popleft()
+                for future in busy:
+                    future.result()
+            else:
+                buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
             filled = _fill(source, buffer)
             if filled == 0:
-                ring.append((buffer, []))
                 break
             if size == 0:
                 sink.open()

@@ -16,13 +16,16 @@ from pigment_export.guards import Guards, objection
         (Guards(maximum_shrink=0.5), 49, 100, "maximum_shrink: 49 rows came after 100, more than 50%"),
         (Guards(maximum_shrink=0.5), 50, 100, None),
         (Guards(maximum_shrink=0.5), 0, None, None),
+        (Guards(maximum_shrink=0.18), 123, 150, None),  # 27 of 150 are gone: 18 %, and in floats a bit more
+        (Guards(maximum_shrink=0.18), 122, 150, "more than 18% of them are gone"),
+        (Guards(maximum_shrink=0.005), 1, 1000, "more than 0.5% of them are gone"),
         (Guards(maximum_shrink=0.0), 99, 100, "maximum_shrink"),
         (Guards(maximum_shrink=1.0), 0, 100, None),
         (Guards(), 0, 10, "only a header came, after 10 rows"),
         (Guards(), 0, 0, None),
         (Guards(), 0, None, None),
         (Guards(), 1, 1_000_000, None),
-        (Guards(columns=("A", "B")), 0, 10, None),
+        (Guards(columns=("A", "B")), 0, 10, "only a header came"),
     ],
 )
 def test_rows_that_vanished_are_held(guards: Guards, rows: int, latest: int | None, hint: str | None) -> None:
