@@ -21,7 +21,7 @@ from h2.events import Event, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 
-BUFFER_BYTES = 128 * 1024  # larger is slower: it falls out of the cache between decryption and copy
+BUFFER_BYTES = 256 * 1024  # larger is slower: it falls out of the cache between decryption and copy
 WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; nothing here holds that much
 MAX_FRAME_BYTES = 16_384  # the protocol's default; servers send no larger frames where they may
 MAX_HEADER_BYTES = 65_536
@@ -102,7 +102,7 @@ class Exchange:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        self._frame_bytes = 0  # of the DATA frame that is being read; 0 outside one without payload, too
+        self._frame_bytes = 0  # of the DATA frame that is being read, padding included
         self._in_data = False
         self._last = False  # it ends the stream
         self._payload_left = 0
@@ -145,7 +145,7 @@ class Exchange:
         """
         if count == 0:
             after = "" if self._goaway is None else f", after a GOAWAY ({_name(self._goaway)})"
-            raise ExchangeError(Fault.CLOSED, f"the connection ended {self._where()}{after}", self._goaway)
+            raise ExchangeError(Fault.CLOSED, f"the connection ended {self._where()}{after}")
         self._end += count
         while self.answer is None and self._next_frame():
             pass

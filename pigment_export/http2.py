@@ -45,6 +45,7 @@ _NOT_SENT = {
     "transfer-encoding",
     "upgrade",
 }
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _SENDABLE = re.compile(rb"([\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?)?")
 
 
@@ -65,11 +66,15 @@ class ConnectionLost(exceptions.ConnectionError):
 
 
 class StreamReset(exceptions.ChunkedEncodingError):
-    """The server ended the stream by RST_STREAM, whatever its code."""
+    """The server ended the stream by RST_STREAM, whatever its `code`."""
+
+    code: int | None = None
 
 
 class GoneAway(exceptions.ChunkedEncodingError):
-    """The server dropped the request by a GOAWAY."""
+    """The server dropped the request by a GOAWAY, with that `code`."""
+
+    code: int | None = None
 
 
 class BodyTooShort(exceptions.ChunkedEncodingError):
@@ -246,7 +251,10 @@ class Body(io.RawIOBase):
 
     def _translated(self, error: OSError | ExchangeError) -> exceptions.RequestException:
         if isinstance(error, ExchangeError):
-            return _BY_FAULT[error.fault](str(error))
+            translated = _BY_FAULT[error.fault](str(error))
+            if isinstance(translated, StreamReset | GoneAway):
+                translated.code = error.code
+            return translated
         if isinstance(error, TimeoutError):
             return self._too_late()
         if isinstance(error, ssl.SSLError):
@@ -339,6 +347,9 @@ class ProvenBody:
     Args:
         raw: the body as it comes.
         host: of the server, for errors.
+
+    Attributes:
+        evidence: what proves the end once `readinto` has given 0, e.g. `END_STREAM + gzip trailer`.
     """
 
     def __init__(self, raw: Body, host: str) -> None:
@@ -347,23 +358,19 @@ class ProvenBody:
         encoding = _encoding(raw.headers)
         if encoding not in ("gzip", "identity"):
             raise WrongEncoding(f"the body is encoded as {encoding!r}, but only gzip was asked for")
-        self._gzipped = encoding == "gzip"
-        self._decoded: Inflated | Body = Inflated(raw) if self._gzipped else raw
+        gzipped = encoding == "gzip"
+        self._decoded: Inflated | Body = Inflated(raw) if gzipped else raw
+        proofs = {
+            Ending.END_STREAM.value: raw.ends_by is Ending.END_STREAM,
+            Ending.CONTENT_LENGTH.value: raw.length is not None,
+            "gzip trailer": gzipped,
+        }
+        self.evidence = " + ".join(name for name, holds in proofs.items() if holds)
 
     @property
     def protocol(self) -> str:
         """What the body came over."""
         return self._raw.protocol
-
-    @property
-    def evidence(self) -> str:
-        """What proves the end, e.g. `END_STREAM + gzip trailer`; once `readinto` has given 0."""
-        proofs = [
-            Ending.END_STREAM if self._raw.ends_by is Ending.END_STREAM else None,
-            Ending.CONTENT_LENGTH if self._raw.length is not None else None,
-            "gzip trailer" if self._gzipped else None,
-        ]
-        return " + ".join(proof for proof in proofs if proof is not None)
 
     def readinto(self, target: memoryview) -> int:
         """Fill a buffer's beginning.
@@ -430,7 +437,7 @@ def _request(request: requests.PreparedRequest, authority: str) -> Request:
     headers = []
     for name, value in request.headers.items():
         key, content = _header_bytes(name).lower(), _header_bytes(value)
-        if not _SENDABLE.fullmatch(content):  # h2 and http.client would show it
+        if not (_NAME.fullmatch(key) and _SENDABLE.fullmatch(content)):  # h2 and http.client would show it
             raise exceptions.InvalidHeader(f"the header {name!r} has characters that cannot be sent")
         if key.decode() not in _NOT_SENT:
             headers.append((key, content))

@@ -5,6 +5,7 @@ The key is read for each request and set by an `auth` callable: a netrc entry wo
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -108,6 +109,8 @@ class Pigment:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
+        # At DEBUG it logs whole header blocks, from which the key can be decoded.
+        logging.getLogger("hpack").setLevel(logging.WARNING)
         self._base_url = base_url.rstrip("/")
         self._keys = keys
         self._user_agent = f"pigment-export/{version}"

@@ -3,10 +3,12 @@
 import gzip
 import math
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import h2_server as peer
 import pytest
@@ -364,8 +366,9 @@ def test_a_reset_before_the_request_body_is_out_is_an_error(ask: Callable[..., r
         connection.send(peer.reset(7))
         connection.await_close()
 
-    with pytest.raises(http2.StreamReset, match="REFUSED_STREAM"):
+    with pytest.raises(http2.StreamReset, match="REFUSED_STREAM") as caught:
         ask(script, method="POST", data=bytes(30_000_000))
+    assert caught.value.code == 7
 
 
 @pytest.mark.parametrize("body", [iter([b"a"]), {"file": b"x"}])
@@ -564,6 +567,26 @@ def test_verify_takes_a_path_and_a_path_that_is_not_there_is_an_error(
         ask(script, verify="/nowhere/ca.pem")
 
 
+def test_a_certificate_of_the_client_is_shown_and_one_that_is_not_there_is_an_error(
+    session: requests.Session, authority: trustme.CA, certificate: trustme.LeafCert, tmp_path: Path
+) -> None:
+    own = tmp_path / "client.pem"
+    authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(own)
+    shown: list[object] = []
+
+    def script(connection: Peer) -> None:
+        shown.append(connection._sock.getpeercert())
+        answering(peer.headers(200, end=True))(connection)
+
+    with ScriptedServer(certificate, script) as server:
+        authority.configure_trust(server._context)
+        server._context.verify_mode = ssl.CERT_REQUIRED
+        assert session.get(server.url, cert=str(own), timeout=LONG).ok
+        assert "client.example" in str(shown)
+        with pytest.raises(exceptions.SSLError, match="client's certificate"):
+            session.get(server.url, cert=(str(own), str(tmp_path / "none.pem")), timeout=LONG)
+
+
 def test_a_prepared_request_is_checked_by_what_send_is_told(
     session: requests.Session, certificate: trustme.LeafCert, bundle: str
 ) -> None:
@@ -646,8 +669,11 @@ def test_an_unproven_end_names_the_proxy_without_its_credentials(
 ) -> None:
     with ConnectProxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:passw0rd@127.0.0.1:{proxy.port}")
-        with pytest.raises(http2.UnprovenEnd) as caught:
-            read(body_of(ask(plain(b"HTTP/1.1 200 OK\r\n\r\n" + CSV), alpn=("http/1.1",))))
+        with (
+            ask(plain(b"HTTP/1.1 200 OK\r\n\r\n" + CSV), alpn=("http/1.1",)) as response,
+            pytest.raises(http2.UnprovenEnd) as caught,
+        ):
+            read(body_of(response))
     assert f"the proxy 127.0.0.1:{proxy.port} is in use" in str(caught.value)
     assert "passw0rd" not in str(caught.value)
 
@@ -672,6 +698,15 @@ def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(
         session.get("https://localhost:1/", auth=auth)
     assert str(caught.value) == "the header 'Authorization' has characters that cannot be sent"
     assert caught.value.__context__ is None
+
+
+def test_the_name_of_a_header_is_checked_too(session: requests.Session) -> None:
+    def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["a b"] = "c"
+        return request
+
+    with pytest.raises(exceptions.InvalidHeader, match="'a b'"):
+        session.get("https://localhost:1/", auth=auth)
 
 
 def test_an_answer_that_is_closed_early_closes_the_connection(ask: Callable[..., requests.Response]) -> None:

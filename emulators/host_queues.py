@@ -1,0 +1,146 @@
+"""Storage queues in memory, and what the host makes of a queue output.
+
+A message's body is base64, as on the wire; one that is put in raw need not be.
+"""
+
+import base64
+import binascii
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+POISON_SUFFIX = "-poison"
+_BODY_MOST_BYTES = 65536  # https://learn.microsoft.com/rest/api/storageservices/put-message
+_LIFE = timedelta(days=7)
+
+
+class NotBase64Error(ValueError):
+    """A body is no base64 of UTF-8 text."""
+
+
+class OutputError(ValueError):
+    """An output that the host can't send."""
+
+
+@dataclass(slots=True)
+class Message:
+    """A message as the queue keeps it.
+
+    Attributes:
+        body: as on the wire.
+        visible_at: it is hidden until then.
+        dequeue_count: how often it was taken.
+        pop_receipt: of the last taking: who has another can neither delete nor release it.
+    """
+
+    id: str
+    body: str
+    inserted_at: datetime
+    visible_at: datetime
+    dequeue_count: int = 0
+    pop_receipt: str = ""
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it is gone, untouched or not."""
+        return self.inserted_at + _LIFE
+
+    @property
+    def text(self) -> str:
+        """The text inside the body.
+
+        Raises:
+            NotBase64Error: there is none.
+        """
+        try:
+            return base64.b64decode(self.body, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise NotBase64Error(f"message {self.id} is not base64") from error
+
+
+class Queue:
+    """One queue."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.messages: list[Message] = []
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all messages, hidden ones too."""
+        return [message.text for message in self.messages]
+
+    def put(self, body: str, now: datetime) -> Message:
+        """Add a message by its body as on the wire.
+
+        Raises:
+            OutputError: it is too large.
+        """
+        if len(body.encode()) > _BODY_MOST_BYTES:
+            raise OutputError(f"a message of {len(body)} characters is too large for the queue {self.name}")
+        message = Message(str(uuid.uuid4()), body, now, now)
+        self.messages.append(message)
+        return message
+
+    def take(self, count: int, now: datetime, hidden: timedelta) -> list[Message]:
+        """Take up to so many visible messages, the oldest first, and hide them for a time."""
+        self.messages = [message for message in self.messages if message.expires_at > now]
+        taken = [message for message in self.messages if message.visible_at <= now][:count]
+        for message in taken:
+            message.dequeue_count += 1
+            message.pop_receipt = str(uuid.uuid4())
+            message.visible_at = now + hidden
+        return taken
+
+    def delete(self, message: Message) -> None:
+        """Remove a message."""
+        if message in self.messages:
+            self.messages.remove(message)
+
+
+def encode(text: str) -> str:
+    """Return a text as the host puts it on the wire.
+
+    Raises:
+        OutputError: it is no Unicode: it has half a surrogate pair.
+    """
+    try:
+        return base64.b64encode(text.encode()).decode()
+    except UnicodeEncodeError as error:
+        raise OutputError("a text can't be encoded") from error
+
+
+def output_bodies(kind: str, value: Any) -> list[str]:
+    """Return the bodies of the messages that one output becomes.
+
+    A list of texts keeps each of them, byte for byte. A text that looks like JSON is parsed: an array is split, an
+    object is written anew.
+
+    Args:
+        kind: the output's kind on the worker's wire: `string`, `bytes` or `json`.
+        value: its value.
+
+    Raises:
+        OutputError: it is no message.
+
+    Source: FunctionBinding.ReadAsEnumerable and BindAsyncCollectorAsync of the Functions host.
+    """
+    if kind == "bytes":
+        return [base64.b64encode(value).decode()]
+    if kind not in {"string", "json"}:
+        raise OutputError(f"a queue takes no {kind}")
+    if kind == "string" and not _looks_like_json(value):
+        return [encode(value)]
+    try:
+        parsed = json.loads(value)
+    except ValueError as error:
+        raise OutputError("an output that looks like JSON isn't") from error
+    items = parsed if isinstance(parsed, list) else [parsed]
+    return [encode(item if isinstance(item, str) else json.dumps(item, indent=2, ensure_ascii=False)) for item in items]
+
+
+def _looks_like_json(text: str) -> bool:
+    stripped = text.strip()
+    return (stripped[:1], stripped[-1:]) in {("{", "}"), ("[", "]")}

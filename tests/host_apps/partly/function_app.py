@@ -1,0 +1,31 @@
+"""A function app of which only one function is in order."""
+
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@app.timer_trigger(arg_name="timer", schedule="every day")
+def bad_schedule(timer: func.TimerRequest) -> None: ...
+
+
+@app.queue_trigger(arg_name="message", queue_name="%NOT_SET%", connection="AzureWebJobsStorage")
+def unresolved(message: func.QueueMessage) -> None: ...
+
+
+@app.queue_trigger(arg_name="message", queue_name="Not_A_Queue", connection="AzureWebJobsStorage")
+def bad_queue(message: func.QueueMessage) -> None: ...
+
+
+@app.queue_trigger(arg_name="the_message", queue_name="good", connection="AzureWebJobsStorage")
+def bad_binding_name(the_message: func.QueueMessage) -> None: ...
+
+
+@app.route(route="admin/mine")
+def reserved(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  bound by its name
+    return func.HttpResponse("never")
+
+
+@app.route(route="good")
+def good(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  bound by its name
+    return func.HttpResponse("good")

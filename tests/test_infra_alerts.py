@@ -1,0 +1,186 @@
+"""The alert rules: each query asks for events and fields that the app logs, and is looked at often enough."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from infra_templates import INFRA, ROOT, SCENARIOS, app_settings, resources, snapshot
+
+from pigment_export.events import Event
+from pigment_export.receipts import Receipt
+
+QUERIES = {file.stem: file.read_text() for file in sorted((INFRA / "alerts").glob("*.kql"))}
+RECEIPT_FIELDS = {
+    key.value
+    for node in ast.walk(ast.parse(Path(ROOT / "pigment_export" / "receipts.py").read_text()))
+    if isinstance(node, ast.FunctionDef) and node.name == Receipt.summary.__name__
+    for dictionary in ast.walk(node)
+    if isinstance(dictionary, ast.Dict)
+    for key in dictionary.keys
+    if isinstance(key, ast.Constant)
+}
+APP = [*(ROOT / "pigment_export").glob("*.py"), *ROOT.glob("function_app.py")]
+
+
+def logged_fields() -> dict[str, set[str]]:
+    """Of every event, the fields with which the app's source logs it."""
+    found: dict[str, set[str]] = {}
+    for file in APP:
+        for call in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Attribute)):
+                continue
+            name = call.args[0]
+            if isinstance(name.value, ast.Name) and name.value.id == "Event":
+                fields = found.setdefault(Event[name.attr].value, {"event"})
+                for keyword in call.keywords:
+                    is_receipt = isinstance(keyword.value, ast.Call) and "summary" in ast.dump(keyword.value.func)
+                    fields |= {keyword.arg} if keyword.arg else RECEIPT_FIELDS if is_receipt else set()
+    return found
+
+
+def events_of(query: str) -> set[str]:
+    """The events that a query asks for."""
+    [line] = re.findall(r"where tostring\(event\.event\) (.+)", query) or [""]
+    compared = re.match(r'== "(\w+)"|in \(([^)]*)\)', line)
+    return set(re.findall(r"\w+", (compared[1] or compared[2]).replace('"', ""))) if compared else set()
+
+
+def fields_of(query: str) -> set[str]:
+    """The fields of an event that a query reads."""
+    return set(re.findall(r"event\.(\w+)", query)) | set(re.findall(r'event\["(\w+)"\]', query))
+
+
+def columns_of(query: str) -> set[str]:
+    """The columns of a query's answer."""
+    [projected] = re.findall(r"\| project (.+)", query) or [""]
+    return {column.split("=")[0].strip() for column in re.split(r",(?![^(]*\))", projected)}
+
+
+def rules() -> dict[str, dict[str, Any]]:
+    """The rules of a deployment, by the name of their query."""
+    made = resources("existing-data", "Microsoft.Insights/scheduledQueryRules")
+    return {rule["properties"]["displayName"].removeprefix("Pigment exports: "): rule["properties"] for rule in made}
+
+
+def test_the_receipts_fields_are_found() -> None:
+    assert {"name", "state", "class", "who", "remedy", "seconds"} <= RECEIPT_FIELDS
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_asks_for_events_and_fields_that_the_app_logs(name: str) -> None:
+    asked = events_of(QUERIES[name])
+    if name == "silent":  # it asks for any
+        line = json.dumps({"event": Event.TENDED, "runs": 0})
+        assert line.startswith('{"event":')
+        assert "startswith '{\"event\":'" in QUERIES[name]
+        return
+    assert asked
+    assert asked <= {event.value for event in Event}
+    logged = logged_fields()
+    if not asked <= set(logged) and not (ROOT / "function_app.py").exists():
+        pytest.skip(f"what logs {asked - set(logged)} is not there yet")
+    for event in asked:
+        assert fields_of(QUERIES[name]) - {"event"} <= logged[event], f"{name} reads of {event} what is never logged"
+
+
+def test_the_classes_that_an_alert_names_are_the_apps() -> None:
+    named = set(re.findall(r'"((?:vault|lake)_\w+)"', QUERIES["access-refused"]))
+    table = (ROOT / "pigment_export" / "azure_errors.py").read_text()
+    known = set(re.findall(r'"((?:vault|lake)_(?:forbidden|firewalled|unauthenticated))"', table))
+    assert named == known
+    assert len(named) == 6
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_query_is_a_rule_of_every_deployment(scenario: str) -> None:
+    made = resources(scenario, "Microsoft.Insights/scheduledQueryRules")
+    criteria = [rule["properties"]["criteria"]["allOf"] for rule in made]
+    assert sorted(found["query"] for [found] in criteria) == sorted(QUERIES.values())
+
+
+def minutes(span: str) -> int:
+    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", span)
+    assert found
+    days, hours, rest = (int(part or 0) for part in found.groups())
+    return (days * 24 + hours) * 60 + rest
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_rule_misses_nothing_between_two_looks(name: str) -> None:
+    rule = rules()[name]
+    window, every = minutes(rule["windowSize"]), minutes(rule["evaluationFrequency"])
+    assert every <= window <= 2 * 24 * 60  # Azure looks back two days at most
+    assert window >= 2 * every or every == 24 * 60, "logs arrive late"
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_rule_tells_by_columns_that_its_query_has(name: str) -> None:
+    [criterion] = rules()[name]["criteria"]["allOf"]
+    assert {found["name"] for found in criterion["dimensions"]} <= columns_of(QUERIES[name])
+    assert len(criterion["dimensions"]) <= 6
+    assert (criterion["timeAggregation"], criterion["operator"], criterion["threshold"]) == ("Count", "GreaterThan", 0)
+
+
+def test_silence_is_told_after_tend_has_missed_twice() -> None:
+    """`tend` writes at every hour's minute 37, so a window of three hours has two at least."""
+    assert minutes(rules()["silent"]["windowSize"]) == 180
+
+
+def test_the_time_limit_is_told_of_well_before_it_is_met() -> None:
+    [seconds] = re.findall(r"todouble\(event\.seconds\) > (\d+)", QUERIES["near-time-limit"])
+    host = ROOT / "host.json"
+    limit = json.loads(host.read_text())["functionTimeout"] if host.exists() else "01:00:00"
+    hours, whole_minutes, rest = map(int, limit.split(":"))
+    timeout_seconds = (hours * 60 + whole_minutes) * 60 + rest
+    own_deadline_seconds = timeout_seconds - 300
+    assert 0.7 * own_deadline_seconds < int(seconds) < 0.9 * own_deadline_seconds
+
+
+def test_whoever_is_named_is_told() -> None:
+    [group] = resources("all-new", "Microsoft.Insights/actionGroups")
+    assert [found["emailAddress"] for found in group["properties"]["emailReceivers"]] == ["planning@example.com"]
+    assert len(group["properties"]["groupShortName"]) <= 12
+    for rule in resources("all-new", "Microsoft.Insights/scheduledQueryRules"):
+        assert rule["properties"]["actions"]["actionGroups"] == [group["id"]]
+
+
+def test_an_existing_action_group_is_told_and_none_is_made() -> None:
+    assert resources("existing-data", "Microsoft.Insights/actionGroups") == []
+    for rule in rules().values():
+        [group] = rule["actions"]["actionGroups"]
+        assert group.endswith("/actionGroups/ag-operations")
+
+
+def test_without_anybody_to_tell_the_rules_are_there_and_tell_nobody() -> None:
+    for rule in resources("private-new", "Microsoft.Insights/scheduledQueryRules"):
+        assert rule["properties"]["actions"]["actionGroups"] == []
+    assert resources("private-new", "Microsoft.EventGrid/systemTopics") == []
+
+
+@pytest.mark.parametrize("scenario", ["all-new", "existing-data"])
+def test_key_vault_tells_of_secrets_near_their_expiry(scenario: str) -> None:
+    [topic] = resources(scenario, "Microsoft.EventGrid/systemTopics")
+    [told] = resources(scenario, "Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    assert topic["properties"]["topicType"] == "Microsoft.KeyVault.vaults"
+    assert "/providers/Microsoft.KeyVault/vaults/" in topic["properties"]["source"]
+    properties = told["properties"]
+    assert properties["eventDeliverySchema"] == "CloudEventSchemaV1_0"  # the only one that leads to an alert
+    assert properties["filter"]["includedEventTypes"] == [
+        "Microsoft.KeyVault.SecretNearExpiry",
+        "Microsoft.KeyVault.SecretExpired",
+    ]
+    assert properties["destination"]["endpointType"] == "MonitorAlert"
+    assert len(properties["destination"]["properties"]["actionGroups"]) == 1
+
+
+def test_the_app_logs_to_the_workspace_that_the_rules_ask() -> None:
+    [workspace] = resources("existing-data", "Microsoft.OperationalInsights/workspaces")
+    [component] = resources("existing-data", "Microsoft.Insights/components")
+    assert component["properties"]["WorkspaceResourceId"] == workspace["id"]
+    assert component["name"] in app_settings("existing-data")["APPLICATIONINSIGHTS_CONNECTION_STRING"]
+    assert len(snapshot("existing-data")["predictedResources"]) > len(rules())
+    for rule in rules().values():
+        assert workspace["name"] in rule["scopes"][0] or "monitoring" in rule["scopes"][0]
