@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test check format lock demo clean
+.PHONY: help setup test check format lock schema demo clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(STAMP) ## mend what ruff can mend
 lock: $(STAMP) ## compile requirements*.txt from their .in files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
+
+schema: $(STAMP) ## write exports.schema.json from the models
+	$(BIN)/python -m scripts.make_schema
 
 demo: $(STAMP) ## the whole way, on local stand-ins
 	$(BIN)/python -m emulators.demo

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pigment_export
+from pigment_export.settings import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pigment_export"
@@ -179,3 +180,32 @@ def test_every_module_stands_in_the_map_and_the_architecture() -> None:
     for name in MODULES:
         assert f"`{name}`" in (pigment_export.__doc__ or ""), name
         assert f"`{name}`" in architecture, name
+
+
+def test_the_readme_names_only_make_targets_and_settings_that_there_are() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)", re.sub(r"(?s)```text.*?```", "", readme)):
+        if target != "and":
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    known = {setting.name for setting in SETTINGS}
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)`", readme)) | set(re.findall(r"export ([A-Z_]+)=", readme))
+    assert named <= known, named - known
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_nothing_of_the_project_names_the_place_where_it_was_built() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in listed:
+        path = ROOT / name
+        if name.startswith(".ci/") or not path.is_file():
+            continue
+        text = path.read_text(errors="ignore")
+        assert "/shared" + "/" not in text, name
+        assert "DESIGN" + ".md" not in text, name
