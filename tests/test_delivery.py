@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pigment_export.exports import Export, from_json
-from tests.fakes import FakeLake
 
 from pigment_export.deadline import Deadline
 from pigment_export.decisions import expired
 from pigment_export.delivery import Delivery
 from pigment_export.descriptions import Description, Latest
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.exports import Export, from_json
 from pigment_export.layout import Layout, new_run_id
 from pigment_export.plan import Plan, new_plan
 from pigment_export.receipts import Standing, State
 from pigment_export.settling import TWO_FILES, Settling
 from pigment_export.transfer import Source
+from tests.fakes import FakeLake
 from tests.stepping import Around, Killed, Stepper, Striking, Watched
 
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
