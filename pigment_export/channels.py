@@ -162,7 +162,6 @@ class Http1Channel:
             raise
         except http.client.HTTPException as error:
             raise _violation(error) from error
-        self._wire.stop_sending()
         self.length = self._response.length
         return Answer(self._response.status, self._response.getheaders())
 

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from pigment_export import __version__, wiring
 from pigment_export.errors import ConfigurationError, ExportError
+from pigment_export.events import Event
 from pigment_export.exports import Kind
 from pigment_export.transfer import Progress
 
@@ -38,8 +39,10 @@ PLAIN_SECONDS = 10.0  # between progress lines where nobody looks at a terminal
 def cli(*, verbose: bool) -> None:
     """Export lists, metrics, tables and views from Pigment, whole and proven or not at all."""
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.CRITICAL, format="%(message)s", stream=sys.stderr, force=True
+        level=logging.INFO if verbose else logging.WARNING, format="%(message)s", stream=sys.stderr, force=True
     )
+    if not verbose:
+        logging.getLogger("pigment_export").addFilter(_is_news)
     logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
 
 
@@ -181,6 +184,12 @@ def _progress(console: Console, name: str) -> Iterator[Callable[[Progress], None
 def _line(name: str, progress: Progress) -> str:
     rate = progress.bytes / progress.seconds if progress.seconds else 0
     return f"{name}: {progress.bytes / 1e6:,.1f} MB, {progress.rows:,} rows, {rate / 1e6:,.1f} MB/s"
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether an event says what the command does not say by itself."""
+    told = (Event.EXPORT_ENDED, Event.EXPORT_RETRYING)
+    return not any(f'"event": "{event}"' in record.getMessage() for event in told)
 
 
 def _date(moment: Any) -> date:

@@ -255,7 +255,7 @@ class Body(io.RawIOBase):
             if isinstance(translated, StreamReset | GoneAway):
                 translated.code = error.code
             return translated
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and error.errno is None:  # the system's own has a number
             return self._too_late()
         if isinstance(error, ssl.SSLError):
             return exceptions.SSLError(f"TLS failed: {error}")

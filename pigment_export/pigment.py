@@ -177,7 +177,7 @@ class Pigment:
     def _refused(self, response: requests.Response, key: Key) -> ExportError:
         """The error of a status; Pigment's words stand in it, without the key should it be among them."""
         try:
-            said = response.raw.read(ERROR_BYTES)
+            said = next(response.iter_content(ERROR_BYTES), b"")
         except requests.RequestException:
             said = b""
         text = _message_in(said).replace(key.reveal(), "(the key)")

@@ -86,11 +86,6 @@ class Wire:
         while view:
             view = view[self._tls.write(view) :]
 
-    def stop_sending(self) -> None:
-        """Send nothing more, not even what waits."""
-        self._deaf = True
-        self._unsent.clear()
-
     def readinto(self, target: memoryview, until: float) -> int | None:
         """Receive what comes, and send what waits.
 
@@ -146,7 +141,8 @@ class Wire:
         except BlockingIOError:
             pass
         except OSError:  # what the server said before it hung up is worth more; reading will meet the same end
-            self.stop_sending()
+            self._deaf = True
+            self._unsent.clear()
 
     def _decrypt(self, target: memoryview) -> int:
         filled = 0

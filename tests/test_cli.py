@@ -245,3 +245,12 @@ def test_a_rotated_key_is_read_again_once(command: Run, everything: Everything) 
     done = command("run", "revenue", "countries")
     assert done.returncode == 1
     assert everything.vault.reads == ["pigment-api-key"] * 2
+
+
+def test_a_key_that_expires_soon_is_told(command: Run, everything: Everything) -> None:
+    soon = datetime.now(UTC) + timedelta(days=3)
+    everything.vault.set("pigment-api-key", DEMO_KEY, expires_at=soon)
+    done = command("run", "countries")
+    assert done.returncode == 0
+    assert "secret_near_expiry" in done.stderr
+    assert "export_ended" not in done.stderr, "the command says this in its own words"

@@ -22,6 +22,7 @@ from pigment_export import http2
 from pigment_export.channels import Ending
 from pigment_export.http2 import Http2Adapter, Timeouts, body_of
 from pigment_export.inflate import GzipBroken, GzipCut, GzipEmpty
+from pigment_export.wire import Wire
 
 SHORT = 0.3  # seconds that a test waits for a timeout to strike
 LONG = 20.0  # seconds that no test waits
@@ -357,6 +358,54 @@ def test_an_answer_before_the_request_body_is_out_is_returned(ask: Callable[...,
     response = ask(script, alpn=(alpn,), method="POST", data=bytes(30_000_000))
     assert response.status_code == 413
     assert response.raw.read(100) == b"too big"
+
+
+def test_a_request_body_goes_out_in_bounded_pieces_to_a_server_that_stays_silent(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    write = Wire.write
+    monkeypatch.setattr(Wire, "write", lambda wire, data: (pieces.append(len(data)), write(wire, data))[1])
+
+    def script(connection: Peer) -> None:
+        connection.greet(peer.settings(INITIAL_WINDOW_SIZE=2**30), peer.window_update(0, 2**30))
+        connection.await_end()
+        connection.send(peer.headers(200, end=True))
+        connection.await_close()
+
+    assert ask(script, method="POST", data=bytes(3_000_000)).ok
+    assert sum(pieces) > 3_000_000
+    assert max(pieces) < 70_000
+
+
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_an_answer_is_heard_though_the_server_takes_no_more(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch, alpn: str
+) -> None:
+    sent = [0]
+    send = socket.socket.send
+
+    def failing(sock: socket.socket, data: bytes) -> int:
+        if sent[0] > 30_000:
+            raise BrokenPipeError
+        sent[0] += (count := send(sock, data[:20_000]))
+        return count
+
+    monkeypatch.setattr(socket.socket, "send", failing)  # only the client sends by it
+
+    def script(connection: Peer) -> None:
+        if alpn == "h2":
+            connection.greet()
+            connection.await_headers()
+            connection.send(peer.headers(413), peer.data(b"too big", end=True))
+        else:
+            while b"\r\n\r\n" not in connection._buffer:
+                connection._buffer += connection.more()
+            connection.send(b"HTTP/1.1 413 Too Big\r\nContent-Length: 7\r\n\r\ntoo big")
+        connection.await_close()
+
+    response = ask(script, alpn=(alpn,), method="POST", data=bytes(1_000_000))
+    assert (response.status_code, response.raw.read(100)) == (413, b"too big")
 
 
 def test_a_reset_before_the_request_body_is_out_is_an_error(ask: Callable[..., requests.Response]) -> None:
