@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 from emulators.everything import ACCOUNT, FILE_SYSTEM, Everything
+from emulators.pigment import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
 from emulators.pigment_faults import Fault
+from emulators.pigment_model import Model
 
 
 def main() -> None:
@@ -33,11 +35,16 @@ def main() -> None:
             )
         )
         everything.pigment.switches.gzip = options.gzip
+        everything.pigment.switches.limit = options.limit
         everything.pigment.faults.extend(options.fault)
+        blocks = everything.pigment.model.blocks
+        for block, rows in options.rows:
+            blocks[block].rows = rows
         for name, value in everything.environment.items():
             print(f"$env:{name} = '{value}'" if options.powershell else f"export {name}={shlex.quote(value)}")
         lake_host, lake_port = everything.lake.address
         print(f"# the lake, without the proxy: https://{lake_host}:{lake_port}/{ACCOUNT} (file system {FILE_SYSTEM})")
+        print(f"# keys that Pigment knows: {DEMO_KEY} (in the vault), {EXPORT_ONLY_KEY}, {EXPIRED_KEY}")
         print("# paste the lines above into another shell, then: python -m pigment_export run")
         print("# running; Ctrl-C stops", flush=True)
         stop.wait()
@@ -62,6 +69,20 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--allow", action="append", default=[], metavar="HOST", help="let a host through to itself; may be repeated"
+    )
+    parser.add_argument(
+        "--rows",
+        type=_rows,
+        action="append",
+        default=[],
+        metavar="BLOCK=N",
+        help="how many rows a block has, by its id; 0 for a header only; may be repeated",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help=f"requests in five minutes before 429 [none; Pigment's is {WINDOW_REQUESTS}]",
     )
     parser.add_argument(
         "--account-key", type=_account_key, metavar="BASE64", help="the lake takes signatures by this key, too"
@@ -93,6 +114,13 @@ def _account_key(text: str) -> str:
     except ValueError as exc:
         raise argparse.ArgumentTypeError("not base64") from exc
     return text
+
+
+def _rows(text: str) -> tuple[str, int]:
+    block, _, rows = text.partition("=")
+    if not rows.isdecimal() or block.lower() not in Model().blocks:
+        raise argparse.ArgumentTypeError(f"{text!r} is not BLOCK=N with the id of a block that there is")
+    return block.lower(), int(rows)
 
 
 def _fault(text: str) -> Fault:

@@ -13,6 +13,7 @@ from emulators.web import Asked, Told, WebServer
 
 API_VERSION = "2019-08-01"
 TOKEN_SECONDS = 24 * 3600
+_OTHER_WAYS = frozenset({"mi_res_id", "object_id", "principal_id"})  # to name an identity: it has none by these
 
 
 def token_is_for(token: str, resource: str) -> bool:
@@ -55,7 +56,7 @@ class Identity(WebServer):
         self.asked.append(resource)
         if self.failures:
             return self.failures.pop(0)
-        if client_id is not None and client_id not in self._client_ids:
+        if asked.query.keys() & _OTHER_WAYS or client_id not in {None, *self._client_ids}:
             return Told(400, {"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found"})
         return Told(
             200,

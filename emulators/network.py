@@ -8,7 +8,7 @@ import socket
 import socketserver
 import ssl
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -60,7 +60,7 @@ class Proxy:
         self._routes = dict(routes)
         self._passthrough = frozenset(passthrough)
         self.refused: list[str] = []
-        self._tunnels = _Tunnels()
+        self._open = Connections()
         self._server = _Listener(("127.0.0.1", port), _Connect, self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
@@ -84,9 +84,9 @@ class Proxy:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close every tunnel, and listen no more."""
+        """Close every connection, and listen no more."""
         self._server.shutdown()
-        self._tunnels.close()
+        self._open.close()
         self._server.server_close()
         self._thread.join()
 
@@ -97,9 +97,9 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def tunnel(self, client: socket.socket, server: socket.socket) -> None:
-        """Carry bytes both ways until both ends are done."""
-        self._tunnels.carry(client, server)
+    def held(self, connection: socket.socket) -> contextlib.AbstractContextManager[None]:
+        """A connection that the proxy closes when it stops."""
+        return self._open.held(connection)
 
 
 class _Listener(socketserver.ThreadingTCPServer):
@@ -120,6 +120,10 @@ class _Connect(socketserver.StreamRequestHandler):
     rbufsize = 0  # what follows the request belongs to the tunnel
 
     def handle(self) -> None:
+        with self.server.proxy.held(self.connection):
+            self._connect()
+
+    def _connect(self) -> None:
         request = self.rfile.readline(4096).decode("latin-1").split()
         while self.rfile.readline(65536).strip():
             pass
@@ -127,7 +131,7 @@ class _Connect(socketserver.StreamRequestHandler):
             self._answer(405, "Method Not Allowed")
             return
         host, _, port = request[1].rpartition(":")
-        address = self.server.proxy.route(host, int(port)) if port.isdigit() else None
+        address = self.server.proxy.route(host, int(port)) if port.isdecimal() else None
         if address is None:
             self.server.proxy.refused.append(request[1])
             self._answer(403, "Forbidden")
@@ -137,40 +141,53 @@ class _Connect(socketserver.StreamRequestHandler):
         except OSError:
             self._answer(502, "Bad Gateway")
             return
-        with upstream:
+        with upstream, self.server.proxy.held(upstream):
             self._answer(200, "Connection Established")
-            self.server.proxy.tunnel(self.connection, upstream)
+            _tunnel(self.connection, upstream)
 
     def _answer(self, status: int, reason: str) -> None:
         length = "" if status == 200 else "Content-Length: 0\r\n"
         self.wfile.write(f"HTTP/1.1 {status} {reason}\r\n{length}\r\n".encode())
 
 
-class _Tunnels:
-    """The sockets of all open tunnels."""
+class Connections:
+    """What is open, so that all of it can be closed: a thread that waits for a peer would wait for ever."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._closing = False
 
-    def carry(self, client: socket.socket, server: socket.socket) -> None:
+    @contextlib.contextmanager
+    def held(self, connection: socket.socket) -> Iterator[None]:
+        """Hold a connection while a thread is busy with it."""
         with self._lock:
-            self._open |= {client, server}
-        for end in (client, server):
-            end.settimeout(IDLE_SECONDS)
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        upward = threading.Thread(target=_relay, args=(client, server), daemon=True)
-        upward.start()
-        _relay(server, client)
-        upward.join()
-        with self._lock:
-            self._open -= {client, server}
+            self._open.add(connection)
+            if self._closing:
+                _hang_up(connection)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(connection)
 
     def close(self) -> None:
+        """Hang up on all, and on whoever comes later."""
         with self._lock:
-            for end in self._open:
-                with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+            self._closing = True
+            for connection in self._open:
+                _hang_up(connection)
+
+
+def _tunnel(client: socket.socket, server: socket.socket) -> None:
+    """Carry bytes both ways until both ends are done."""
+    for end in (client, server):
+        end.settimeout(IDLE_SECONDS)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    upward = threading.Thread(target=_relay, args=(client, server), daemon=True)
+    upward.start()
+    _relay(server, client)
+    upward.join()
 
 
 def _relay(source: socket.socket, target: socket.socket) -> None:
@@ -182,6 +199,10 @@ def _relay(source: socket.socket, target: socket.socket) -> None:
             target.sendall(view[:count])
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _hang_up(source)
+        _hang_up(target)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -10,20 +10,24 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from emulators.pigment_csv import csv, unknown_to
 from emulators.pigment_faults import Fault
-from emulators.pigment_model import Model, csv, problems_of
+from emulators.pigment_model import BOARD_TYPE, Model
+from emulators.pigment_requests import is_uuid, problems_of
 from emulators.pigment_server import Answer, Asked, Server
 
 DEMO_KEY = "pgm_emulated_demo_key"
+EXPORT_ONLY_KEY = "pgm_emulated_export_only"
+EXPIRED_KEY = "pgm_emulated_expired"
 EXPORT, METADATA = "export", "metadata"
-WINDOW_SECONDS, WINDOW_REQUESTS = 300.0, 500
+WINDOW_SECONDS, WINDOW_REQUESTS = 300.0, 500  # Pigment's own limit, for whoever switches it on
 _EXPORT_PATH = re.compile(r"/api/(?P<version>v1/)?export/(?P<kind>list|metric|table|view)/(?P<id>[^/]+)")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_KEY_HEADERS = ("authorization", "x-pigment-api-key")
 _TYPES = {"list": ("DimensionList", "TransactionList"), "metric": ("Metric",), "table": ("Table",)}
 
 
@@ -53,13 +57,15 @@ class Switches:
 
     Attributes:
         gzip: whether answers are compressed for clients that ask for it.
-        length: whether bodies come with a Content-Length.
-        limit: requests in five minutes; None for no limit.
+        length: whether bodies come with a Content-Length; they are made in memory first.
+        until_close: whether bodies over HTTP/1.1 end with their connection, rather than chunked.
+        limit: requests in five minutes, as `WINDOW_REQUESTS`; None for no limit.
         retry_after: header of a 429; empty for none.
     """
 
     gzip: bool = False
     length: bool = False
+    until_close: bool = False
     limit: int | None = None
     retry_after: str = ""
 
@@ -79,19 +85,20 @@ class Pigment(Server):
         self.model = Model()
         self.keys = {
             DEMO_KEY: Key(),
-            "pgm_emulated_export_only": Key(frozenset({EXPORT})),
-            "pgm_emulated_expired": Key(expired=True),
+            EXPORT_ONLY_KEY: Key(frozenset({EXPORT})),
+            EXPIRED_KEY: Key(expired=True),
         }
         self.faults: list[Fault] = []
         self.switches = Switches()
         self.requests: list[Seen] = []
+        self.clock: Callable[[], float] = time.monotonic  # drives the rate limit, in seconds
         self._times: list[float] = []
         self._state = threading.Lock()
 
     def _answer(self, asked: Asked) -> Answer:
         url = urlsplit(asked.target)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
-        headers = {name: value for name, value in asked.headers.items() if name != "authorization"}
+        headers = {name: value for name, value in asked.headers.items() if name not in _KEY_HEADERS}
         key_text = asked.headers.get("authorization", "").removeprefix("Bearer ")
         body, problem = _json(asked.body)
         with self._state:
@@ -102,14 +109,18 @@ class Pigment(Server):
         if self._is_limited():
             retry_after = {"retry-after": self.switches.retry_after} if self.switches.retry_after else {}
             return _told(429, "too many requests", retry_after)
+        key = self.keys.get(key_text)
+        if key is None or key.expired:
+            return _told(401, "the key is missing, wrong or expired")
         if problem:
             return _told(400, problem)
-        answer = self._route(asked.method, url.path, query, body, self.keys.get(key_text))
+        answer = self._route(asked.method, url.path, query, body, key)
+        answer.fault = fault
         if answer.status == 200 and answer.media_type == "text/csv":
+            answer.until_close = self.switches.until_close
             answer = self._encoded(answer, asked.headers.get("accept-encoding", ""))
-            answer.fault = fault
-            if fault and fault.length:
-                answer.headers["content-length"] = str(fault.length)
+        if fault and fault.length:
+            answer.headers["content-length"] = str(fault.length)
         return answer
 
     def _next_fault(self, path: str) -> Fault | None:
@@ -122,15 +133,13 @@ class Pigment(Server):
     def _is_limited(self) -> bool:
         if self.switches.limit is None:
             return False
-        now = time.monotonic()
+        now = self.clock()
         with self._state:
             self._times = [at for at in self._times if now - at < WINDOW_SECONDS]
             self._times.append(now)
             return len(self._times) > self.switches.limit
 
-    def _route(self, method: str, path: str, query: Mapping[str, str], body: Any, key: Key | None) -> Answer:
-        if key is None or key.expired:
-            return _told(401, "the key is missing, wrong or expired")
+    def _route(self, method: str, path: str, query: Mapping[str, str], body: Any, key: Key) -> Answer:
         if export := _EXPORT_PATH.fullmatch(path):
             if EXPORT not in key.scopes:
                 return _told(401, "the key has not the scope for exports")
@@ -143,11 +152,11 @@ class Pigment(Server):
         kind, block_id, legacy = found["kind"], found["id"].lower(), not found["version"]
         if method != ("GET" if kind == "view" else "POST"):
             return _told(405, "not with this method")
-        if not _UUID.fullmatch(block_id):
+        if not is_uuid(block_id):
             return _told(400, f"{block_id!r} is not a UUID")
         if kind == "view":
             return self._view(block_id, query, legacy=legacy)
-        return self._block(kind, block_id, body or {}, legacy=legacy)
+        return self._block(kind, block_id, {} if body is None else body, legacy=legacy)
 
     def _block(self, kind: str, block_id: str, options: Any, *, legacy: bool) -> Answer:
         problems = problems_of(kind, options)
@@ -156,9 +165,8 @@ class Pigment(Server):
         block = self.model.blocks.get(block_id)
         if block is None or block.type not in _TYPES[kind]:
             return _told(404, f"{kind} with the specified ID was not found")
-        unknown = [name for name in options.get("propertyTechnicalNames") or () if name not in block.columns]
-        if unknown:
-            return _told(400, f"unknown properties: {', '.join(unknown)}")
+        if unknown := unknown_to(block, options):
+            return _told(400, f"the {kind} has not: {', '.join(unknown)}")
         return Answer(200, csv(block, options, legacy_dates=legacy), "text/csv")
 
     def _view(self, view_id: str, query: Mapping[str, str], *, legacy: bool) -> Answer:
@@ -175,19 +183,20 @@ class Pigment(Server):
             return _told(413, "View is too big to be exported. Use block export API instead.")
         if view.status == 422:
             return _told(422, "The view underlying type is not list, metric or table")
-        options = {name: value for name, value in query.items() if name in allowed}
+        options = {name: value for name, value in query.items() if name in allowed} | {"friendlyHeaders": True}
         return Answer(200, csv(self.model.blocks[view.block], options, legacy_dates=True), "text/csv")
 
     def _metadata(self, path: str, query: Mapping[str, str]) -> Answer:
-        application, block = query.get("applicationId"), query.get("blockId")
+        application, block = (query[name].lower() if name in query else None for name in ("applicationId", "blockId"))
+        if not all(given is None or is_uuid(given) for given in (application, block)):
+            return _told(400, "a filter is not a UUID")
         model = self.model
         if path.endswith("applications"):
             return _value([{"id": key, "name": name} for key, name in model.applications.items()])
         blocks = [found for found in model.blocks.values() if application in (None, found.application)]
         if path.endswith("blocks"):
-            return _value(
-                [{"id": found.id, "name": found.name, "type": found.type} for found in blocks if found.columns]
-            )
+            listed = [found for found in blocks if found.type != BOARD_TYPE]
+            return _value([{"id": found.id, "name": found.name, "type": found.type} for found in listed])
         ids = {found.id for found in blocks}
         views = [view for view in model.views.values() if view.block in ids and block in (None, view.block)]
         return _value([{"id": view.id, "name": view.name, "type": view.type} for view in views])

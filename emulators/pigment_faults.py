@@ -14,8 +14,8 @@ class Fault:
         kind: `reset` (RST_STREAM with `code`), `goaway` (one that takes the stream), `spare` (one that spares it, then
             PING and SETTINGS, then on), `cut` (a clean end), `close` (the connection), `stall` (nothing but PING for
             `seconds`), `late` (no first byte for `seconds`), `status`, `html` and `json` (pages with 200), `redirect`.
-        path: regular expression on the request's path.
-        after: bytes of the body, as sent, before it happens.
+        path: regular expression on the request's path (found anywhere in it; a spelling can hold no comma).
+        after: bytes of the body, as sent (compressed, where it is), before it happens.
         times: how many requests meet it.
         code: HTTP/2 error code.
         status: HTTP status.
@@ -37,7 +37,10 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"{self.kind!r} is no fault; there are {', '.join(KINDS)}")
-        re.compile(self.path)
+        try:
+            re.compile(self.path)
+        except re.error as exc:
+            raise ValueError(f"{self.path!r} is no regular expression: {exc}") from exc
 
     @classmethod
     def parse(cls, text: str) -> "Fault":

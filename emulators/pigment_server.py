@@ -1,10 +1,11 @@
 """HTTP/2 and HTTP/1.1 of the Pigment stand-in: connections in, requests to a function, its answers out, faults and all.
 
-One thread a connection. HTTP/2 is the h2 library's, flow control included. Not done: more than one stream at a time
-on a connection makes progress in turn only; HTTP/1.1 takes no chunked request bodies.
+One thread a connection, all of them joined at the end. HTTP/2 is the h2 library's, flow control included. Not done:
+streams of one connection make progress one after the other only; HTTP/1.1 takes no chunked request bodies (411).
 """
 
 import contextlib
+import http.client
 import selectors
 import socket
 import socketserver
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import NoReturn, Self
 
 import h2.config
 import h2.connection
@@ -21,11 +22,13 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
+from emulators.network import Connections
 from emulators.pigment_faults import Fault
 
 PIECE_BYTES = 1024 * 1024  # of a body between two looks at what the client sends
 READ_BYTES = 64 * 1024
 IDLE_SECONDS = 600.0
+LINGER_SECONDS = 5.0  # for a client to take what was sent last, and to hang up itself
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -35,7 +38,7 @@ class Asked:
 
     method: str
     target: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # the key is among them
     body: bytes
     protocol: str
 
@@ -48,6 +51,7 @@ class Answer:
     body: Iterator[bytes]
     media_type: str
     headers: dict[str, str] = field(default_factory=dict)
+    until_close: bool = False
     fault: Fault | None = None
 
 
@@ -68,29 +72,27 @@ class Server:
     """
 
     def __init__(self, answer: Answerer, tls: ssl.SSLContext, *, port: int = 0) -> None:
-        self._connections: set[socket.socket] = set()
-        lock = threading.Lock()
-        connections = self._connections
+        self._connections = connections = Connections()
+        self._stopped = stopped = threading.Event()
 
         class Connection(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                with contextlib.suppress(OSError, _HungUp, h2.exceptions.ProtocolError):
-                    self.request.settimeout(IDLE_SECONDS)
-                    self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    with tls.wrap_socket(self.request, server_side=True) as wrapped:
-                        with lock:
-                            connections.add(wrapped)
-                        try:
-                            speak = _Http2 if wrapped.selected_alpn_protocol() == "h2" else _Http1
-                            speak(wrapped, answer).run()
-                        finally:
-                            with lock:
-                                connections.discard(wrapped)
+                self.request.settimeout(IDLE_SECONDS)
+                self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with (
+                    contextlib.suppress(OSError, _HungUp, h2.exceptions.ProtocolError),
+                    tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False) as wrapped,
+                    connections.held(wrapped),
+                ):
+                    wrapped.do_handshake()
+                    if wrapped.selected_alpn_protocol() == "h2":
+                        _Http2(wrapped, answer).run()
+                    else:
+                        _Http1(wrapped, answer, stopped).run()
 
         class Listener(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            block_on_close = False
             allow_reuse_address = True
+            request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - clients hang up
                 return
@@ -111,9 +113,8 @@ class Server:
     def stop(self) -> None:
         """Close every connection, and listen no more."""
         self._server.shutdown()
-        for connection in list(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self._stopped.set()
+        self._connections.close()
         self._server.server_close()
         self._thread.join()
 
@@ -136,7 +137,6 @@ class _Http2:
         )
         self._asked: dict[int, tuple[dict[str, str], bytearray]] = {}
         self._ready: list[int] = []
-        self._gone: set[int] = set()
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> None:
@@ -148,15 +148,18 @@ class _Http2:
                 while not self._ready:
                     self._receive()
                 stream = self._ready.pop(0)
-                fields, body = self._asked.pop(stream)
+                fields, body = self._asked[stream]
                 headers = {name: value for name, value in fields.items() if not name.startswith(":")}
                 asked = Asked(fields[":method"], fields[":path"], headers, bytes(body), "HTTP/2")
                 self._reply(stream, self._answer(asked))
+                self._asked.pop(stream, None)
 
     def _reply(self, stream: int, answer: Answer) -> None:
         fault = answer.fault
         if fault and fault.kind == "late":
-            self._idle(fault.seconds)
+            self._idle(stream, fault.seconds)
+        if stream not in self._asked:
+            return
         headers = [(":status", str(answer.status)), ("content-type", answer.media_type), *answer.headers.items()]
         self._h2.send_headers(stream, headers)
         self._send()
@@ -166,14 +169,15 @@ class _Http2:
                     return
             elif not self._write(stream, part):
                 return
-        self._end(stream)
+        if stream in self._asked:
+            self._end(stream)
 
     def _write(self, stream: int, part: memoryview) -> bool:
         """Send a part as the client has room for it; whether it still wants more."""
         while part:
             while self._is_readable():
                 self._receive()
-            if stream in self._gone:
+            if stream not in self._asked:
                 return False
             room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
             if room <= 0:
@@ -186,7 +190,7 @@ class _Http2:
                 unsent += len(frame)
                 room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
             self._send()
-        return stream not in self._gone
+        return stream in self._asked
 
     def _end(self, stream: int) -> None:
         self._h2.end_stream(stream)
@@ -201,14 +205,14 @@ class _Http2:
             case "goaway":
                 self._h2.close_connection(fault.code, last_stream_id=0)
                 self._send()
-                raise _HungUp
+                _leave(self._socket)
             case "close":
-                raise _HungUp
+                _leave(self._socket)
             case "cut":
                 self._end(stream)
             case "stall":
-                self._idle(fault.seconds)
-                return False
+                self._idle(stream, fault.seconds)
+                return stream not in self._asked
             case "spare":
                 # By hand: h2 sends nothing more on a connection that it has said goodbye on.
                 goaway = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + stream.to_bytes(4, "big") + bytes(4)
@@ -221,10 +225,10 @@ class _Http2:
                 return False
         return True
 
-    def _idle(self, seconds: float) -> None:
-        """Send nothing but a PING now and then."""
+    def _idle(self, stream: int, seconds: float) -> None:
+        """Send nothing but a PING now and then, as long as the client waits."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while stream in self._asked and (left := until - time.monotonic()) > 0:
             self._h2.ping(b"patience")
             self._send()
             if self._is_readable(min(left, 0.05)):
@@ -243,14 +247,16 @@ class _Http2:
                     fields = {str(name): str(value) for name, value in event.headers}
                     self._asked[event.stream_id] = (fields, bytearray())
                 case h2.events.DataReceived():
-                    self._asked[event.stream_id][1].extend(event.data)
-                    if len(self._asked[event.stream_id][1]) > LARGEST_BODY_BYTES:
+                    body = self._asked[event.stream_id][1]
+                    body.extend(event.data)
+                    if len(body) > LARGEST_BODY_BYTES:
                         raise _HungUp
                     self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 case h2.events.StreamEnded():
                     self._ready.append(event.stream_id)
                 case h2.events.StreamReset():
-                    self._gone.add(event.stream_id)
+                    self._asked.pop(event.stream_id, None)
+                    self._ready = [stream for stream in self._ready if stream != event.stream_id]
                 case h2.events.ConnectionTerminated():
                     raise _HungUp
         self._send()
@@ -261,11 +267,12 @@ class _Http2:
 
 
 class _Http1:
-    """One HTTP/1.1 connection; bodies without a length are chunked."""
+    """One HTTP/1.1 connection; bodies without a length are chunked, or end with it."""
 
-    def __init__(self, connection: ssl.SSLSocket, answer: Answerer) -> None:
+    def __init__(self, connection: ssl.SSLSocket, answer: Answerer, stopped: threading.Event) -> None:
         self._socket = connection
         self._answer = answer
+        self._stopped = stopped
         self._file = connection.makefile("rb")
 
     def run(self) -> None:
@@ -278,6 +285,8 @@ class _Http1:
                 while header := self._file.readline(65536).decode("latin-1").strip():
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
+                if "transfer-encoding" in headers:
+                    self._reply(Answer(411, iter([b"a length is needed"]), "text/plain", until_close=True))
                 length = int(headers.get("content-length", "0"))
                 if length > LARGEST_BODY_BYTES:
                     raise _HungUp
@@ -286,35 +295,45 @@ class _Http1:
 
     def _reply(self, answer: Answer) -> None:
         fault = answer.fault
-        chunked = "content-length" not in answer.headers
+        sized = "content-length" in answer.headers
+        chunked = not sized and not answer.until_close
+        closes = not chunked and (not sized or fault is not None)  # what a length promised may not come
         if fault and fault.kind == "late":
-            time.sleep(fault.seconds)
+            self._stopped.wait(fault.seconds)
         fields = {"content-type": answer.media_type, **answer.headers}
         if chunked:
             fields["transfer-encoding"] = "chunked"
+        elif closes:
+            fields["connection"] = "close"
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        self._socket.sendall(f"HTTP/1.1 {answer.status} Told\r\n{head}\r\n".encode())
+        reason = http.client.responses.get(answer.status, "Unknown")
+        self._socket.sendall(f"HTTP/1.1 {answer.status} {reason}\r\n{head}\r\n".encode())
         for part in _until(answer.body, fault):
-            if part is None:
-                if fault and self._strike(fault):
-                    break
-            else:
+            if part is not None:
                 self._socket.sendall(b"%x\r\n%b\r\n" % (len(part), bytes(part)) if chunked else part)
+            elif fault and self._strike(fault):
+                break
         if chunked:
             self._socket.sendall(b"0\r\n\r\n")
-        if fault:
-            raise _HungUp  # what was promised by a length has not come
+        if closes:
+            _leave(self._socket)
 
     def _strike(self, fault: Fault) -> bool:
         """Let a fault happen; whether the answer is over."""
-        if fault.kind == "stall":
-            time.sleep(fault.seconds)
-            return False
-        if fault.kind == "cut":
-            return True
         if fault.kind in ("reset", "goaway", "close"):
-            raise _HungUp
-        return False
+            _leave(self._socket)
+        if fault.kind == "stall":
+            self._stopped.wait(fault.seconds)
+        return fault.kind == "cut"
+
+
+def _leave(connection: ssl.SSLSocket) -> NoReturn:
+    """Say no more, but let the client read to the end: to close over what it has sent would take that from it."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LINGER_SECONDS)
+    while connection.recv(READ_BYTES):
+        pass
+    raise _HungUp
 
 
 def _until(body: Iterator[bytes], fault: Fault | None) -> Iterator[memoryview | None]:

@@ -1,14 +1,14 @@
 """Key Vault: reading secrets, behind its challenge.
 
 Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret
-Not done: writing, listing, versions other than the newest by name, roles (any token for the vault may read).
+Not done: writing, listing, roles (any token for the vault may read), one vault's name from another's.
 """
 
 import re
 import secrets
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from emulators.identity import token_is_for
@@ -24,7 +24,7 @@ _PATH = re.compile(r"/secrets/([0-9A-Za-z-]{1,127})/?([0-9a-f]{32})?")
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    value: str
+    value: str = field(repr=False)
     version: str
     created_at: int
     expires_at: datetime | None
@@ -45,13 +45,23 @@ class Vault(WebServer):
     def __init__(self, tls: ssl.SSLContext, *, name: str = "pigmentdemo", port: int = 0) -> None:
         super().__init__(self._answer, tls, port=port)
         self._name = name
-        self._secrets: dict[str, _Secret] = {}
+        self._secrets: dict[str, list[_Secret]] = {}  # versions, the newest last
         self.failures: list[Told] = []  # given first, one each, to whoever has a token
         self.reads: list[str] = []  # names of secrets that were asked for with a token
 
-    def set(self, name: str, value: str, *, expires_at: datetime | None = None, enabled: bool = True) -> None:
-        """Store a new version of a secret."""
-        self._secrets[name] = _Secret(value, secrets.token_hex(16), int(time.time()), expires_at, enabled)
+    def set(self, name: str, value: str, *, expires_at: datetime | None = None, enabled: bool = True) -> str:
+        """Store a new version of a secret; the older ones stay readable by their version.
+
+        Returns:
+            The version.
+        """
+        version = secrets.token_hex(16)
+        self._secrets.setdefault(name, []).append(_Secret(value, version, int(time.time()), expires_at, enabled))
+        return version
+
+    def _find(self, name: str, version: str | None) -> _Secret | None:
+        versions = self._secrets.get(name, [])
+        return next((secret for secret in reversed(versions) if version in (None, secret.version)), None)
 
     def _answer(self, asked: Asked) -> Told:
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
@@ -63,8 +73,8 @@ class Vault(WebServer):
         self.reads.append(path[1])
         if self.failures:
             return self.failures.pop(0)
-        secret = self._secrets.get(path[1])
-        if secret is None or path[2] not in (None, secret.version):
+        secret = self._find(path[1], path[2])
+        if secret is None:
             return Told(404, _error("SecretNotFound", f"A secret with (name/id) {path[1]} was not found"))
         if not secret.enabled:
             inner = {"code": "SecretDisabled"}
