@@ -125,6 +125,7 @@ def test_on_an_existing_vault_and_lake_each_secret_and_the_file_system_alone_are
     assert grants("existing-data") == own_grants(token_of("existing-data")) | {
         Grant("Key Vault Secrets User", f"{secrets}/pigment-api-key"),
         Grant("Key Vault Secrets User", f"{secrets}/pigment-api-key-hr"),
+        Grant("Key Vault Secrets User", f"{secrets}/pigment-api-key-sales"),
         Grant("Storage Blob Data Contributor", f"{containers}/raw"),
     }
 

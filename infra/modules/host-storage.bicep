@@ -1,0 +1,87 @@
+// What the Functions host keeps: its locks and keys, the deployed package, the queue. An account of its own, without keys.
+@description('Name of the account.')
+param name string
+
+@description('Region.')
+param location string
+
+@description('Tags.')
+param tags { *: string }
+
+@description('Container of the deployed package.')
+param packageContainer string
+
+@description('The queue with one message per export.')
+param queueName string
+
+@description('Whether it has a public address.')
+param public bool
+
+@description('Workspace for its logs.')
+param workspaceId string
+
+resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: { name: 'Standard_ZRS' }
+  properties: {
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    isLocalUserEnabled: false
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    publicNetworkAccess: public ? 'Enabled' : 'Disabled'
+    networkAcls: { bypass: 'None', defaultAction: public ? 'Allow' : 'Deny' }
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-04-01' = {
+  parent: blobs
+  name: packageContainer
+  properties: { publicAccess: 'None' }
+}
+
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2026-04-01' = {
+  parent: account
+  name: 'default'
+}
+
+// Both are made here, so that the app needs no right to make queues.
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-04-01' = [
+  for suffix in ['', '-poison']: {
+    parent: queues
+    name: '${queueName}${suffix}'
+  }
+]
+
+// Reads are left out: the host polls its queues all day.
+#disable-next-line use-recent-api-versions // diagnostic settings have no newer version than this preview
+resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: blobs
+  name: 'logs'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'StorageWrite', enabled: true }, { category: 'StorageDelete', enabled: true }]
+    metrics: [{ category: 'Transaction', enabled: true }]
+  }
+}
+
+#disable-next-line use-recent-api-versions // diagnostic settings have no newer version than this preview
+resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: queues
+  name: 'logs'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'StorageDelete', enabled: true }]
+    metrics: [{ category: 'Transaction', enabled: true }]
+  }
+}

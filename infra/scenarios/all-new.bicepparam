@@ -1,0 +1,7 @@
+// Nothing is there yet: vault and lake are made, locked, and somebody is told by mail.
+using '../main.bicep'
+
+param environmentName = 'demo'
+param location = 'westeurope'
+param operator = { id: '33333333-3333-4333-8333-333333333333', type: 'Group' }
+param alerts = { emails: 'planning@example.com' }

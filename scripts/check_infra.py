@@ -1,0 +1,257 @@
+"""Check the templates in `infra/`: the compiler, the scenarios' snapshots, checkov. `--write` renews what is kept.
+
+It needs Azure for nothing. Where no Bicep compiler is found it says how to get one, and fails if `CI` is set; on a
+laptop it ends well without having checked, so that whoever changes no template needs no compiler.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parent.parent
+INFRA = ROOT / "infra"
+SCENARIOS = INFRA / "scenarios"
+BUILD = ROOT / "build" / "infra"
+CHECKOV = ROOT / "build" / "checkov"  # 300 MB, half a minute to download: kept between checks
+SKIPS = INFRA / "checkov-skips.toml"
+
+# The compiler that made the snapshots: another one may resolve more, or order otherwise.
+COMPILER_VERSION = "0.49.2"
+HOW_TO_GET_ONE = (
+    f"No Bicep compiler. Install {COMPILER_VERSION} with 'az bicep install --version v{COMPILER_VERSION}' or from\n"
+    f"https://github.com/Azure/bicep/releases/tag/v{COMPILER_VERSION}; put it on PATH, or name it: BICEP=/path/to/it."
+)
+
+# Each is compiled on its own; with it, every module that it uses.
+ENTRIES = ("main.bicep", "app.bicep", "callers/data-factory.bicep", "callers/logic-app.bicep")
+
+# Made-up places, so that names come out the same everywhere.
+TENANT = "11111111-1111-4111-8111-111111111111"
+SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+GROUP = "rg-pigment"
+ARM_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+
+
+def find_bicep(environ: Mapping[str, str]) -> str | None:
+    """The Bicep compiler: `BICEP`, else the one on `PATH`, else where the Azure CLI puts it."""
+    if named := environ.get("BICEP"):
+        return named if Path(named).is_file() else None
+    on_path = shutil.which("bicep", path=environ.get("PATH", ""))
+    by_azure_cli = Path(environ.get("HOME") or environ.get("USERPROFILE") or "") / ".azure" / "bin" / "bicep"
+    return on_path or next(
+        (str(file) for file in (by_azure_cli, by_azure_cli.with_suffix(".exe")) if file.is_file()), None
+    )
+
+
+def version_of(bicep: str) -> str:
+    """The compiler's version, as 0.49.2."""
+    done = subprocess.run([bicep, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"\d+\.\d+\.\d+", done.stdout)
+    return found[0] if found else "unknown"
+
+
+def compiler_problems(command: Sequence[str], file: Path) -> list[str]:
+    """What a compiler command complains of. A warning is a problem, though the compiler ends well with it."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and not done.stderr.strip():
+        return []
+    return [f"{command[1]} {file.relative_to(ROOT)}:\n{done.stderr.strip()}\n{done.stdout.strip()}"]
+
+
+def build(bicep: str, file: Path, into: Path) -> list[str]:
+    """Compile one entry to ARM JSON; returns the problems."""
+    into.mkdir(parents=True, exist_ok=True)
+    outfile = into / f"{file.stem}.json"
+    return compiler_problems([bicep, "build", str(file), "--outfile", str(outfile)], file)
+
+
+def snapshot(bicep: str, file: Path, mode: str) -> list[str]:
+    """Compare (`validate`) or write (`overwrite`) what a scenario would deploy; returns the problems."""
+    subscription_wide = "using '../main.bicep'" in file.read_text()
+    places = ["--tenant-id", TENANT, "--subscription-id", SUBSCRIPTION, "--location", "westeurope"]
+    if not subscription_wide:
+        places += ["--resource-group", GROUP]
+    return compiler_problems([bicep, "snapshot", str(file), "--mode", mode, *places], file)
+
+
+def format_problems(bicep: str, into: Path) -> list[str]:
+    """Which files are not as `bicep format` would have them: it formats a copy."""
+    shutil.rmtree(into, ignore_errors=True)
+    shutil.copytree(INFRA, into / INFRA.name)
+    shutil.copy(ROOT / "bicepconfig.json", into)
+    for pattern in ("**/*.bicep", "**/*.bicepparam"):
+        subprocess.run([bicep, "format", "--pattern", pattern], cwd=into, capture_output=True, check=True)
+    sources = [file for file in INFRA.rglob("*.bicep*") if file.suffix in (".bicep", ".bicepparam")]
+    unlike = [
+        file.relative_to(ROOT) for file in sources if (into / file.relative_to(ROOT)).read_text() != file.read_text()
+    ]
+    return [f"format: run '{Path(bicep).name} format {file}'" for file in sorted(unlike)]
+
+
+def checkov_python() -> Path:
+    """The interpreter of checkov's own environment, made from the hashed pins where it is not there yet."""
+    pins = ROOT / "requirements-infra.txt"
+    stamp = CHECKOV / "installed"
+    python = CHECKOV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
+    if not stamp.is_file() or stamp.read_text() != wanted:
+        uv = find_uv_bin()
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(CHECKOV)], check=True)
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(pins)]
+        subprocess.run(install, check=True)
+        stamp.write_text(wanted)
+    return python
+
+
+def as_templates(scenarios: Sequence[Path], into: Path) -> dict[str, int]:
+    """Write each scenario's resources as a flat ARM template, with every parameter, condition and loop resolved.
+
+    checkov reads neither nested deployments nor templates with symbolic names, which is what the compiler writes.
+
+    Returns:
+        How many resources each has, as checkov counts: by type and name.
+    """
+    shutil.rmtree(into, ignore_errors=True)
+    into.mkdir(parents=True)
+    counts = {}
+    for file in scenarios:
+        name = file.name.removesuffix(".snapshot.json")
+        resources = json.loads(file.read_text())["predictedResources"]
+        template = {"$schema": ARM_SCHEMA, "contentVersion": "1.0.0.0", "resources": resources}
+        (into / f"{name}.json").write_text(json.dumps(template, indent=1))
+        counts[name] = len({(resource["type"], resource["name"]) for resource in resources})
+    return counts
+
+
+def policy_problems(report: Mapping[str, Any], counts: Mapping[str, int], skips: Mapping[str, Any]) -> list[str]:
+    """What checkov found that no skip argues away, and what it did not look at.
+
+    Args:
+        report: its JSON.
+        counts: how many resources each scenario has.
+        skips: the tables of `checkov-skips.toml`, by check.
+    """
+    summary, results = report.get("summary", {}), report.get("results", {})
+    checks = [*results.get("passed_checks", ()), *results.get("failed_checks", ())]
+    seen = {Path(check["file_path"]).stem for check in checks}
+    unread = set(counts) - seen - {name for name, count in counts.items() if count <= 1}  # a pipeline has no checks
+    problems = [f"checkov checked nothing of {name}" for name in sorted(unread)]
+    if summary.get("parsing_errors") or summary.get("resource_count", 0) < sum(counts.values()):
+        problems.append(f"checkov did not read all of {sum(counts.values())} resources: {summary}")
+    used = set()
+    for check in results.get("failed_checks", ()):
+        name, scenario = check["check_id"], Path(check["file_path"]).stem
+        found = re.match(r"(Microsoft\.[^.]+)\.", check["resource"])  # Microsoft.Web/sites.func-pigment
+        skip = skips.get(name)
+        if skip and found and found[1] in skip["types"] and scenario in skip.get("scenarios", [scenario]):
+            used.add(name)
+        else:
+            problems.append(f"{name} ({check['check_name']}) fails for {check['resource']} in {scenario}")
+    return problems + [f"{SKIPS.name}: {name} is not needed any more" for name in sorted(set(skips) - used)]
+
+
+def check_policies(scenarios: Sequence[Path]) -> list[str]:
+    """Run checkov over the scenarios; returns the problems."""
+    folder = BUILD / "checkov"
+    counts = as_templates(scenarios, folder)
+    command = [str(checkov_python()), "-m", "checkov.main", "--directory", str(folder), "--framework", "arm"]
+    command += ["--output", "json", "--compact", "--skip-download", "--soft-fail"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        report = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        return [f"checkov: {done.stdout.strip()[:2000]}\n{done.stderr.strip()[:2000]}"]
+    return policy_problems(report, counts, tomllib.loads(SKIPS.read_text()))
+
+
+def parameter_table(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+    """The parameters as docs/deploy.md has them: what each does, by its own description.
+
+    Args:
+        template: `main.bicep`, compiled.
+        parameters: `main.parameters.json`, which says what azd's environment sets.
+    """
+    lines = ["| parameter | `azd env set` | what it does |", "|---|---|---|"]
+    for name, parameter in template["parameters"].items():
+        given = parameters[name]["value"]
+        members = {name: (parameter, given)}
+        if "$ref" in parameter:
+            definition = template["definitions"][parameter["$ref"].rpartition("/")[2]]
+            members = {f"{name}.{key}": (member, given.get(key)) for key, member in definition["properties"].items()}
+        for path, (member, value) in members.items():
+            variable = re.match(r"\$\{(\w+)", value) if isinstance(value, str) else None
+            shown = f"`{variable[1]}`" if variable else ""
+            lines.append(f"| `{path}` | {shown} | {member['metadata']['description']} |")
+    return "\n".join(lines)
+
+
+def table_problems(*, write: bool) -> list[str]:
+    """Whether docs/deploy.md has the parameters that the templates have; `write` puts them there."""
+    page = ROOT / "docs" / "deploy.md"
+    template = json.loads((BUILD / "main.json").read_text())
+    parameters = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    text = page.read_text()
+    before, _, rest = text.partition("<!-- parameters -->\n")
+    wanted = f"{before}<!-- parameters -->\n{parameter_table(template, parameters)}\n<!-- /parameters -->"
+    wanted += rest.partition("<!-- /parameters -->")[2]
+    if write:
+        page.write_text(wanted)
+    return [] if write or text == wanted else ["docs/deploy.md: parameters differ: scripts/check_infra.py --write"]
+
+
+def check(bicep: str, *, write: bool) -> list[str]:
+    """Every check; returns the problems."""
+    version = version_of(bicep)
+    if version != COMPILER_VERSION:
+        return [
+            f"snapshots are of Bicep {COMPILER_VERSION}, this is {version}: take that one, or raise COMPILER_VERSION"
+        ]
+    scenarios = sorted(SCENARIOS.glob("*.bicepparam"))
+    mode = "overwrite" if write else "validate"
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [
+            *(pool.submit(build, bicep, INFRA / entry, BUILD) for entry in ENTRIES),
+            *(pool.submit(compiler_problems, [bicep, "lint", str(INFRA / entry)], INFRA / entry) for entry in ENTRIES),
+            *(pool.submit(snapshot, bicep, file, mode) for file in scenarios),
+            pool.submit(format_problems, bicep, BUILD / "format"),
+        ]
+        problems = [problem for job in jobs for problem in job.result()]
+    kept = sorted(SCENARIOS.glob("*.snapshot.json"))
+    orphans = {file.name.removesuffix(".snapshot.json") for file in kept} ^ {file.stem for file in scenarios}
+    problems += [f"infra/scenarios/{name}: a scenario and its snapshot belong together" for name in sorted(orphans)]
+    if problems:
+        return problems
+    return table_problems(write=write) + check_policies(kept)
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Check; returns the exit code."""
+    bicep = find_bicep(environ)
+    if bicep is None:
+        print(HOW_TO_GET_ONE)
+        print("CI needs one." if environ.get("CI") else "The templates were NOT checked.")
+        return 1 if environ.get("CI") else 0
+    problems = check(bicep, write="--write" in arguments)
+    for problem in problems:
+        print(problem)
+    print(
+        f"infra: {len(problems)} problems"
+        if problems
+        else f"infra: {len(ENTRIES)} entries, no warning; snapshots and policies hold"
+    )
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))
