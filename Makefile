@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test check format lock schema demo clean
+.PHONY: help setup test check format lock schema demo package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ schema: $(STAMP) ## write exports.schema.json from the models
 
 demo: $(STAMP) ## the whole way, on local stand-ins
 	$(BIN)/python -m emulators.demo
+
+package: $(STAMP) ## build and try the deployable zip
+	$(BIN)/python scripts/package.py
 
 clean: ## remove what make made
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

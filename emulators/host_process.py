@@ -39,7 +39,7 @@ class WorkerProcess:
         self._connection, theirs = Pipe()
         self._process = subprocess.Popen(
             # -P: the program's own folder must not stand in for the app's modules.
-            [sys.executable, "-P", str(_PROGRAM), str(theirs.fileno()), str(folder)],
+            [sys.executable, "-P", str(_PROGRAM), str(folder), str(theirs.fileno())],
             cwd=folder,
             env=dict(environ) | {"AzureWebJobsScriptRoot": str(folder)},
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """The worker process of the host stand-in: one function app in Microsoft's worker library, spoken to over a pipe.
 
-It is run as a program (`python -P host_worker.py DESCRIPTOR FOLDER`) and imports nothing of this project, so that it
-indexes an unzipped package as well as a working copy. What crosses the pipe is made of builtins only:
+It is run as a program (`python -P host_worker.py FOLDER DESCRIPTOR`) and imports nothing of this project, so that it
+indexes an unzipped package as well as a working copy. Without a pipe (`python -P host_worker.py FOLDER`) it prints
+what it indexed, as one line of JSON, and ends. What crosses the pipe is made of builtins only:
 
 - to the worker: a dict per call (`id`, `function_id`, `inputs`, `metadata`, `retry_count`, `max_retry_count`,
   `retry_error`), each value as `(kind, value)`;
@@ -195,7 +196,16 @@ def _serve(link: Link, folder: str) -> None:
     loop.close()
 
 
-def main(descriptor: int, folder: str) -> None:
+def print_index(folder: str) -> None:
+    """Print what one function app is indexed to; an app that can't be is an error."""
+    sys.path.insert(0, folder)
+    try:
+        print(json.dumps(asyncio.run(_index(folder)), default=str))
+    except RuntimeError as error:
+        sys.exit(str(error))
+
+
+def main(folder: str, descriptor: int) -> None:
     """Serve one function app until the host goes."""
     link = Link(Connection(descriptor))
     logging.getLogger().setLevel(logging.INFO)
@@ -211,4 +221,7 @@ def main(descriptor: int, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    if len(sys.argv) > 2:
+        main(sys.argv[1], int(sys.argv[2]))
+    else:
+        print_index(sys.argv[1])
