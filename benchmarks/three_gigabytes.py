@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 
 from emulators.everything import Everything
-from emulators.pigment_model import PNL
+from emulators.pigment_model import PNL, Column
 
 ROW_BYTES = 45  # of the made-up table, about
 APP = """
-import os, sys
-from pigment_export import catalog, deadline, lake, pigment, records, runs, settings, vault, wiring
+import contextlib, io, json, os, sys
+from pigment_export import catalog, cli, deadline, lake, pigment, records, runs, settings, vault, wiring
 
 def kib(field):
     with open("/proc/self/status") as status:
@@ -29,8 +29,9 @@ def kib(field):
 idle = kib("VmRSS")
 with open("/proc/self/clear_refs", "w") as peak:
     peak.write("5")
-started = wiring.start_run(os.environ, names=["pnl_view"], groups=[], day=None)
-receipt = started.deliver("pnl_view", lambda _: None).fields
+with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
+    cli.cli(["run", "pnl_view", "--json"])
+[receipt] = json.loads(told.getvalue())["exports"]
 cpu = os.times().user + os.times().system
 print(idle, kib("VmHWM"), *(receipt[field] for field in ("state", "bytes", "rows", "seconds")), cpu)
 """
@@ -49,7 +50,7 @@ def main() -> None:
             block = everything.pigment.model.blocks[PNL]
             block.rows = int(options.gigabytes * 1e9 / ROW_BYTES)
             if not options.quoted:
-                block.columns["Country"] = ("Country", "text")
+                block.columns["Country"] = Column("Country", "text")
             done = subprocess.run(
                 [sys.executable, "-c", APP],
                 env={**os.environ, **everything.environment},
