@@ -24,11 +24,12 @@ setup: $(STAMP) ## make .venv with the hashed pins
 test: $(STAMP) ## set up, then run all tests
 	$(BIN)/python -m pytest -n auto
 
-check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction
+check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction, the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 0 tests/test_project.py
+	$(BIN)/python scripts/check_infra.py
 
 format: $(STAMP) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -27,14 +27,24 @@ def test_the_named_compiler_comes_first_then_the_path_then_the_azure_clis(tmp_pa
     assert CHECK.find_bicep({**environ, "BICEP": str(tmp_path / "nowhere")}) is None
 
 
-def test_without_a_compiler_it_says_how_to_get_one_and_fails_in_ci_alone(
+def test_without_a_compiler_it_says_how_to_get_one_and_fails_where_one_is_needed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In CI, and where one was named: who names one wants the templates checked."""
     nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path)}
     assert CHECK.main([], nothing) == 0
     assert "NOT checked" in capsys.readouterr().out
-    assert CHECK.main([], {**nothing, "CI": "true"}) == 1
-    assert "az bicep install" in capsys.readouterr().out
+    for needed in ({"CI": "true"}, {"BICEP": str(tmp_path / "nowhere")}):
+        assert CHECK.main([], {**nothing, **needed}) == 1
+        assert "az bicep install" in capsys.readouterr().out
+
+
+def test_make_check_checks_the_templates() -> None:
+    """And CI runs `make check`."""
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    assert "$(BIN)/python scripts/check_infra.py\n" in recipe[1]
+    assert "make check" in (ROOT / ".ci" / "run").read_text()
 
 
 def fake_compiler(folder: Path, *, out: str = "", err: str = "", code: int = 0) -> str:
@@ -74,6 +84,8 @@ def test_a_template_that_deploys_something_else_differs_from_its_snapshot(tmp_pa
         )
 
     assert compare("overwrite") == []
+    assert compare("validate") == []
+    CHECK.put_in_order(tmp_path / "scenario.snapshot.json")
     assert compare("validate") == []
     template.write_text(source + "  location: 'global'\n  tags: { new: 'tag' }\n}\n")
     [problem] = compare("validate")
@@ -134,6 +146,16 @@ def test_a_scenario_is_given_to_checkov_as_a_flat_template(tmp_path: Path) -> No
     template = json.loads((tmp_path / "templates" / "private-new.json").read_text())
     assert counts == {"private-new": len({(found["type"], found["name"]) for found in template["resources"]})}
     assert not any(found["type"] == "Microsoft.Resources/deployments" for found in template["resources"])
+
+
+def test_a_snapshots_outputs_stand_in_an_order_that_does_not_change(tmp_path: Path) -> None:
+    file = tmp_path / "one.snapshot.json"
+    file.write_text(json.dumps({"outputs": {"b": "clé", "a": 1}, "predictedResources": [{"z": 1, "y": 2}]}))
+    CHECK.put_in_order(file)
+    assert re.findall(r'"(\w)"', file.read_text()) == ["a", "b", "z", "y"]
+    assert "clé" in file.read_text()
+    for kept in (INFRA / "scenarios").glob("*.snapshot.json"):
+        assert list(outputs := json.loads(kept.read_text())["outputs"]) == sorted(outputs)
 
 
 def test_checkovs_pins_are_its_own() -> None:
