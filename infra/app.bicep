@@ -74,6 +74,7 @@ var lakeSubscription = orElse(lake.?subscriptionId, subscription().subscriptionI
 var fileSystem = orElse(lake.?fileSystem, 'pigment')
 var keySecret = orElse(exports.?keySecret, 'pigment-api-key')
 var hostStorageName = 'stpig${token}'
+var storageSku = scale.?storageSku ?? 'Standard_ZRS'
 var packageContainer = 'app-package'
 var componentName = 'appi-pigment-${token}'
 var clientId = callers.?clientId ?? ''
@@ -104,6 +105,7 @@ module hostStorage 'modules/host-storage.bicep' = {
     tags: removable
     packageContainer: packageContainer
     queueName: queueName
+    sku: storageSku
     public: !privateNetwork
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -126,6 +128,7 @@ module newLakeModule 'modules/lake.bicep' = if (newLake) {
     location: location
     tags: data
     fileSystem: fileSystem
+    sku: storageSku
     public: !privateNetwork
     lock: lockData
     workspaceId: monitoring.outputs.workspaceId

@@ -56,16 +56,16 @@ param operatorId string
 @description('What that is.')
 param operatorType string
 
-resource hostStorage 'Microsoft.Storage/storageAccounts@2026-04-01' existing = {
+resource hostStorage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: hostStorageName
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-04-01' existing = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-06-01' existing = {
   parent: hostStorage
   name: 'default'
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-04-01' existing = [
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-01' existing = [
   for name in queueNames: {
     parent: queueService
     name: name

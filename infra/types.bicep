@@ -116,7 +116,7 @@ type networkOptions = {
   @description('Id of an existing subnet for the private endpoints.')
   endpointSubnetId: string?
 
-  @description('Ids of existing private DNS zones for `blob`, `dfs`, `queue`, `table` and `vault`; each that is missing is made here and linked to the network.')
+  @description('Ids of existing private DNS zones for `blob`, `dfs`, `queue`, `table` and `vault`; each that an endpoint made here needs, and that is missing, is made and linked to the network.')
   dnsZoneIds: dnsZoneOptions?
 
   @description('Whether an existing vault gets a private endpoint here, which its owner has to approve; false (where missing): the network reaches it already.')
@@ -169,6 +169,9 @@ type scaleOptions = {
 
   @description('Memory of an instance in MB: 512, 2048 (where missing) or 4096.')
   instanceMemoryMB: (512 | 2048 | 4096)?
+
+  @description('Copies of host storage and of a new lake: Standard_ZRS (where missing), Standard_GZRS for another region besides, Standard_LRS where the region has no availability zones.')
+  storageSku: ('Standard_LRS' | 'Standard_ZRS' | 'Standard_GZRS')?
 
   @description('Days that logs are kept; 90 where missing.')
   logRetentionDays: int?

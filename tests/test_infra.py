@@ -296,6 +296,30 @@ def test_the_python_version_is_the_projects() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_app_scales_no_wider_than_pigment_answers(scenario: str) -> None:
+    """Pigment takes 500 requests in 5 minutes; the plan's own default is 100 instances."""
+    scale = site(scenario)["properties"]["functionAppConfig"]["scaleAndConcurrency"]
+    assert scale == {"maximumInstanceCount": 10, "instanceMemoryMB": 2048}
+
+
+def test_how_much_of_everything_is_the_administrators_choice(tmp_path: Path) -> None:
+    scale = {"maximumInstanceCount": 3, "instanceMemoryMB": 4096, "logRetentionDays": 30, "dailyLogLimitGb": 5}
+    given = {"environmentName": "demo", "location": "westeurope", "scale": {**scale, "storageSku": "Standard_LRS"}}
+    made: dict[str, list[dict[str, Any]]] = {}
+    for resource in predicted("app.bicep", given, tmp_path)["predictedResources"]:
+        made.setdefault(resource["type"], []).append(resource)
+    [app], [workspace] = made["Microsoft.Web/sites"], made["Microsoft.OperationalInsights/workspaces"]
+    assert app["properties"]["functionAppConfig"]["scaleAndConcurrency"] == {
+        "maximumInstanceCount": 3,
+        "instanceMemoryMB": 4096,
+    }
+    assert workspace["properties"]["retentionInDays"] == 30
+    assert workspace["properties"]["workspaceCapping"] == {"dailyQuotaGb": 5}
+    copies = [account["sku"]["name"] for account in made["Microsoft.Storage/storageAccounts"]]
+    assert copies == ["Standard_LRS", "Standard_LRS"]  # a region without zones knows no Standard_ZRS
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_queues_are_those_of_the_setting(scenario: str) -> None:
     queue = app_settings(scenario)["EXPORT_QUEUE"]
     made = resources(scenario, "Microsoft.Storage/storageAccounts/queueServices/queues")
@@ -536,9 +560,31 @@ def test_in_a_hub_only_what_is_missing_is_made() -> None:
         manual = properties["manualPrivateLinkServiceConnections"]
         assert bool(manual) == (name == "kv-of-the-security-team")
     zones = [zone["name"] for zone in resources("private-existing", "Microsoft.Network/privateDnsZones")]
-    assert [re.findall(r"privatelink\.(\w+)", zone)[0] for zone in zones] == ["dfs", "table"]
+    assert [re.findall(r"privatelink\.(\w+)", zone)[0] for zone in zones] == ["table"]
     assert resources("private-existing", "Microsoft.Network/virtualNetworks") == []
     assert resources("private-existing", "Microsoft.Network/natGateways") == []
+
+
+@pytest.mark.parametrize("scenario", PRIVATE)
+def test_a_zone_that_is_made_has_an_endpoint_and_hides_nothing_else(scenario: str) -> None:
+    """Linked to a hub's network and empty, it would take the lake of everybody there away."""
+    records = resources(scenario, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    configs = [config for record in records for config in record["properties"]["privateDnsZoneConfigs"]]
+    assert all(config["properties"]["privateDnsZoneId"] for config in configs)
+    services = {config["name"] for config in configs}
+    for zone in resources(scenario, "Microsoft.Network/privateDnsZones"):
+        [service] = re.findall(r"privatelink\.(\w+)|(vaultcore)|privatelink\{0\}", zone["name"])[:1]
+        assert (service[0] or "vault") in services, zone["name"]
+    for link in resources(scenario, "Microsoft.Network/privateDnsZones/virtualNetworkLinks"):
+        assert link["properties"]["resolutionPolicy"] == "NxDomainRedirect"
+
+
+def test_a_subnet_for_the_app_without_one_for_the_endpoints_is_refused(tmp_path: Path) -> None:
+    subnet = f"{HOST}/Microsoft.Network/virtualNetworks/vnet-hub/subnets/functions"
+    given = {"environmentName": "demo", "location": "westeurope", "privateNetwork": True}
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        predicted("app.bicep", {**given, "network": {"appSubnetId": subnet}}, tmp_path)
+    assert "name the subnet of the private endpoints" in refused.value.stderr
 
 
 # --- all templates ---------------------------------------------------------------------------------------------------
@@ -597,6 +643,7 @@ def test_a_rule_is_silenced_only_with_its_reason_and_only_where_it_must() -> Non
 def test_every_rule_of_the_linter_is_an_error() -> None:
     rules = json.loads((ROOT / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
     assert {rule["level"] for rule in rules.values()} == {"error"}
+    assert rules["use-recent-api-versions"]["maxAgeInDays"] == 0  # none but the newest stable one
     assert len(rules) > 40
 
 

@@ -108,10 +108,22 @@ def test_a_start_that_is_refused_for_now_is_tried_again_with_the_same_key(walk: 
 
 
 @pytest.mark.parametrize("walk", WALKS)
-def test_a_start_that_is_refused_for_good_fails_the_caller_and_nothing_is_polled(walk: Any) -> None:
-    app = App(refusals=[422] * 9)
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 503])
+def test_a_start_that_is_refused_for_good_fails_the_caller_and_nothing_is_polled(walk: Any, status: int) -> None:
+    app = App(refusals=[status] * 9)
     assert not walk(app.answer, Clock()).succeeded
     assert app.asked == 0
+
+
+@pytest.mark.parametrize("walk", WALKS)
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_run_that_may_not_be_asked_about_fails_the_caller_at_once(walk: Any, status: int) -> None:
+    def answer(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        return App().answer(method, url, headers, body) if method == "POST" else Reply(status, {}, {"title": "no"})
+
+    clock = Clock()
+    assert not walk(answer, clock).succeeded
+    assert clock.seconds < HOUR
 
 
 def failing_once(app: App, at_poll: int, status: int) -> Answer:
@@ -171,6 +183,15 @@ def test_the_callers_own_run_is_the_key_so_that_trying_again_is_the_same_run() -
     walk_pipeline(app.answer, Clock())
     walk_workflow(app.answer, Clock())
     assert app.keys == {"pipeline-run-1", "workflow-run-1"}
+
+
+def test_a_logic_app_starts_nothing_by_being_deployed() -> None:
+    """A recurrence without a start fires at once: https://learn.microsoft.com/azure/connectors/connectors-native-recurrence."""
+    [workflow] = resources("logic-app-caller", "Microsoft.Logic/workflows")
+    [trigger] = workflow["properties"]["definition"]["triggers"].values()
+    assert trigger["type"] == "Recurrence"
+    assert trigger["recurrence"]["startTime"] < "2026-11-01"
+    assert trigger["recurrence"]["schedule"] == {"hours": [6], "minutes": [0]}
 
 
 def test_callers_come_with_their_identity_and_keep_no_key() -> None:

@@ -45,7 +45,13 @@ resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
       triggers: {
         Schedule: {
           type: 'Recurrence'
-          recurrence: { frequency: 'Day', interval: 1, schedule: { hours: hours, minutes: [0] } }
+          // Without a start it would fire at every deployment, too.
+          recurrence: {
+            frequency: 'Day'
+            interval: 1
+            startTime: '2026-01-01T00:00:00Z'
+            schedule: { hours: hours, minutes: [0] }
+          }
         }
       }
       actions: {

@@ -33,6 +33,7 @@ resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (newGroup) {
 var groupId = newGroup ? group.id : actionGroupId
 
 // Those that look often look back twice as far, since logs arrive late. Rules that split by `name` tell of each export once.
+// What they split by is never empty: the queries put a word there.
 var rules = {
   'export-failed': {
     description: 'An export failed or is held. Its receipt says who must act.'
@@ -48,7 +49,7 @@ var rules = {
     query: loadTextContent('../alerts/trigger-failed.kql')
     every: 'PT15M'
     within: 'PT30M'
-    split: ['trigger']
+    split: ['trigger', 'class', 'who']
   }
   stale: {
     description: 'An export has not succeeded for longer than it may.'
@@ -56,7 +57,7 @@ var rules = {
     query: loadTextContent('../alerts/stale.kql')
     every: 'PT1H'
     within: 'PT2H'
-    split: ['name']
+    split: ['name', 'owner']
   }
   silent: {
     description: 'The app has said nothing for three hours: is it stopped, or can it not be imported? The list of its functions is empty then.'

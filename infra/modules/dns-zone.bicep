@@ -17,6 +17,11 @@ resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = {
     name: uniqueString(virtualNetworkId)
     location: 'global'
     tags: tags
-    properties: { registrationEnabled: false, virtualNetwork: { id: virtualNetworkId } }
+    properties: {
+      registrationEnabled: false
+      // A name that is not in the zone, as that of an account with a private endpoint elsewhere, is looked up in public.
+      resolutionPolicy: 'NxDomainRedirect'
+      virtualNetwork: { id: virtualNetworkId }
+    }
   }
 }

@@ -1,8 +1,12 @@
-// Private DNS zones: those that are given, and new ones for the rest, linked to the network.
+// Private DNS zones for the services that have an endpoint: those that are given, and new ones for the rest, linked to the
+// network. Never more than these: a zone without an endpoint would hide what the network resolves by other means.
 import { dnsZoneOptions } from '../types.bicep'
 
 @description('Tags.')
 param tags { *: string }
+
+@description('Services that have an endpoint: `blob`, `dfs`, `queue`, `table`, `vault`.')
+param services string[]
 
 @description('Ids of existing zones.')
 param given dnsZoneOptions
@@ -19,15 +23,17 @@ var names = {
   vault: 'privatelink${replace(environment().suffixes.keyvaultDns, '.vault.', '.vaultcore.')}'
 }
 
+var wanted = filter(items(names), zone => contains(services, zone.key))
+
 module zones 'dns-zone.bicep' = [
-  for zone in items(names): if (empty(given[?zone.key])) {
+  for zone in wanted: if (empty(given[?zone.key])) {
     params: { name: zone.value, tags: tags, virtualNetworkId: virtualNetworkId }
   }
 ]
 
-@description('Ids of all zones, by what they resolve.')
+@description('Ids of the zones, by what they resolve.')
 output ids { *: string } = toObject(
-  items(names),
+  wanted,
   zone => zone.key,
   zone => empty(given[?zone.key]) ? resourceId('Microsoft.Network/privateDnsZones', zone.value) : given[zone.key]
 )

@@ -14,18 +14,21 @@ param packageContainer string
 @description('The queue with one message per export.')
 param queueName string
 
+@description('How many copies, and where.')
+param sku string
+
 @description('Whether it has a public address.')
 param public bool
 
 @description('Workspace for its logs.')
 param workspaceId string
 
-resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   name: name
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: sku }
   properties: {
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
@@ -39,24 +42,24 @@ resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-04-01' = {
+resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-06-01' = {
   parent: blobs
   name: packageContainer
   properties: { publicAccess: 'None' }
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices@2026-04-01' = {
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2026-06-01' = {
   parent: account
   name: 'default'
 }
 
 // Both are made here, so that the app needs no right to make queues.
-resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-04-01' = [
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-01' = [
   for suffix in ['', '-poison']: {
     parent: queues
     name: '${queueName}${suffix}'

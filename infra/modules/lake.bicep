@@ -11,6 +11,9 @@ param tags { *: string }
 @description('The file system.')
 param fileSystem string
 
+@description('How many copies, and where.')
+param sku string
+
 @description('Whether it has a public address.')
 param public bool
 
@@ -20,12 +23,12 @@ param lock bool
 @description('Workspace for its logs.')
 param workspaceId string
 
-resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   name: name
   location: location
   tags: tags
   kind: 'StorageV2'
-  sku: { name: 'Standard_ZRS' }
+  sku: { name: sku }
   properties: {
     isHnsEnabled: true
     allowSharedKeyAccess: false
@@ -42,7 +45,7 @@ resource account 'Microsoft.Storage/storageAccounts@2026-04-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-06-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -51,7 +54,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-04-01' = {
   }
 }
 
-resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-04-01' = {
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-06-01' = {
   parent: blobs
   name: fileSystem
   properties: { publicAccess: 'None' }

@@ -34,7 +34,7 @@ var connection = [
   }
 ]
 
-resource endpoint 'Microsoft.Network/privateEndpoints@2025-09-01' = {
+resource endpoint 'Microsoft.Network/privateEndpoints@2026-03-01' = {
   name: name
   location: location
   tags: tags

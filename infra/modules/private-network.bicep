@@ -31,7 +31,7 @@ param newLake bool
 var newNetwork = empty(network.?appSubnetId)
 var addressSpace = orElse(network.?addressSpace, '10.42.0.0/24')
 
-resource address 'Microsoft.Network/publicIPAddresses@2025-09-01' = if (newNetwork) {
+resource address 'Microsoft.Network/publicIPAddresses@2026-03-01' = if (newNetwork) {
   name: 'pip-pigment-${token}'
   location: location
   tags: tags
@@ -39,7 +39,7 @@ resource address 'Microsoft.Network/publicIPAddresses@2025-09-01' = if (newNetwo
   properties: { publicIPAllocationMethod: 'Static' }
 }
 
-resource nat 'Microsoft.Network/natGateways@2025-09-01' = if (newNetwork) {
+resource nat 'Microsoft.Network/natGateways@2026-03-01' = if (newNetwork) {
   name: 'ng-pigment-${token}'
   location: location
   tags: tags
@@ -48,13 +48,13 @@ resource nat 'Microsoft.Network/natGateways@2025-09-01' = if (newNetwork) {
 }
 
 // Its default rules are what is wanted: in from the network itself, out to anywhere.
-resource rules 'Microsoft.Network/networkSecurityGroups@2025-09-01' = if (newNetwork) {
+resource rules 'Microsoft.Network/networkSecurityGroups@2026-03-01' = if (newNetwork) {
   name: 'nsg-pigment-${token}'
   location: location
   tags: tags
 }
 
-resource virtualNetwork 'Microsoft.Network/virtualNetworks@2025-09-01' = if (newNetwork) {
+resource virtualNetwork 'Microsoft.Network/virtualNetworks@2026-03-01' = if (newNetwork) {
   name: 'vnet-pigment-${token}'
   location: location
   tags: tags
@@ -87,11 +87,16 @@ resource virtualNetwork 'Microsoft.Network/virtualNetworks@2025-09-01' = if (new
 }
 
 var appSubnetId = newNetwork ? virtualNetwork::app.id : network.appSubnetId!
-var endpointSubnetId = newNetwork ? virtualNetwork::endpoints.id : network.endpointSubnetId!
+var endpointSubnetId = newNetwork
+  ? virtualNetwork::endpoints.id
+  : (network.?endpointSubnetId ?? fail('network.endpointSubnetId: name the subnet of the private endpoints as well'))
+var lakeEndpointsMade = newLake || (network.?lakeEndpoints ?? false)
+var vaultEndpointMade = newVault || (network.?vaultEndpoint ?? false)
 
 module zones 'dns-zones.bicep' = {
   params: {
     tags: tags
+    services: union(['blob', 'queue', 'table'], lakeEndpointsMade ? ['dfs'] : [], vaultEndpointMade ? ['vault'] : [])
     given: network.?dnsZoneIds ?? {}
     virtualNetworkId: split(endpointSubnetId, '/subnets/')[0]
   }
@@ -114,7 +119,7 @@ module hostEndpoints 'private-endpoint.bicep' = [
 
 // Both: a hierarchical namespace is written through dfs, and its blob endpoint is used for conditional records.
 module lakeEndpoints 'private-endpoint.bicep' = [
-  for service in ['blob', 'dfs']: if (newLake || (network.?lakeEndpoints ?? false)) {
+  for service in ['blob', 'dfs']: if (lakeEndpointsMade) {
     params: {
       name: 'pe-lake-${service}-${token}'
       location: location
@@ -122,13 +127,13 @@ module lakeEndpoints 'private-endpoint.bicep' = [
       subnetId: endpointSubnetId
       targetId: lakeId
       service: service
-      zoneId: zones.outputs.ids[service]
+      zoneId: zones.outputs.ids[?service] ?? ''
       ours: newLake
     }
   }
 ]
 
-module vaultEndpoint 'private-endpoint.bicep' = if (newVault || (network.?vaultEndpoint ?? false)) {
+module vaultEndpoint 'private-endpoint.bicep' = if (vaultEndpointMade) {
   params: {
     name: 'pe-vault-${token}'
     location: location
@@ -136,7 +141,7 @@ module vaultEndpoint 'private-endpoint.bicep' = if (newVault || (network.?vaultE
     subnetId: endpointSubnetId
     targetId: vaultId
     service: 'vault'
-    zoneId: zones.outputs.ids.vault
+    zoneId: zones.outputs.ids.?vault ?? ''
     ours: newVault
   }
 }

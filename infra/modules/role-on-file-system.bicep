@@ -11,7 +11,7 @@ param principalId string
 @description('Id of the role.')
 param roleId string
 
-resource lake 'Microsoft.Storage/storageAccounts@2026-04-01' existing = {
+resource lake 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: account
 
   resource blobs 'blobServices' existing = {

@@ -11,7 +11,7 @@ param principalId string
 @description('Id of the role.')
 param roleId string
 
-resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-05-15' existing = {
   name: vaultName
 
   resource secret 'secrets' existing = { name: secretName }

@@ -15,7 +15,7 @@ param vaultName string
 @description('Who is told.')
 param actionGroupId string
 
-resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-05-15' existing = {
   name: vaultName
 }
 

@@ -17,7 +17,7 @@ param lock bool
 @description('Workspace for its logs.')
 param workspaceId string
 
-resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
   name: name
   location: location
   tags: tags
