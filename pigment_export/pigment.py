@@ -6,8 +6,9 @@ The key is read for each request and set by an `auth` callable: a netrc entry wo
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,7 +17,7 @@ import requests
 from pigment_export.answers import error_for
 from pigment_export.deadline import Deadline
 from pigment_export.errors import Cause, ExportError, RetryableError, Who
-from pigment_export.exports import Export, request_of
+from pigment_export.exports import Export, Request, request_of
 from pigment_export.failures import failure_of
 from pigment_export.http2 import Http2Adapter, ProvenBody, Timeouts, body_of
 from pigment_export.transfer import Source
@@ -27,6 +28,8 @@ IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
 ERROR_BYTES = 4096  # of an error's body that are read
 SNIFFED_BYTES = 1024  # of a body that are looked at for an error page
 UNAUTHORIZED = 401
+_PAGES = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml")
+_JSON = re.compile(rb'\{\s*(\}|"([^"\\]|\\.)*"\s*:)|\[\s*[\[{]')  # an object, or an array of what nests, if only begun
 
 
 class Key(Protocol):
@@ -66,11 +69,11 @@ def _classified() -> Iterator[None]:
 
 
 class _Checked:
-    """A body whose errors are ours, an error page in it among them."""
+    """A body whose errors are ours, an error page in it among them; its beginning is looked at before any is given."""
 
     def __init__(self, body: ProvenBody) -> None:
         self._body = body
-        self._begun = False
+        self._beginning: memoryview | None = None  # read, looked at, and not yet given
 
     @property
     def protocol(self) -> str:
@@ -81,12 +84,26 @@ class _Checked:
         return self._body.evidence
 
     def readinto(self, buffer: memoryview) -> int:
+        if self._beginning is None:
+            self._beginning = self._begin()
+        if not self._beginning:
+            return self._read(buffer)
+        count = min(len(buffer), len(self._beginning))
+        buffer[:count] = self._beginning[:count]
+        self._beginning = self._beginning[count:]
+        return count
+
+    def _begin(self) -> memoryview:
+        room = memoryview(bytearray(SNIFFED_BYTES))
+        filled = 0
+        while filled < len(room) and (count := self._read(room[filled:])):
+            filled += count
+        _refuse_error_page(bytes(room[:filled]))
+        return room[:filled]
+
+    def _read(self, buffer: memoryview) -> int:
         with _classified():
-            read = self._body.readinto(buffer)
-        if not self._begun:
-            self._begun = True
-            _refuse_error_page(bytes(buffer[: min(read, SNIFFED_BYTES)]))
-        return read
+            return self._body.readinto(buffer)
 
 
 class Pigment:
@@ -134,31 +151,54 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not, and somebody must act.
         """
-        key = self._keys.read(export.secret)
+        key, request = self._keys.read(export.secret), request_of(export)
+        first_byte_seconds = export.timeout_seconds or FIRST_BYTE_SECONDS
         # A session an export: a connection that has failed is never used again.
-        with requests.Session() as session:
+        with requests.Session() as session, ExitStack() as answers:
             session.mount("https://", Http2Adapter())
-            response = self._ask(session, export, key, deadline)
+            response = answers.enter_context(self._ask(session, request, key, deadline, first_byte_seconds))
             if response.status_code == UNAUTHORIZED:
                 newer = self._keys.read_again(export.secret)
                 if newer.reveal() != key.reveal():
                     response.close()
                     key = newer
-                    response = self._ask(session, export, key, deadline)
-            with response:
-                if response.status_code != requests.codes.ok:
-                    raise self._refused(response, key)
-                _refuse_wrong_type(response)
-                with _classified():
-                    body = body_of(response)
-                yield _Checked(body)
+                    response = answers.enter_context(self._ask(session, request, key, deadline, first_byte_seconds))
+            if response.status_code != requests.codes.ok:
+                raise self._refused(response, key)
+            _refuse_wrong_type(response)
+            with _classified():
+                body = body_of(response)
+            yield _Checked(body)
 
-    def _ask(self, session: requests.Session, export: Export, key: Key, deadline: Deadline) -> requests.Response:
-        request = request_of(export)
+    def reach(self, deadline: Deadline) -> int:
+        """Ask Pigment for the applications, which every key may try: that it answers is what matters.
+
+        Args:
+            deadline: of the call.
+
+        Returns:
+            The status: 200, or 401 for a key that may export and no more, or that is none.
+
+        Raises:
+            RetryableError: Pigment cannot be reached for now.
+            PermanentError: the key cannot be read, or what answers is not Pigment.
+        """
+        key = self._keys.read(None)
+        with requests.Session() as session:
+            session.mount("https://", Http2Adapter())
+            response = self._ask(session, Request("GET", "/api/v1/applications"), key, deadline, CONNECT_SECONDS)
+            with response:
+                if response.status_code not in (requests.codes.ok, UNAUTHORIZED):
+                    raise self._refused(response, key)
+                return response.status_code
+
+    def _ask(
+        self, session: requests.Session, request: Request, key: Key, deadline: Deadline, first_byte_seconds: float
+    ) -> requests.Response:
         headers = {"Accept": "text/csv, text/plain", "Accept-Encoding": "gzip", "User-Agent": self._user_agent}
         timeouts = Timeouts(
             connect_seconds=CONNECT_SECONDS,
-            first_byte_seconds=export.timeout_seconds or FIRST_BYTE_SECONDS,
+            first_byte_seconds=first_byte_seconds,
             idle_seconds=self._idle_seconds,
             ends_at=deadline.ends_at,
         )
@@ -193,14 +233,18 @@ def _refuse_wrong_type(response: requests.Response) -> None:
 def _refuse_error_page(beginning: bytes) -> None:
     """Refuse a body that begins as a page or a JSON document does: no CSV header of Pigment's looks like that."""
     text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:15].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+    if text[:15].lower().startswith(_PAGES):
         raise _error_page("Pigment answered 200, but with a page instead of CSV")
-    if text[:1] in (b"{", b"["):
-        try:
-            json.loads(text)
-        except ValueError:
-            return
+    if _JSON.match(text) or (text[:1] == b"[" and _is_json(text)):
         raise _error_page("Pigment answered 200, but with JSON instead of CSV")
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _error_page(reason: str) -> RetryableError:

@@ -2,18 +2,22 @@
 
 import logging
 import socket
+import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+import h2_server as peer
 import pytest
+import trustme
 
 from emulators.network import Authority, Proxy
 from emulators.pigment import DEMO_KEY, Fault, Pigment
 from emulators.pigment_model import BIG_VIEW, BOARD_VIEW, COUNTRIES, PNL, PNL_VIEW, REVENUE
 from pigment_export.deadline import Deadline
-from pigment_export.errors import ExportError, PermanentError, RetryableError, Who
+from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.exports import Export, from_json
 from pigment_export.pigment import Key
 from pigment_export.pigment import Pigment as Adapter
@@ -64,9 +68,9 @@ def adapter(*keys: str, idle_seconds: float = 30) -> Adapter:
     return Adapter("https://pigment.app", Keys(*(keys or (DEMO_KEY,))), version="test", idle_seconds=idle_seconds)
 
 
-def read(wanted: Export, adapter: Adapter, seconds: float = 60) -> tuple[bytes, str, str]:
+def read(wanted: Export, adapter: Adapter, seconds: float = 60, room: int = 65536) -> tuple[bytes, str, str]:
     """A whole body, with its protocol and evidence."""
-    buffer, body = memoryview(bytearray(65536)), bytearray()
+    buffer, body = memoryview(bytearray(room)), bytearray()
     with adapter.open(wanted, Deadline(seconds)) as source:
         while count := source.readinto(buffer):
             body += buffer[:count]
@@ -204,6 +208,82 @@ def test_a_body_that_is_cut_or_no_csv_is_a_retryable_failure(pigment: Pigment, f
     error = failure(export(), adapter())
     assert isinstance(error, RetryableError)
     assert error.cause.code == code
+
+
+@pytest.fixture
+def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Event]]:
+    """Have Pigment's name answer with these frames, whatever is asked; tells when the client has hung up."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with ExitStack() as running:
+
+        def answering(*frames: bytes) -> threading.Event:
+            hung_up = threading.Event()
+
+            def script(connection: peer.Peer) -> None:
+                connection.await_request()
+                connection.send(*frames)
+                connection.await_close()
+                hung_up.set()
+
+            server = running.enter_context(peer.ScriptedServer(authority.issue_cert("pigment.app"), script))
+            proxy = running.enter_context(Proxy({"pigment.app": ("127.0.0.1", server.port)}))
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address[0]}:{proxy.address[1]}")
+            return hung_up
+
+        yield answering
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!-- served by a proxy --><html><body>Sign in</body></html>",
+        b"\xef\xbb\xbf\r\n <HEAD><title>Sign in</title></HEAD>",
+        b'{"error":"too long to be seen whole","details":[' + b'"one more",' * 500 + b'"the last"]}',
+        b'[ {"error": "also too long"}' + b', {"error": "one more"}' * 500 + b"]",
+        b'["error"]',
+        b"{}",
+    ],
+)
+def test_an_error_page_is_known_however_long_it_is_and_however_little_is_read_at_once(
+    answering: Callable[..., threading.Event], page: bytes
+) -> None:
+    answering(peer.headers(200, ("content-type", "text/plain")), peer.data(page, end=True))
+    with pytest.raises(RetryableError) as raised, adapter().open(export(), Deadline(60)) as source:
+        source.readinto(memoryview(bytearray(1)))
+    assert raised.value.cause.code == "pigment_error_page"
+
+
+@pytest.mark.parametrize(
+    "csv",
+    [
+        b"[Country];{Month}\n[FR];{Jan}\n",
+        b'{"Country";Month\nFR;Jan\n',
+        b'"{""a"": 1}";b\n1;2\n',
+        b"<none>;Month\nFR;Jan\n",
+        b"a;b\n" + b"1;2\n" * 1000,
+    ],
+)
+def test_a_csv_is_taken_for_no_page_and_arrives_unchanged(
+    answering: Callable[..., threading.Event], csv: bytes
+) -> None:
+    answering(peer.headers(200, ("content-type", "text/plain")), peer.data(csv, end=True))
+    assert read(export(), adapter(), room=7)[0] == csv
+
+
+def test_a_key_that_cannot_be_read_anew_leaves_no_connection_open(
+    answering: Callable[..., threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object) -> Key:
+        raise RetryableError(Cause("vault_unreachable", "out", Who.NETWORK, "wait"))
+
+    monkeypatch.setattr(Keys, "read_again", out_of_reach)
+    hung_up = answering(peer.headers(401))
+    error = failure(export(), adapter())
+    assert error.cause.code == "vault_unreachable"
+    assert hung_up.wait(peer.PATIENCE_SECONDS)
 
 
 def test_a_goaway_that_spares_the_stream_is_no_failure(pigment: Pigment) -> None:
