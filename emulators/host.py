@@ -10,15 +10,17 @@ what they say:
 """
 
 import argparse
+import contextlib
 import os
 import signal
+import tempfile
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from emulators.everything import Everything
 from emulators.host_calls import Calls, Clock, Invocation, LogLine, WorkerError
 from emulators.host_front import Front, Keys
 from emulators.host_functions import Function, HttpTrigger, QueueTrigger, TimerTrigger, read_function
@@ -65,6 +67,7 @@ class Host:
         clock: the host's time; the app's own is the machine's.
         keys: who calls a route needs one; None lets everybody in.
         port: of HTTP, on 127.0.0.1; 0 for any.
+        prelude: a Python program that the worker runs before it indexes the app, as to take patience out of it.
         echo: is given each line of the log.
     """
 
@@ -76,10 +79,12 @@ class Host:
         clock: Clock,
         keys: Keys | None = None,
         port: int = 0,
+        prelude: Path | None = None,
         echo: Callable[[LogLine], None] | None = None,
     ) -> None:
         self._folder, self._settings = folder.resolve(), dict(environ)
-        self._clock, self._keys, self._port, self._echo = clock, keys, port, echo
+        self._clock, self._keys, self._port = clock, keys, port
+        self._prelude, self._echo = prelude, echo
         self._changed = threading.Condition()
         self._stored: dict[str, ScheduleStatus] = {}
         self._host_json = HostJson()
@@ -87,11 +92,16 @@ class Host:
         self._calls: Calls | None = None
         self._triggers: Triggers | None = None
         self._front: Front | None = None
-        self.state = STOPPED
+        self._state = STOPPED
         self.queues = Queues()
         self.log: list[LogLine] = []
         self.invocations: list[Invocation] = []
         self.functions: dict[str, Function] = {}
+
+    @property
+    def state(self) -> str:
+        """`Running`, `Stopped`, or `Error` where host.json is bad or no worker process stays up."""
+        return ERROR if self._state == RUNNING and not (self._calls and self._calls.up) else self._state
 
     @property
     def url(self) -> str:
@@ -127,6 +137,7 @@ class Host:
                 self._folder,
                 environ | self._settings,
                 self.queues,
+                prelude=self._prelude,
                 changed=self._changed,
                 clock=self._clock,
                 log=self._write,
@@ -136,20 +147,20 @@ class Host:
                 self._host_json = read_host_json(self._folder)
                 index = self._calls.start()
             except (HostJsonError, WorkerError) as error:
-                self.state = ERROR
+                self._state = ERROR
                 self._calls.write("ERROR", f"The host can't start: {error}")
                 return
             functions = [read_function(found, self._settings, self._host_json.route_prefix) for found in index]
             self.functions = {function.name: function for function in functions}
             self._listen(self._calls)
-            self.state = RUNNING
+            self._state = RUNNING
             self._calls.write("INFO", f"The host is running with {len(functions)} functions")
             self._changed.notify_all()
 
     def stop(self) -> None:
         """Stop at once: what runs is cut off, and its messages stay hidden until their time is over."""
         with self._changed:
-            self.state = STOPPED
+            self._state = STOPPED
             if self._triggers:
                 self._stored |= self._triggers.stored
             calls = self._calls
@@ -175,7 +186,7 @@ class Host:
     def dispatch(self) -> bool:
         """Start all that is due now, without waiting for it; tells whether there was anything."""
         with self._changed:
-            if self.state != RUNNING or not (self._triggers and self._calls and self._calls.up):
+            if self.state != RUNNING or not (self._triggers and self._calls):
                 return False
             made = len(self.invocations)
             self._triggers.renew()
@@ -187,11 +198,17 @@ class Host:
         """Run what is due at this instant, and what follows from it, to the end.
 
         Raises:
-            TimeoutError: something still runs after so long.
+            TimeoutError: for so long, nothing that runs came to its end.
         """
-        limit = time.monotonic() + patience_seconds
-        while self.dispatch() or self.running:
-            self.wait_until(lambda: not self.running, patience_seconds=limit - time.monotonic())
+        with self._changed:
+            while self.dispatch() or self.running:
+                self._wait_for_one(self.running, patience_seconds)
+
+    def _wait_for_one(self, running: list[Invocation], patience_seconds: float) -> None:
+        """Wait until one of these calls is over: what comes next need not wait for the others."""
+        self.wait_until(
+            lambda: not running or any(call.ok is not None for call in running), patience_seconds=patience_seconds
+        )
 
     def advance(self, by: timedelta, *, wait: bool = True) -> None:
         """Let simulated time pass, from one due instant to the next.
@@ -221,7 +238,7 @@ class Host:
             TimeoutError: it isn't, after so long.
         """
         with self._changed:
-            if not self._changed.wait_for(seen, max(0.0, patience_seconds)):
+            if not self._changed.wait_for(seen, patience_seconds):
                 raise TimeoutError(f"not seen; running: {[call.function for call in self.running]}")
 
     def serve(self) -> None:
@@ -335,32 +352,54 @@ class Host:
 def main() -> None:
     """Run a function app until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m emulators.host", description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json, local.settings.json")
+    parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json")
     parser.add_argument("--port", type=int, default=_LOCAL_PORT, help="of HTTP, on 127.0.0.1 (%(default)s)")
     parser.add_argument("--enable-auth", action="store_true", help="ask for keys, which are made up and printed")
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="whose Values the app gets (FOLDER/local.settings.json)"
+    )
+    parser.add_argument(
+        "--stand-ins",
+        action="store_true",
+        help="start Pigment, vault, identity and lake as well, and lead the app there",
+    )
     asked = parser.parse_args()
+    if asked.settings and not asked.settings.is_file():
+        parser.error(f"there is no {asked.settings}")
     try:
-        local = read_local_settings(asked.folder)
+        local = read_local_settings(asked.settings or asked.folder / "local.settings.json")
     except ValueError as error:
         parser.error(str(error))
     keys = Keys() if asked.enable_auth else None
-    host = Host(
-        asked.folder,
-        {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | local | os.environ,
-        clock=lambda: datetime.now(UTC),
-        keys=keys,
-        port=asked.port,
-        echo=lambda line: print(f"[{line.at:%H:%M:%S}] {line.text}", flush=True),
-    )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with host:
-            _print_overview(host, keys)
-            host.serve()
-            if host.state == ERROR:
-                signal.pause()
+        with _stand_ins(start=asked.stand_ins) as leading_there:
+            host = Host(
+                asked.folder,
+                {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | local | os.environ | leading_there,
+                clock=lambda: datetime.now(UTC),
+                keys=keys,
+                port=asked.port,
+                echo=lambda line: print(f"[{line.at:%H:%M:%S}] {line.text}", flush=True),
+            )
+            with host:
+                _print_overview(host, keys)
+                host.serve()
+                if host.state == ERROR:
+                    signal.pause()
     except KeyboardInterrupt:
         print("stopped")
+
+
+@contextlib.contextmanager
+def _stand_ins(*, start: bool) -> Iterator[dict[str, str]]:
+    """What leads a program to all stand-ins, while they are up; nothing where they aren't wanted."""
+    if not start:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="stand-ins-") as folder, Everything(Path(folder)) as everything:
+        print("Stand-ins of Pigment, Key Vault, managed identity and ADLS Gen2 are up; see emulators/README.md")
+        yield everything.environment
 
 
 def _print_overview(host: Host, keys: Keys | None) -> None:

@@ -70,6 +70,7 @@ class Calls:
     Args:
         folder: the function app.
         environ: the worker's whole environment.
+        prelude: a program that the worker runs before it indexes the app.
         queues: where outputs go.
         changed: the host's lock; told of everything that happens.
         clock: the host's time.
@@ -83,12 +84,13 @@ class Calls:
         environ: Mapping[str, str],
         queues: Queues,
         *,
+        prelude: Path | None,
         changed: threading.Condition,
         clock: Clock,
         log: Callable[[LogLine], None],
         made: list[Invocation],
     ) -> None:
-        self._folder, self._environ, self._queues = folder, environ, queues
+        self._folder, self._environ, self._queues, self._prelude = folder, environ, queues, prelude
         self._changed, self._clock, self._log, self._made = changed, clock, log, made
         self._process: WorkerProcess | None = None
         self._index: list[dict[str, Any]] | None = None
@@ -187,7 +189,12 @@ class Calls:
     def _spawn(self) -> None:
         self._index = None
         self._process = WorkerProcess(
-            self._folder, self._environ, heard=self._heard, printed=self._printed, ended=self._worker_ended
+            self._folder,
+            self._environ,
+            prelude=self._prelude,
+            heard=self._heard,
+            printed=self._printed,
+            ended=self._worker_ended,
         )
 
     def _heard(self, message: tuple[Any, ...]) -> None:

@@ -52,6 +52,18 @@ class Schedule:
     months: tuple[int, ...]
     weekdays: tuple[int, ...]
 
+    @property
+    def frequent(self) -> bool:
+        """Whether it occurs more than once in every minute, so that the host keeps no status of it.
+
+        Source: TimerSchedule.ShouldDisableScheduleMonitor of https://github.com/Azure/azure-webjobs-sdk-extensions
+        """
+        values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
+        every = all(
+            len(fitting) == field.most - field.least + 1 for fitting, field in zip(values, _FIELDS[1:], strict=True)
+        )
+        return every and len(self.seconds) > 1
+
     def after(self, instant: datetime) -> datetime:
         """Return the first occurrence later than an instant.
 

@@ -48,12 +48,7 @@ class Retry:
     """A retry policy: at most so many tries after the first (None: no bound), so far apart."""
 
     count: int | None
-    least: timedelta
-    most: timedelta
-
-    def delay(self, count: int) -> timedelta:
-        """Return the wait before a retry, by its number from 1: fixed, or doubling up to the longest."""
-        return self.least if self.least == self.most else min(self.most, self.least * 2 ** (count - 1))
+    delay: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +155,7 @@ def _queue_name(binding: Mapping[str, Any], settings: Mapping[str, str]) -> str:
 def _read_retry(options: Mapping[str, Any] | None) -> Retry | None:
     if options is None:
         return None
+    if options["retry_strategy"] != "fixed_delay":
+        raise BindingError(f"this stand-in has no retry policy {options['retry_strategy']}")
     count = options["max_retry_count"]
-    least = options.get("delay_interval", options.get("minimum_interval"))
-    most = options.get("delay_interval", options.get("maximum_interval"))
-    if least is None or most is None:
-        raise BindingError("the retry policy names no delay")
-    return Retry(None if count == _UNBOUNDED_RETRIES else count, least, most)
+    return Retry(None if count == _UNBOUNDED_RETRIES else count, options["delay_interval"])

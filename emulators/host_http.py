@@ -3,13 +3,15 @@
 Bodies of answers are chunked, as the host sends them.
 """
 
+import contextlib
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import override
+from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
 _SILENCE_SECONDS = 30.0  # a client that sends nothing is let go, so that the host can end
@@ -64,15 +66,32 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, and wait for the answers under way."""
+        """Stop listening, let go who has not asked, and wait for the answers under way."""
         self._server.shutdown()
         self._thread.join()
+        for connection in list(self._server.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
         self._server.server_close()
 
 
 class _Server(ThreadingTCPServer):  # not http.server's own: that one looks its name up
     allow_reuse_address = True
     request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    @override
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -71,19 +71,18 @@ def read_host_json(folder: Path) -> HostJson:
     )
 
 
-def read_local_settings(folder: Path) -> dict[str, str]:
-    """Return the `Values` of local.settings.json; none where there is no such file.
+def read_local_settings(path: Path) -> dict[str, str]:
+    """Return the `Values` of a local.settings.json; none where there is no such file.
 
     Raises:
         ValueError: the file is no JSON, or a value is no text.
     """
-    path = folder / "local.settings.json"
     if not path.exists():
         return {}
     values = _section(json.loads(path.read_text(encoding="utf-8")), "Values")
     for name, value in values.items():
         if not isinstance(value, str):
-            raise ValueError(f"local.settings.json: the value of {name} must be a text")  # noqa: TRY004  a file's content
+            raise ValueError(f"{path.name}: the value of {name} must be a text")  # noqa: TRY004  a file's content
     return dict(values)
 
 

@@ -21,7 +21,8 @@ class WorkerProcess:
 
     Args:
         folder: the function app.
-        environ: the process's whole environment.
+        environ: the process's whole environment, but for where the app is.
+        prelude: a program that the process runs before it indexes the app.
         heard: is given each message of the worker, in order, on a thread of its own.
         printed: is given each line that the process prints, on another.
         ended: is called once, after the last message, when the process is gone; with its exit status.
@@ -32,14 +33,16 @@ class WorkerProcess:
         folder: Path,
         environ: Mapping[str, str],
         *,
+        prelude: Path | None = None,
         heard: Callable[[tuple[Any, ...]], None],
         printed: Callable[[str], None],
         ended: Callable[[int], None],
     ) -> None:
         self._connection, theirs = Pipe()
+        arguments = [str(_PROGRAM), str(folder), str(theirs.fileno()), *([str(prelude)] if prelude else [])]
         self._process = subprocess.Popen(
             # -P: the program's own folder must not stand in for the app's modules.
-            [sys.executable, "-P", str(_PROGRAM), str(folder), str(theirs.fileno())],
+            [sys.executable, "-P", *arguments],
             cwd=folder,
             env=dict(environ) | {"AzureWebJobsScriptRoot": str(folder)},
             stdin=subprocess.DEVNULL,

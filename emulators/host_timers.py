@@ -6,13 +6,12 @@ Source: TimerListener and ScheduleMonitor of https://github.com/Azure/azure-webj
 import json
 import uuid
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from emulators.host_functions import Function, TimerTrigger
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-_FREQUENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class TimerRun:
             return False
         self.retry_count += 1
         self.error = error
-        self.due = now + retry.delay(self.retry_count)
+        self.due = now + retry.delay
         return True
 
 
@@ -72,8 +71,7 @@ class Timer:
         self.function = function
         self._schedule = function.trigger.schedule
         first = self._schedule.after(now)
-        frequent = self._schedule.after(first) - now <= _FREQUENT
-        self.monitored = function.trigger.use_monitor and not frequent
+        self.monitored = function.trigger.use_monitor and not self._schedule.frequent
         self.past_due = False
         self.busy = False
         self._start_now = function.trigger.run_on_startup

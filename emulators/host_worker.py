@@ -1,8 +1,8 @@
 """The worker process of the host stand-in: one function app in Microsoft's worker library, spoken to over a pipe.
 
-It is run as a program (`python -P host_worker.py FOLDER DESCRIPTOR`) and imports nothing of this project, so that it
-indexes an unzipped package as well as a working copy. Without a pipe (`python -P host_worker.py FOLDER`) it prints
-what it indexed, as one line of JSON, and ends. What crosses the pipe is made of builtins only:
+It is run as a program (`python -P host_worker.py FOLDER DESCRIPTOR [PRELUDE]`) and imports nothing of this project, so
+that it indexes an unzipped package as well as a working copy. Without a pipe (`python -P host_worker.py FOLDER`) it
+prints what it indexed, as one line of JSON, and ends. What crosses the pipe is made of builtins only:
 
 - to the worker: a dict per call (`id`, `function_id`, `inputs`, `metadata`, `retry_count`, `max_retry_count`,
   `retry_error`), each value as `(kind, value)`;
@@ -17,6 +17,7 @@ import contextlib
 import json
 import logging
 import os
+import runpy
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -205,12 +206,14 @@ def print_index(folder: str) -> None:
         sys.exit(str(error))
 
 
-def main(folder: str, descriptor: int) -> None:
-    """Serve one function app until the host goes."""
+def main(folder: str, descriptor: int, prelude: str | None = None) -> None:
+    """Serve one function app until the host goes; a prelude is a program that is run first, in the same process."""
     link = Link(Connection(descriptor))
     logging.getLogger().setLevel(logging.INFO)
     logging.getLogger().addHandler(_Forwarding(link))
     sys.path.insert(0, folder)
+    if prelude:
+        runpy.run_path(prelude)
     runtime.start_threadpool_executor()
     try:
         _serve(link, folder)
@@ -222,6 +225,6 @@ def main(folder: str, descriptor: int) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2:
-        main(sys.argv[1], int(sys.argv[2]))
+        main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
     else:
         print_index(sys.argv[1])

@@ -1,5 +1,6 @@
 """The stand-in of the Functions host behaves as the real one was seen to."""
 
+import ast
 import base64
 import http.client
 import json
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulators import host_http
 from emulators.host import Host, SimulatedClock
 from emulators.host_cron import ScheduleError, parse
 from emulators.host_front import Keys
@@ -85,6 +87,15 @@ def ask(
     return answer
 
 
+def write_app(folder: Path, program: str) -> Path:
+    """An app of one program, in a folder of its own."""
+    app = folder / "app"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(program)
+    return app
+
+
 def status_of(host: Host, method: str, path: str, headers: dict[str, str] | None = None) -> int:
     return ask(host, method, path, headers=headers).status
 
@@ -124,6 +135,28 @@ def test_an_app_that_cannot_be_imported_leaves_a_running_host_without_functions(
     assert logged(host, "there_is_no_such_module")
 
 
+NAME_TWICE = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.route(route='a')
+def one(req: func.HttpRequest) -> str: ...
+@app.function_name('one')
+@app.route(route='b')
+def two(req: func.HttpRequest) -> str: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "hint"), [("def (:", "SyntaxError"), (NAME_TWICE, "does not have a unique function name")]
+)
+def test_a_syntax_error_or_a_name_twice_leaves_no_function_either(tmp_path: Path, program: str, hint: str) -> None:
+    app = write_app(tmp_path, program)
+    with Host(app, {}, clock=SimulatedClock(BEFORE_SIX)) as host:
+        assert (host.state, host.functions) == ("Running", {})
+        assert status_of(host, "GET", "/api/a") == 404
+        assert logged(host, hint)
+
+
 def test_a_function_that_is_refused_is_off_and_the_others_work(start_host: StartHost) -> None:
     host = start_host("partly")
     problems = {name: function.problem for name, function in host.functions.items()}
@@ -132,6 +165,7 @@ def test_a_function_that_is_refused_is_off_and_the_others_work(start_host: Start
     assert "Not_A_Queue" in problems["bad_queue"]
     assert "the_message" in problems["bad_binding_name"]
     assert "reserved" in problems["reserved"]
+    assert "exponential_backoff" in problems["backs_off"]
     assert problems["good"] == ""
     assert status_of(host, "GET", "/api/good") == 200
     assert status_of(host, "GET", "/admin/mine") == 404
@@ -165,7 +199,9 @@ def test_a_bad_host_json_stops_the_host_which_then_answers_503(tmp_path: Path, t
 
 def test_host_json_is_read_with_its_defaults_and_unknown_keys_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text('{"version": "2.0", "no such key": 1}')
-    assert read_host_json(tmp_path) == HostJson()
+    read = read_host_json(tmp_path)
+    assert (read.batch_size, read.new_batch_threshold, read.max_dequeue_count) == (16, 8, 5)
+    assert (read.visibility_timeout, read.function_timeout) == (timedelta(0), timedelta(minutes=30))
     (tmp_path / "host.json").write_text('{"version": "2.0", "functionTimeout": "-1"}')
     assert read_host_json(tmp_path).function_timeout is None
 
@@ -200,6 +236,23 @@ def test_schedules_without_a_monitor_or_more_often_than_a_minute_are_told_nothin
     assert [seen["status"] for seen in events(host, "often")] == [{}] * 4
     assert [seen["status"] for seen in events(host, "unmonitored")] == [{}] * 2
     assert [seen["status"]["Next"][14:16] for seen in events(host, "each_minute")] == ["51", "52"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("* * * * * *", True),
+        ("*/5 * * * * *", True),
+        ("10,20,45 * * * * *", True),
+        ("30 * * * * *", False),
+        ("* */20 * * * *", False),
+        ("*/30 0 6 * * *", False),
+        ("* 59 11 * * 1,2,3,4,5", False),
+    ],
+)
+def test_only_what_occurs_more_than_once_in_every_minute_has_no_status(text: str, *, expected: bool) -> None:
+    """The cases of the extension's own test, ShouldDisableScheduleMonitor_ReturnsExpectedValue, and one more."""
+    assert parse(text).frequent == expected
 
 
 def test_a_timer_that_runs_at_startup_does_so_at_each_start(start_host: StartHost) -> None:
@@ -454,6 +507,14 @@ def test_so_many_messages_run_at_once_as_host_json_says() -> None:
     assert [message.text for message in running] == ["0", "1", "4", "5", "6", "7"]
 
 
+def test_a_message_that_takes_long_does_not_hold_up_those_behind_it(quiet_host: Host) -> None:
+    for text in ["hold", *map(str, range(8)), "release"]:
+        quiet_host.put("exports", text)
+    quiet_host.run_until_idle()
+    assert {call.ok for call in quiet_host.invocations} == {True}
+    assert quiet_host.queues["exports"].messages == []
+
+
 def block(host: Host, count: int = 1) -> None:
     """Let so many messages run that never end."""
     expected = len(events(host, "blocked")) + count
@@ -542,6 +603,15 @@ def test_a_client_that_talks_nonsense_is_let_go(host: Host) -> None:
             connection.sendall(nonsense)
             assert connection.recv(1) == b""
     assert host.invocations == []
+
+
+def test_a_client_that_says_nothing_does_not_hold_up_a_stop(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers open connections that they may need."""
+    monkeypatch.setattr(host_http._Handler, "timeout", None)
+    with socket.create_connection(("127.0.0.1", urlsplit(host.url).port), timeout=30) as silent:
+        assert status_of(host, "GET", "/api/runs/recent") == 200
+        host.stop()
+        assert silent.recv(1) == b""
 
 
 def test_a_list_of_texts_is_sent_byte_for_byte_before_the_answer(host: Host) -> None:
@@ -735,8 +805,8 @@ def test_the_host_itself_never_loads_the_worker_library() -> None:
 
 
 def test_what_the_app_prints_and_its_exceptions_are_in_the_log(tmp_path: Path) -> None:
-    (tmp_path / "host.json").write_text('{"version": "2.0"}')
-    (tmp_path / "function_app.py").write_text(
+    app = write_app(
+        tmp_path,
         "import azure.functions as func, logging, os, sys\n"
         "app = func.FunctionApp()\n"
         "print('printed', os.environ['WEBSITE_HOSTNAME'], os.environ['AzureWebJobsScriptRoot'], flush=True)\n"
@@ -746,22 +816,52 @@ def test_what_the_app_prints_and_its_exceptions_are_in_the_log(tmp_path: Path) -
         "    try:\n"
         "        1 / 0\n"
         "    except ZeroDivisionError:\n"
-        "        logging.exception('went wrong')\n"
+        "        logging.exception('went wrong')\n",
     )
-    with Host(tmp_path, {}, clock=SimulatedClock(BEFORE_SIX)) as host:
+    with Host(app, {}, clock=SimulatedClock(BEFORE_SIX)) as host:
         assert host.fire("later").ok
         (line,) = [line for line in host.log if "went wrong" in line.text]
         assert (line.level, line.function) == ("ERROR", "later")
         assert "ZeroDivisionError" in line.text
         assert not logged(host, "not seen")
         hostname = host.url.replace("http://127.0.0.1", "localhost")
-    assert logged(host, f"printed {hostname} {tmp_path}")
+    assert logged(host, f"printed {hostname} {app}")
+
+
+def test_the_worker_sees_the_given_environment_and_no_other(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "import os\nprint('seen', sorted(os.environ.items()), flush=True)\n")
+    given = {"HTTPS_PROXY": "http://127.0.0.1:1", "REQUESTS_CA_BUNDLE": "/ca.pem", "IDENTITY_ENDPOINT": "http://x"}
+    with Host(app, given, clock=SimulatedClock(BEFORE_SIX)) as host:
+        added = {
+            "WEBSITE_HOSTNAME": host.url.replace("http://127.0.0.1", "localhost"),
+            "FUNCTIONS_WORKER_RUNTIME": "python",
+            "AzureWebJobsScriptRoot": str(app),
+        }
+    (line,) = [line.text for line in host.log if line.text.startswith("seen")]
+    seen = dict(ast.literal_eval(line.removeprefix("seen ")))
+    seen.pop("LC_CTYPE", None)  # Python's own doing where there is no locale: https://peps.python.org/pep-0538/
+    assert seen == given | added
+
+
+def test_a_prelude_runs_in_the_worker_before_the_app(tmp_path: Path) -> None:
+    app = write_app(tmp_path, "import sys\nprint('patience', sys.patience, flush=True)\n")
+    (tmp_path / "prelude.py").write_text("import sys\nsys.patience = 0\n")
+    with Host(app, {}, clock=SimulatedClock(BEFORE_SIX), prelude=tmp_path / "prelude.py") as host:
+        host.wait_until(lambda: logged(host, "patience 0"))
+
+
+def test_a_worker_that_does_not_come_up_again_leaves_the_host_in_error(tmp_path: Path) -> None:
+    program = "import os, pathlib\nseen = pathlib.Path('seen')\nif seen.exists(): os._exit(7)\nseen.touch()\n"
+    with Host(write_app(tmp_path, program), {}, clock=SimulatedClock(BEFORE_SIX)) as host:
+        assert host.state == "Running"
+        host.kill_worker()
+        host.wait_until(lambda: host.state == "Error")
+        assert status_of(host, "GET", "/api/a") == 503
+        assert logged(host, "exited with status 7")
 
 
 def test_an_app_that_kills_its_process_while_it_starts_stops_the_host(tmp_path: Path) -> None:
-    (tmp_path / "host.json").write_text('{"version": "2.0"}')
-    (tmp_path / "function_app.py").write_text("import os\nos._exit(7)\n")
-    with Host(tmp_path, {}, clock=SimulatedClock(BEFORE_SIX)) as host:
+    with Host(write_app(tmp_path, "import os\nos._exit(7)\n"), {}, clock=SimulatedClock(BEFORE_SIX)) as host:
         assert host.state == "Error"
         assert logged(host, "exited with status 7")
         assert not host.dispatch()
@@ -792,6 +892,38 @@ def test_the_command_line_serves_an_app_with_its_local_settings_until_it_is_ende
     assert "/api/runs/{id} (function)" in text
     assert rest == "stopped\n"
     assert running.returncode == 0
+
+
+def test_the_command_line_brings_all_stand_ins_where_they_are_wanted(tmp_path: Path) -> None:
+    app = write_app(
+        tmp_path,
+        "import os\n"
+        "wanted = {'HTTPS_PROXY', 'IDENTITY_ENDPOINT', 'REQUESTS_CA_BUNDLE'}\n"
+        "print(os.environ['DATA_LAKE_URL'], os.environ['OF_THE_FILE'], wanted - set(os.environ), flush=True)\n",
+    )
+    (tmp_path / "some.json").write_text('{"Values": {"DATA_LAKE_URL": "https://elsewhere", "OF_THE_FILE": "yes"}}')
+    command = [sys.executable, "-u", "-m", "emulators.host", str(app), "--port", "0", "--stand-ins"]
+    command += ["--settings", str(tmp_path / "some.json")]
+    with subprocess.Popen(command, cwd=ROOT, env={"PATH": "/usr/bin"}, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        lines = []
+        for line in running.stdout:
+            lines.append(line)
+            if "set()" in line:
+                break
+        running.send_signal(signal.SIGTERM)
+        rest = running.stdout.read()
+    assert "Stand-ins of Pigment" in lines[0]
+    assert "https://pigmentdemolake.dfs.core.windows.net yes set()" in lines[-1]
+    assert rest.endswith("stopped\n")
+    assert running.returncode == 0
+
+
+def test_settings_that_are_not_there_are_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "emulators.host", str(tmp_path), "--settings", str(tmp_path / "none.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no" in done.stderr
 
 
 def test_the_command_line_tells_its_options() -> None:

@@ -21,6 +21,13 @@ def bad_queue(message: func.QueueMessage) -> None: ...
 def bad_binding_name(the_message: func.QueueMessage) -> None: ...
 
 
+@app.timer_trigger(arg_name="timer", schedule="0 0 6 * * *")
+@app.retry(
+    strategy="exponential_backoff", max_retry_count="2", minimum_interval="00:00:10", maximum_interval="00:05:00"
+)
+def backs_off(timer: func.TimerRequest) -> None: ...
+
+
 @app.route(route="admin/mine")
 def reserved(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  bound by its name
     return func.HttpResponse("never")

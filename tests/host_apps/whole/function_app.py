@@ -11,6 +11,7 @@ import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
+_RELEASED = threading.Event()
 _TEXTS = {
     "exact": ['{"b": 1,  "a": 2}', "[1, 2]", "häßlich\n", " "],
     "none": [],
@@ -29,6 +30,10 @@ def obey(order: str) -> None:
         case "block":
             told(event="blocked")
             threading.Event().wait()
+        case "hold":
+            _RELEASED.wait()
+        case "release":
+            _RELEASED.set()
         case "exit":
             sys.exit(3)
 
