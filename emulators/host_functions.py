@@ -16,6 +16,7 @@ _RETURN = "$return"
 # Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
 _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _UNBOUNDED_RETRIES = -1
+_OUTPUTS = {"http", "queue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def read_function(indexed: Mapping[str, Any], settings: Mapping[str, str], route
     bindings = tuple(indexed["bindings"])
     name, identity = indexed["name"], indexed["id"]
     try:
-        _check_names(bindings)
+        _check(bindings)
         trigger = next(binding for binding in bindings if binding["type"].endswith("Trigger"))
         return Function(
             name=name,
@@ -95,7 +96,7 @@ def read_function(indexed: Mapping[str, Any], settings: Mapping[str, str], route
             outputs={
                 binding["name"]: _queue_name(binding, settings) for binding in bindings if binding["type"] == "queue"
             },
-            retry=_read_retry(indexed["retry"]),
+            retry=_read_retry(indexed["retry"], trigger["type"]),
         )
     except (BindingError, ScheduleError, RouteError) as error:
         return Function(name, identity, bindings, problem=str(error))
@@ -116,8 +117,10 @@ def resolve(text: str, settings: Mapping[str, str]) -> str:
     return _SETTING.sub(value, text)
 
 
-def _check_names(bindings: Sequence[Mapping[str, Any]]) -> None:
+def _check(bindings: Sequence[Mapping[str, Any]]) -> None:
     for binding in bindings:
+        if not binding["type"].endswith("Trigger") and binding["type"] not in _OUTPUTS:
+            raise BindingError(f"this stand-in has no binding {binding['type']}")
         if binding["name"] != _RETURN and not _BINDING_NAME.fullmatch(binding["name"]):
             raise BindingError(f"the binding name {binding['name']!r} is invalid")
 
@@ -152,9 +155,11 @@ def _queue_name(binding: Mapping[str, Any], settings: Mapping[str, str]) -> str:
     return name
 
 
-def _read_retry(options: Mapping[str, Any] | None) -> Retry | None:
+def _read_retry(options: Mapping[str, Any] | None, trigger: str) -> Retry | None:
     if options is None:
         return None
+    if trigger != "timerTrigger":
+        raise BindingError(f"this stand-in retries no {trigger}")
     if options["retry_strategy"] != "fixed_delay":
         raise BindingError(f"this stand-in has no retry policy {options['retry_strategy']}")
     count = options["max_retry_count"]
