@@ -10,6 +10,7 @@ from infra_callers import Answer, Clock, Outcome, Pipeline, Reply, run_workflow
 from infra_templates import INFRA, resources
 
 URL = "https://func-pigment-demo.azurewebsites.net"
+RUN = {"run_id": "20261124T060000Z-abc", "of": 4}  # every answer about a run has these, and its state
 HOUR = 3600
 
 
@@ -39,14 +40,18 @@ class App:
             assert headers["Content-Type"] == "application/json"
             self.requests.append(json.loads(body))
             self.keys.add(headers["Idempotency-Key"])
-            return Reply(202, location, {"run_id": "20261124T060000Z-abc"})
+            return Reply(202, location, RUN | {"state": "running", "done": 0})
         assert (method, url, body) == ("GET", location["Location"], b"")
         self.asked += 1
         if self.ends_with is None or self.asked <= self.polls:
-            return Reply(202, location, {"done": 0, "of": 4, "retrying": []})
-        ended = {"run_id": "20261124T060000Z-abc", "result": "_runs/…/result.json"}
-        failed = {"title": "1 of 4 exports failed", "failed": [{"name": "revenue", "class": "pigment_unauthorized"}]}
-        return Reply(self.ends_with, {}, ended if self.ends_with == 200 else failed)
+            return Reply(202, location, RUN | {"state": "running", "done": self.asked})
+        ended = RUN | {"state": "succeeded" if self.ends_with == 200 else "failed", "done": 4, "result": "_runs/…"}
+        problem = {
+            "title": "Conflict",
+            "status": 409,
+            "troubles": [{"name": "revenue", "class": "pigment_unauthorized"}],
+        }
+        return Reply(self.ends_with, {}, ended if self.ends_with == 200 else ended | problem)
 
 
 def walk_pipeline(answer: Answer, clock: Clock, *, until_fails: bool = True, **parameters: object) -> Outcome:

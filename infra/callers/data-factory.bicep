@@ -82,13 +82,13 @@ resource pipeline 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
               }
             }
             {
-              // A run that has not ended says how much of it is done.
+              // 202 is a success, too: the run itself says what it is.
               name: 'Note success'
               type: 'SetVariable'
               dependsOn: [{ activity: 'Poll', dependencyConditions: ['Succeeded'] }]
               typeProperties: {
                 variableName: 'outcome'
-                value: '@if(contains(activity(\'Poll\').output, \'done\'), \'\', \'succeeded\')'
+                value: '@if(equals(activity(\'Poll\').output.state, \'succeeded\'), \'succeeded\', \'\')'
               }
             }
             {
