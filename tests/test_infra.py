@@ -1,5 +1,6 @@
 """The templates in `infra/`: what each scenario would deploy, and what no template may ever contain."""
 
+import ast
 import json
 import re
 import subprocess
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.keyvault.secrets import SecretClient
+from azure.storage.blob import ContainerClient
+from azure.storage.filedatalake import DataLakeDirectoryClient, DataLakeFileClient, FileSystemClient
 from infra_templates import (
     CHECK,
     INFRA,
@@ -235,10 +239,25 @@ def test_the_commands_for_an_owner_are_what_the_deployment_would_have_assigned(v
 def test_security_md_lists_exactly_the_roles_that_are_given() -> None:
     table = (ROOT / "docs" / "security.md").read_text()
     rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines() if "| " in line}
-    documented = {row[1] for row in rows if len(row) == 3 and row[1] in ROLE_NAMES.values()}
+    documented = {row[2] for row in rows if len(row) == 4 and row[2] in ROLE_NAMES.values()}
     assert documented == set(ROLE_NAMES.values())
     given = {grant.role for scenario in SCENARIOS for grant in grants(scenario)}
     assert given == set(ROLE_NAMES.values())
+
+
+def test_security_md_lists_exactly_the_calls_that_the_app_makes() -> None:
+    clients = (ContainerClient, DataLakeDirectoryClient, DataLakeFileClient, FileSystemClient, SecretClient)
+    offered = {name for client in clients for name in dir(client) if not name.startswith("_")}
+    local = {"close", "get_directory_client", "get_file_client"}  # they send nothing
+    made = set()
+    for file in (ROOT / "pigment_export").glob("*.py"):
+        source = file.read_text()
+        if re.search(r"^from azure\.(?:storage|keyvault)", source, re.MULTILINE):
+            calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+            made |= {call.attr for call in calls if isinstance(call, ast.Attribute)} & offered - local
+    page = (ROOT / "docs" / "security.md").read_text()
+    app = re.findall(r"^\| (?!host:|a person)(.*?) \| `.*\| (?:Key Vault|Storage) ", page, re.MULTILINE)
+    assert {name for cell in app for name in re.findall(r"`(\w+)`", cell)} == made
 
 
 # --- the app ---------------------------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from infra_templates import CHECK, INFRA, ROOT, SCENARIOS, compiled, predicted, site
+from infra_templates import CHECK, INFRA, ROOT, SCENARIOS, compiled, every_resource, predicted, site
 
 from pigment_export.settings import SETTINGS
 
@@ -38,12 +38,9 @@ def test_azd_is_new_enough_to_know_what_it_is_told() -> None:
 @pytest.mark.parametrize("allowed", ["true", None])
 def test_azd_down_is_refused_until_it_is_allowed(allowed: str | None) -> None:
     """It would delete other teams' resource groups."""
-    shell = shutil.which("sh")
-    if shell is None:
-        pytest.skip("no POSIX shell here")
     environment = {"PATH": os.environ["PATH"]} | ({"ALLOW_AZD_DOWN": allowed} if allowed else {})
     hook = AZD["hooks"]["predown"]["posix"]["run"]
-    done = subprocess.run([shell, "-c", hook], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", "-c", hook], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (allowed == "true")
     assert allowed or "docs/deploy.md" in done.stderr
     assert "ALLOW_AZD_DOWN" in AZD["hooks"]["predown"]["windows"]["run"]
@@ -106,8 +103,75 @@ def test_deploy_md_has_the_parameters_of_the_templates() -> None:
 def test_deploy_md_names_every_scenario_and_every_file_that_it_names_is_there() -> None:
     for scenario in SCENARIOS:
         assert f"| `{scenario}` |" in DEPLOY
-    for path in re.findall(r"infra/[\w./-]+\.(?:bicep|json|py)", DEPLOY):
+    for path in re.findall(r"infra/[\w./-]+\.(?:bicep|json|py)\b", DEPLOY):
         assert (ROOT / path).exists(), path
+
+
+def command(part: str) -> str:
+    """The one command of docs/deploy.md in which this stands; without a comment behind it."""
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", DEPLOY, re.MULTILINE | re.DOTALL))
+    [line] = [line for line in blocks.splitlines() if part in line]
+    return re.sub(r"\s{2,}#.*", "", line)
+
+
+def shell(line: str, *, cwd: Path = ROOT, given: str = "") -> str:
+    """What a command prints."""
+    done = subprocess.run(["bash", "-c", line], input=given, cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_key_comes_into_its_file_alone_and_without_a_line_break(tmp_path: Path) -> None:
+    printed = shell(command("read -rs key"), cwd=tmp_path, given="pk-made-up\\1\n")
+    file = tmp_path / "key.txt"
+    assert printed == ""
+    assert file.read_text() == "pk-made-up\\1"
+    assert file.stat().st_mode & 0o077 == 0
+    stored = command("az keyvault secret set")
+    assert "--file key.txt" in stored
+    assert "--expires" in stored  # an alert goes by it
+    assert "--output none" in stored  # else it prints the secret
+
+
+def test_a_copied_scenario_uses_the_template_beside_it() -> None:
+    line = command("infra/scenarios/existing-data.bicepparam >")
+    scenario = shell(line.partition(" > ")[0])
+    [used] = re.findall(r"^using '(.+)'$", scenario, re.MULTILINE)
+    assert used == "app.bicep"
+    assert (INFRA / used).exists()
+
+
+def test_the_commands_for_an_owner_come_out_one_on_a_line() -> None:
+    """An output that is a list is JSON to azd."""
+    reader = command("azd env get-value ROLE_COMMANDS").partition(" | ")[2]
+    assert shell(reader, given=json.dumps(['az one "x"', "az two"])) == 'az one "x"\naz two\n'
+
+
+def test_what_is_removed_is_what_carries_the_tag() -> None:
+    """`az resource list` refuses --tag together with --resource-group."""
+    line = command("az resource delete")
+    assert "--tag" not in line
+    [(name, value)] = re.findall(r"tags\.\\\"([\w-]+)\\\"=='(\w+)'", line)
+    assert site("all-new")["tags"][name] == value
+    identity = command("az identity list")
+    [prefix] = re.findall(r"starts_with\(name, '([\w-]+)'\)", identity)
+    assert f"name: '{prefix}${{token}}'" in (INFRA / "app.bicep").read_text()
+
+
+def test_every_provider_that_is_needed_is_named() -> None:
+    always = {"Microsoft.Authorization", "Microsoft.Resources"}  # registered in every subscription
+    used = {found["type"].partition("/")[0] for found in every_resource(compiled("main.bicep"))} - always
+    prerequisites = DEPLOY.partition("## Prerequisites")[2].partition("##")[0]
+    delegated = "Microsoft.App"  # of the app's subnet
+    assert set(re.findall(r"`(Microsoft\.\w+)`", prerequisites)) == used | {delegated}
+
+
+@pytest.mark.parametrize("caller", ["data-factory", "logic-app"])
+def test_the_command_for_a_caller_gives_the_parameters_that_it_has(caller: str) -> None:
+    parameters = compiled(f"callers/{caller}.bicep")["parameters"]
+    [lines] = re.findall(rf"--template-file infra/callers/{caller}\.bicep \\\n(.+)", DEPLOY)
+    given = set(re.findall(r"(\w+)=", lines))
+    required = {name for name, parameter in parameters.items() if "defaultValue" not in parameter}
+    assert required <= given <= set(parameters)
 
 
 def test_deploy_md_uses_outputs_that_are_there() -> None:
