@@ -152,12 +152,20 @@ def test_silence_is_told_after_tend_has_missed_twice() -> None:
 
 def test_the_time_limit_is_told_of_well_before_it_is_met() -> None:
     [seconds] = re.findall(r"todouble\(event\.seconds\) > (\d+)", QUERIES["near-time-limit"])
-    host = ROOT / "host.json"
-    limit = json.loads(host.read_text())["functionTimeout"] if host.exists() else "01:00:00"
+    limit = json.loads((ROOT / "host.json").read_text())["functionTimeout"]
     hours, whole_minutes, rest = map(int, limit.split(":"))
     timeout_seconds = (hours * 60 + whole_minutes) * 60 + rest
     own_deadline_seconds = timeout_seconds - 300
     assert 0.7 * own_deadline_seconds < int(seconds) < 0.9 * own_deadline_seconds
+
+
+def test_the_host_samples_no_event_away_and_keeps_their_level() -> None:
+    logging = json.loads((ROOT / "host.json").read_text()).get("logging", {})
+    sampling = logging.get("applicationInsights", {}).get("samplingSettings", {})
+    assert sampling.get("isEnabled") is False or "Trace" in sampling.get("excludedTypes", "").split(";")
+    levels = logging.get("logLevel", {})
+    kept = {"Trace", "Debug", "Information"}
+    assert all(level in kept for name, level in levels.items() if name in ("default", "Function"))
 
 
 def test_whoever_is_named_is_told() -> None:
