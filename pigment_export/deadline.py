@@ -9,8 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from pigment_export.errors import RetryableError
+from pigment_export.errors import ConflictError, RetryableError
 
+FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
+CALL_SECONDS = FUNCTION_TIMEOUT_SECONDS - 300.0  # of one export: what comes to its end by itself leaves a reason
+TEND_SECONDS = 2400.0  # of one pass over all runs: well below the hour after which the next one comes
+CLAIM_SECONDS = 240.0  # of a trigger: what takes longer is tried again by the host
+ANSWER_SECONDS = 45.0  # of an HTTP call: Data Factory waits a minute for an answer, Azure 230 seconds
 PATIENCE_SECONDS = 120.0  # in one call; what takes longer is the queue's to bring back
 RATE_WINDOW_SECONDS = 300.0  # Pigment counts 500 requests in 5 minutes: a wait this long always clears it
 LONGEST_WAIT_SECONDS = 30.0  # one wait of our own choosing
@@ -70,6 +75,20 @@ class Deadline:
             if not error.rate_limited:
                 self._patience_seconds -= wait
         self._sleep(wait)
+
+    def again(self, error: ConflictError | RetryableError, attempt: int) -> None:
+        """Wait before looking again; after a first conflict at once, since somebody else has just been here.
+
+        Args:
+            error: what a conditional write raised.
+            attempt: how many tries have failed before it.
+
+        Raises:
+            RetryableError: patience or time is used up.
+        """
+        if isinstance(error, ConflictError):
+            error = RetryableError(error.cause, retry_after_seconds=0 if attempt == 0 else None)
+        self.pause(error, attempt)
 
     def retry[T](self, call: Callable[[], T]) -> T:
         """Call until it succeeds; only for what may be done twice, as reads and appends.

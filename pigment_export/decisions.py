@@ -52,7 +52,7 @@ def before_fetch(plan: Plan, planned: PlannedExport, found: Found, standing: Sta
     if standing is not None and standing.state.final:
         return Decision(Next.END)
     if found.now >= plan.expires_at:
-        return Decision(Next.FAIL, expired(plan))
+        return Decision(Next.FAIL, expired(plan, standing))
     obstacle = _obstacle(plan, planned, found, fetched_at=found.now)
     return Decision(Next.FAIL, obstacle) if obstacle else Decision(Next.FETCH)
 
@@ -116,11 +116,19 @@ def _obstacle(plan: Plan, planned: PlannedExport, found: Found, *, fetched_at: d
     )
 
 
-def expired(plan: Plan) -> Cause:
-    """Why an export of an expired run failed."""
+def expired(plan: Plan, standing: Standing | None) -> Cause:
+    """Why an export of an expired run failed: with what its last try had met, if a receipt tells.
+
+    Args:
+        plan: the run.
+        standing: the export's receipt, if there is one.
+    """
+    reason = f"the run expired at {plan.expires_at.isoformat()} before this export succeeded"
+    last = standing.cause if standing else None
+    if last is None:
+        return Cause(
+            "run_expired", reason, Who.ADMINISTRATOR, "see what kept it (the events of this run), then run again"
+        )
     return Cause(
-        "run_expired",
-        f"the run expired at {plan.expires_at.isoformat()} before this export succeeded",
-        Who.ADMINISTRATOR,
-        "see what kept it (the events of this run), then start a new run",
+        "run_expired", f"{reason}. The last try failed: {last.reason}", last.who, f"{last.remedy}; then run again"
     )

@@ -173,7 +173,7 @@ class Delivery:
             except MissingError as error:
                 return self._source_gone(mine, error)
             except (ConflictError, RetryableError) as error:
-                self._settling.again(error, len(failed))
+                self._deadline.again(error, len(failed))
                 failed.append((found.etag, error))
             else:
                 return self._settling.conclude(State.SUCCEEDED, mine, columns)
@@ -212,6 +212,6 @@ class Delivery:
                     break
                 if isinstance(error, MissingError):
                     raise RetryableError(error.cause) from error
-                self._settling.again(error, attempt)
+                self._deadline.again(error, attempt)
                 attempt += 1
         return self._settling.conclude_held(path, mine, columns, held)

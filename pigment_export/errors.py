@@ -2,7 +2,9 @@
 
 - `ExportError`: the root; nothing else of ours is raised on purpose.
 - `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing touched.
+- `RefusedError`: a call is refused as it stands; its caller must ask otherwise, or later.
 - `PermanentError`: trying again would meet the same answer; somebody must act.
+- `UnreadableError`: a record is not what this app writes; whoever reads many goes on with the others.
 - `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
 - `ConflictError`: a condition of a write did not hold, or the write had been done before: look, then decide.
 - `MissingError`: a path that a write needs is not there.
@@ -67,8 +69,16 @@ class ConfigurationError(ExportError):
         return "\n".join(self.problems)
 
 
+class RefusedError(ExportError):
+    """A call is refused as it stands."""
+
+
 class PermanentError(ExportError):
     """The same request would meet the same answer."""
+
+
+class UnreadableError(PermanentError):
+    """A record of this app is not what it writes."""
 
 
 class RetryableError(ExportError):

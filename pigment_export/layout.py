@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 _PLACEHOLDERS = ("name", "date", "instant", "run_id")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=-]*[A-Za-z0-9_=-])?")
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{16}")
+_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
 _ALLOWED = (
     "a path is made of letters, digits, '.', '_', '=' and '-' between single '/'; "
     "no part of it may begin with '_' or '.' (readers skip those) or end with '.'"
@@ -32,7 +32,18 @@ def new_run_id(claimed_at: datetime, nonce: str) -> str:
 
 def is_run_id(text: str) -> bool:
     """Whether a text has the form of a run id: only such a text may become part of a path."""
-    return _RUN_ID.fullmatch(text) is not None
+    if not _RUN_ID.fullmatch(text):
+        return False
+    try:
+        claimed_at(text)
+    except ValueError:  # a month 13, say
+        return False
+    return True
+
+
+def claimed_at(run_id: str) -> datetime:
+    """The instant of a run's claim, which its id begins with; whole seconds, UTC."""
+    return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def root_problems(root: str) -> list[str]:
@@ -101,7 +112,24 @@ class Destination:
     @property
     def latest(self) -> str:
         """The record of the newest good file."""
-        return f"{self.folder}/_latest.json"
+        return latest(self.folder)
+
+
+def latest(folder: str) -> str:
+    """The record of the newest good file in an export's folder."""
+    return f"{folder}/_latest.json"
+
+
+def aside(folder: str) -> str:
+    """Prefix of all that no reader sees in an export's folder: staged and held files, `_latest.json`."""
+    return f"{folder}/_"
+
+
+def held_run(path: str) -> str | None:
+    """The id of the run that a held file comes from; None where it is no held file."""
+    folder, _, name = path.rpartition("/")
+    run_id = name.partition(".")[0]
+    return run_id if folder.endswith("/_held") and name.endswith(".held") and is_run_id(run_id) else None
 
 
 def parent(path: str) -> str:
@@ -124,22 +152,49 @@ class Layout:
     def destination(self, name: str, *, snapshot_date: date, run_id: str) -> Destination:
         """Where an export of a run goes; `{instant}` is that of the run's claim."""
         values = {"name": name, "date": snapshot_date.isoformat(), "instant": run_id[:16], "run_id": run_id}
-        segments = self.template.split("/")
-        folder = "/".join([*segments[: segments.index("{name}")], name])
         return Destination(
-            folder=self._below(folder),
+            folder=self.folder(name),
             path=self._below(_PLACEHOLDER.sub(lambda match: values[match[1]], self.template)),
             replaces=replaces(self.template),
         )
 
+    def folder(self, name: str) -> str:
+        """An export's own folder."""
+        segments = self.template.split("/")
+        return self._below("/".join([*segments[: segments.index("{name}")], name]))
+
     def claim(self, key: str) -> str:
         """The claim of a key, whatever characters it has."""
-        return self._below(f"_runs/_keys/{hashlib.sha256(key.encode()).hexdigest()}.json")
+        return f"{self.claims}{hashlib.sha256(key.encode()).hexdigest()}.json"
+
+    @property
+    def claims(self) -> str:
+        """Prefix of all claims; it sorts before that of any run's records."""
+        return f"{self.runs}_keys/"
+
+    @property
+    def runs(self) -> str:
+        """Prefix of all records of runs, claims among them."""
+        return self._below("_runs/")
+
+    @property
+    def probes(self) -> str:
+        """Prefix of the files by which health looks whether the lake keeps its word."""
+        return self._below("_health/")
+
+    def runs_of(self, day: date) -> str:
+        """Prefix of the records of all runs that were claimed on a day (UTC)."""
+        return f"{self.runs}dt={day.isoformat()}/"
 
     def run(self, run_id: str) -> "RunFolder":
         """The folder of a run, found by the day in its id."""
-        day = datetime.strptime(run_id[:8], "%Y%m%d").replace(tzinfo=UTC).date()
-        return RunFolder(self._below(f"_runs/dt={day.isoformat()}/{run_id}"))
+        return RunFolder(f"{self.runs_of(claimed_at(run_id).date())}{run_id}")
+
+    def run_at(self, path: str) -> str | None:
+        """The id of the run that a record belongs to; None where it is no run's."""
+        _, _, rest = path.removeprefix(self.runs).partition("/")
+        run_id = rest.partition("/")[0]
+        return run_id if is_run_id(run_id) and path.startswith(f"{self.run(run_id).path}/") else None
 
     def _below(self, path: str) -> str:
         return f"{self.root}/{path}" if self.root else path

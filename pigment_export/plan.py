@@ -6,15 +6,17 @@ the middle of a run changes nothing of it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from pigment_export.descriptions import as_record, decode, encode, instant_in
 from pigment_export.exports import Export, from_json, to_json
 from pigment_export.layout import Destination, Layout, RunFolder, is_run_id
 
 LATE_SECONDS = 3600  # past the end of its day, a fetch may still replace: a run claimed shortly before midnight
+EARLY_SECONDS = 3600  # a timer may fire before its occurrence; what is earlier than this has a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,41 @@ class PlannedExport:
 
     export: Export
     destination: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a listing tells of a plan, by the metadata of its claim and of `run.json`; the fields are the plan's."""
+
+    run_id: str
+    deployment: str
+    trigger: str
+    asked_by: str
+    snapshot_date: date
+    expires_at: datetime
+    exports: int
+
+    def to_metadata(self) -> dict[str, str]:
+        """As metadata."""
+        dates = {"snapshot_date": self.snapshot_date.isoformat(), "expires_at": self.expires_at.isoformat()}
+        return encode({**asdict(self), **dates})
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
+        """What the metadata of a claim or a `run.json` say; None where they are none's."""
+        fields = decode(metadata)
+        try:
+            return cls(
+                run_id=fields["run_id"],
+                deployment=fields["deployment"],
+                trigger=fields["trigger"],
+                asked_by=fields["asked_by"],
+                snapshot_date=date.fromisoformat(fields["snapshot_date"]),
+                expires_at=instant_in(fields["expires_at"]),
+                exports=int(fields["exports"]),
+            )
+        except (KeyError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +72,7 @@ class Plan:
         deployment: the app's own name.
         trigger: what claimed it: `schedule`, `http` or `cli`.
         asked_by: who asked: a principal's id, a schedule, a local user.
+        request: what was asked for, as JSON: what a repeat of the claim must ask for, too.
         claimed_at: the lake's clock when it was claimed.
         snapshot_date: the `dt=` of its files.
         day_ends_at: the instant at which that day ends in the deployment's time zone.
@@ -48,6 +86,7 @@ class Plan:
     deployment: str
     trigger: str
     asked_by: str
+    request: Mapping[str, Any]
     claimed_at: datetime
     snapshot_date: date
     day_ends_at: datetime
@@ -81,6 +120,7 @@ class Plan:
             "deployment": self.deployment,
             "trigger": self.trigger,
             "asked_by": self.asked_by,
+            "request": self.request,
             "claimed_at": self.claimed_at.isoformat(),
             "snapshot_date": self.snapshot_date.isoformat(),
             "day_ends_at": self.day_ends_at.isoformat(),
@@ -96,7 +136,20 @@ class Plan:
                 for planned in self.exports
             ],
         }
-        return (json.dumps(fields, ensure_ascii=False, indent=1) + "\n").encode()
+        return as_record(fields)
+
+    @property
+    def header(self) -> "Header":
+        """What a listing tells of it."""
+        return Header(
+            self.run_id,
+            self.deployment,
+            self.trigger,
+            self.asked_by,
+            self.snapshot_date,
+            self.expires_at,
+            len(self.exports),
+        )
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
@@ -115,11 +168,12 @@ class Plan:
                 deployment=fields["deployment"],
                 trigger=fields["trigger"],
                 asked_by=fields["asked_by"],
-                claimed_at=datetime.fromisoformat(fields["claimed_at"]),
+                request=fields["request"],
+                claimed_at=instant_in(fields["claimed_at"]),
                 snapshot_date=date.fromisoformat(fields["snapshot_date"]),
-                day_ends_at=datetime.fromisoformat(fields["day_ends_at"]),
+                day_ends_at=instant_in(fields["day_ends_at"]),
                 date_asked=fields["date_asked"],
-                expires_at=datetime.fromisoformat(fields["expires_at"]),
+                expires_at=instant_in(fields["expires_at"]),
                 exports=tuple(_planned(entry) for entry in fields["exports"]),
             )
         except (KeyError, TypeError, AttributeError) as exc:
@@ -134,7 +188,9 @@ def new_plan(
     deployment: str,
     trigger: str,
     asked_by: str,
+    request: Mapping[str, Any],
     claimed_at: datetime,
+    occurrence: datetime | None,
     date_asked: date | None,
     time_zone: ZoneInfo,
     hours: int,
@@ -148,7 +204,9 @@ def new_plan(
         deployment: the app's own name.
         trigger: `schedule`, `http` or `cli`.
         asked_by: who asked.
+        request: what was asked for, as JSON.
         claimed_at: the lake's clock.
+        occurrence: of the schedule; None for another trigger.
         date_asked: the date that the caller named; None for the day of the claim in `time_zone`.
         time_zone: whose days the snapshot dates are.
         hours: until the run expires.
@@ -159,10 +217,9 @@ def new_plan(
     Raises:
         ValueError: the date lies in the future.
     """
-    today = claimed_at.astimezone(time_zone).date()
-    if date_asked is not None and date_asked > today:
+    if date_asked is not None and date_asked > (today := claimed_at.astimezone(time_zone).date()):
         raise ValueError(f"{date_asked} lies in the future: in {time_zone.key} it is {today}, and Pigment only has now")
-    snapshot_date = date_asked or today
+    snapshot_date = date_asked or _day_of(claimed_at, occurrence, time_zone)
     next_day = datetime.combine(snapshot_date + timedelta(days=1), time.min, tzinfo=time_zone)
     return Plan(
         run_id=run_id,
@@ -170,6 +227,7 @@ def new_plan(
         deployment=deployment,
         trigger=trigger,
         asked_by=asked_by,
+        request=request,
         claimed_at=claimed_at,
         snapshot_date=snapshot_date,
         day_ends_at=next_day.astimezone(UTC),
@@ -180,6 +238,12 @@ def new_plan(
             for export in exports
         ),
     )
+
+
+def _day_of(now: datetime, occurrence: datetime | None, time_zone: ZoneInfo) -> date:
+    """The present day, or that of an occurrence which fired a little early, as at midnight."""
+    is_early = occurrence is not None and now < occurrence <= now + timedelta(seconds=EARLY_SECONDS)
+    return (occurrence if occurrence is not None and is_early else now).astimezone(time_zone).date()
 
 
 def _planned(entry: Mapping[str, Any]) -> PlannedExport:

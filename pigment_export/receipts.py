@@ -5,7 +5,8 @@ describe themselves, never the reverse.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from pigment_export.descriptions import Description, as_record, decode, encode, instant_in
-from pigment_export.errors import Cause
+from pigment_export.errors import Cause, Who
 
 REASON_BYTES = 1024  # of a reason, percent-encoded, in a receipt's metadata: all of it must stay below 8 KiB
 
@@ -38,6 +39,12 @@ class State(StrEnum):
         return self in (State.SUPERSEDED, State.SUCCEEDED)
 
 
+def count_states(states: Iterable[State]) -> dict[str, int]:
+    """How many there are of each state that occurs, in their order."""
+    counts = Counter(states)
+    return {str(state): counts[state] for state in State if counts[state]}
+
+
 _RANK = {State.RETRYING: 0, State.FAILED: 1, State.HELD: 2, State.SUPERSEDED: 3, State.SUCCEEDED: 3}
 
 
@@ -53,6 +60,7 @@ class Receipt:
         deployment: whose run it was.
         owner: of the export, for alerts.
         path: the file: published, found there instead, held, or that would have been written.
+        folder: the export's own, with its staged and held files.
         file: what that file says of itself; None where there is none of this app's.
         columns: the header's names; None where they could not be read.
         cause: why it did not succeed.
@@ -65,6 +73,7 @@ class Receipt:
     snapshot_date: date
     deployment: str
     path: str
+    folder: str
     owner: str | None = None
     file: Description | None = None
     columns: tuple[str, ...] | None = None
@@ -100,6 +109,7 @@ class Receipt:
             {
                 "run_id": self.run_id,
                 **self.summary(),
+                "folder": self.folder,
                 "snapshot_date": self.snapshot_date.isoformat(),
                 "protocol": file and file.protocol,
                 "evidence": file and file.evidence,
@@ -113,7 +123,8 @@ class Receipt:
         summary = self.summary()
         if "reason" in summary:
             summary["reason"] = _cut(summary["reason"], REASON_BYTES)
-        return encode({name: value for name, value in summary.items() if name not in _IN_RECORD_ONLY})
+        listed = {name: value for name, value in summary.items() if name not in _IN_RECORD_ONLY}
+        return encode({**listed, "folder": self.folder})
 
 
 _IN_RECORD_ONLY = ("name", "owner", "deployment", "seconds", "remedy")
@@ -126,6 +137,15 @@ class Standing:
     state: State
     fetched_at: datetime | None
     fields: Mapping[str, Any]
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it did not succeed, as the receipt says; None where it doesn't."""
+        said = {name: str(self.fields.get(name, "")) for name in ("class", "reason", "who", "remedy")}
+        if not said["class"]:
+            return None
+        who = next((who for who in Who if who == said["who"]), Who.NOBODY)
+        return Cause(said["class"], said["reason"], who, said["remedy"])
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
@@ -192,8 +212,15 @@ class Result:
     @property
     def counts(self) -> dict[str, int]:
         """How many exports came to each state that occurs."""
-        states = [export["state"] for export in self.exports]
-        return {str(state): states.count(state) for state in State if state in states}
+        return count_states(State(export["state"]) for export in self.exports)
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the record's metadata: a listing alone tells how runs ended."""
+        return encode({"state": self._state, **self.counts})
+
+    @property
+    def _state(self) -> str:
+        return str(State.SUCCEEDED if self.succeeded else State.FAILED)
 
     def to_json(self) -> bytes:
         """As the record."""
@@ -202,11 +229,26 @@ class Result:
                 "run_id": self.run_id,
                 "deployment": self.deployment,
                 "snapshot_date": self.snapshot_date.isoformat(),
-                "state": "succeeded" if self.succeeded else "failed",
+                "state": self._state,
                 "counts": self.counts,
                 "exports": [_numbers(export) for export in self.exports],
             }
         )
+
+
+def result_fields(data: bytes) -> dict[str, Any]:
+    """Read what `Result.to_json` wrote.
+
+    Raises:
+        ValueError: it is no result.
+    """
+    try:
+        fields = dict(json.loads(data))
+        state, counts = State(fields["state"]), dict(fields["counts"])
+        exports = [{**export, "name": export["name"], "state": State(export["state"])} for export in fields["exports"]]
+    except (KeyError, TypeError) as exc:
+        raise ValueError(f"not a result: {exc!r}") from exc
+    return {**fields, "state": state, "counts": counts, "exports": exports}
 
 
 def result_of(

@@ -1,4 +1,4 @@
-"""Making the records of one export of one run agree with its destination: receipt, `_latest.json`, result, marker.
+"""Making the records of one export of one run agree with its destination: receipt and `_latest.json`, then the run's.
 
 Anybody may pass and do this: the worker that published, one that finds the file already there, a poison message, the
 hourly `tend`. Each record is read first and written on condition that it has not changed; a better one is left alone.
@@ -9,15 +9,15 @@ import logging
 from pigment_export.deadline import Deadline
 from pigment_export.decisions import is_ours
 from pigment_export.descriptions import Description, Latest
+from pigment_export.ending import end_run
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 from pigment_export.events import Event, log
 from pigment_export.exports import delimiter_of
 from pigment_export.integrity import HEADER_BYTES, Inspector
 from pigment_export.plan import Plan, PlannedExport
 from pigment_export.ports import Files, Found, Record, Records
-from pigment_export.receipts import Receipt, Standing, State, is_better, result_of
+from pigment_export.receipts import Receipt, Standing, State, is_better
 
-SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
 TWO_FILES = "two_files"  # the note on a receipt whose day has a file at another path, too
 
 
@@ -84,7 +84,7 @@ class Settling:
             try:
                 self._put_receipt(receipt, record)
             except (ConflictError, RetryableError) as error:
-                self.again(error, attempt)
+                self._deadline.again(error, attempt)
                 attempt += 1
             else:
                 self.end()
@@ -150,57 +150,8 @@ class Settling:
             return
 
     def end(self) -> None:
-        """Write what the run came to, once every receipt is final; then the marker, if all succeeded."""
-        result_path, success_path = self._folder.result, self._folder.success
-        attempt = 0
-        while True:
-            record = self._read(result_path)  # before the listing: what is written then is never older than it
-            listed = self._deadline.retry(lambda: list(self._records.list(f"{self._folder.path}/")))
-            standings = {
-                name: standing
-                for row in listed
-                if (name := self._folder.name_of(row.path)) and (standing := Standing.from_metadata(row.metadata))
-            }
-            result = result_of(
-                self._plan.run_id,
-                self._plan.deployment,
-                self._plan.snapshot_date,
-                self._plan.names,
-                standings,
-            )
-            if result is None:
-                return
-            try:
-                if record.data != result.to_json():
-                    self._records.write(result_path, result.to_json(), {}, replacing=record.etag)
-                    log(Event.RUN_ENDED, run_id=self._plan.run_id, succeeded=result.succeeded, counts=result.counts)
-                if result.succeeded and not any(row.path == success_path for row in listed):
-                    self._mark_success()
-            except (ConflictError, RetryableError) as error:
-                self.again(error, attempt)
-                attempt += 1
-            else:
-                return
-
-    def again(self, error: ConflictError | RetryableError, attempt: int) -> None:
-        """Wait before looking again; after a first conflict at once, since somebody else has just been here.
-
-        Args:
-            error: what the write raised.
-            attempt: how many tries have failed before it.
-
-        Raises:
-            RetryableError: patience or time is used up.
-        """
-        if isinstance(error, ConflictError):
-            error = RetryableError(error.cause, retry_after_seconds=0 if attempt == 0 else None)
-        self._deadline.pause(error, attempt)
-
-    def _mark_success(self) -> None:
-        try:
-            self._records.write(self._folder.success, SUCCESS_LINE, {}, replacing=None)
-        except ConflictError:
-            return  # somebody else has
+        """See whether the run has ended with this."""
+        end_run(self._records, self._plan, self._deadline)
 
     def _write_receipt(self, receipt: Receipt) -> Standing:
         attempt = 0
@@ -213,7 +164,7 @@ class Settling:
             try:
                 self._put_receipt(receipt, record)
             except (ConflictError, RetryableError) as error:
-                self.again(error, attempt)
+                self._deadline.again(error, attempt)
                 attempt += 1
             else:
                 self.end()
@@ -236,7 +187,7 @@ class Settling:
             try:
                 self._records.write(self._destination.latest, written.to_json(), {}, replacing=record.etag)
             except (ConflictError, RetryableError) as error:
-                self.again(error, attempt)
+                self._deadline.again(error, attempt)
                 attempt += 1
             else:
                 return self._note_two_files(mine, theirs)
@@ -287,6 +238,7 @@ class Settling:
             snapshot_date=self._plan.snapshot_date,
             deployment=self._plan.deployment,
             path=path,
+            folder=self._destination.folder,
             owner=self._export.owner,
             file=file,
             columns=columns,

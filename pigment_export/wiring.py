@@ -5,12 +5,14 @@ Adapters are imported inside the functions: whoever only wants the version or an
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pigment_export import __version__
-from pigment_export.deadline import Deadline
+from pigment_export.deadline import CALL_SECONDS, Deadline
 from pigment_export.errors import Cause, ConfigurationError, RetryableError, Who
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from pigment_export.runs import Runs
     from pigment_export.settings import Settings
     from pigment_export.transfer import Progress, Transferred
+    from pigment_export.triggers import App, Triggers
 
-CALL_SECONDS = 55 * 60.0  # of one export: five minutes below the host's `functionTimeout` of an hour
 INTERRUPTED = Cause(
     "interrupted",
     "the run was interrupted by the person who had started it",
@@ -60,21 +62,20 @@ def keys_of(settings: Settings, credential: Callable[[], TokenCredential]) -> Ke
     return Vault(str(settings.key_vault_url), settings.pigment_key_secret, credential())
 
 
-def pigment_of(settings: Settings, credential: Callable[[], TokenCredential]) -> Pigment:
+def pigment_of(settings: Settings, keys: Keys) -> Pigment:
     """Pigment's API."""
     from pigment_export.pigment import Pigment
 
-    return Pigment(settings.pigment_base_url, keys_of(settings, credential), version=__version__)
+    return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
-def runs_of(settings: Settings) -> Runs:
+def runs_of(settings: Settings, pigment: Pigment, credential: TokenCredential) -> Runs:
     """The runs of this deployment, on its lake."""
     from pigment_export.lake import LakeFiles
     from pigment_export.layout import Layout
     from pigment_export.records import LakeRecords
     from pigment_export.runs import Runs
 
-    credential = credential_of(settings)
     files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, credential)
     return Runs(
         files=files,
@@ -84,7 +85,7 @@ def runs_of(settings: Settings) -> Runs:
         deployment=settings.deployment,
         time_zone=settings.export_time_zone,
         hours=settings.run_hours,
-        fetch=pigment_of(settings, lambda: credential).open,
+        fetch=pigment.open,
         new_nonce=new_nonce,
     )
 
@@ -102,6 +103,75 @@ def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
         return record.data
 
     return catalog.read(settings.exports_file, folder=Path(__file__).parent.parent, read_lake=read_lake)
+
+
+def app_of(environ: Mapping[str, str]) -> App:
+    """The parts that the app's functions work with.
+
+    Args:
+        environ: the environment.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+    """
+    import logging
+    from functools import partial
+
+    from pigment_export import settings as reading
+    from pigment_export.api import Api
+    from pigment_export.health import Health
+    from pigment_export.triggers import App
+
+    for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
+        logging.getLogger(library).setLevel(logging.WARNING)
+    settings = reading.load(environ)
+    credential = credential_of(settings)
+    keys = keys_of(settings, lambda: credential)
+    pigment = pigment_of(settings, keys)
+    runs = runs_of(settings, pigment, credential)
+    catalog = partial(catalog_of, settings, runs)
+    return App(
+        version=__version__,
+        settings=settings,
+        runs=runs,
+        catalog=catalog,
+        api=Api(runs, catalog, settings.allow_inline_exports, public_url_of(settings, environ), new_nonce),
+        health=Health(lambda: keys.read(None), pigment.reach, runs.files, runs.layout.probes, new_nonce),
+    )
+
+
+def public_url_of(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The origin that answers name: never what a caller's header says."""
+    host = environ.get("WEBSITE_HOSTNAME", "localhost:7071")
+    scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+    return settings.public_base_url or f"{scheme}://{host}"
+
+
+_lock = Lock()
+_app: App | None = None
+
+
+def app() -> App:
+    """The parts, built once, on first use; what is wrong with the settings is told each time."""
+    global _app  # noqa: PLW0603 - the one thing that is kept between calls: connections and what the vault last said
+    with _lock:
+        if _app is None:
+            _app = app_of(os.environ)
+        return _app
+
+
+def triggers() -> Triggers:
+    """What the app's functions do."""
+    from pigment_export.triggers import Triggers
+
+    return Triggers(app, os.environ)
+
+
+def auth_level() -> str:
+    """`HTTP_AUTH_LEVEL`, which the host wants to know while it indexes the functions."""
+    from pigment_export import settings
+
+    return settings.auth_level_of(os.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +215,16 @@ def start_run(
         ExportError: the lake cannot be used.
     """
     from pigment_export import settings as reading
+    from pigment_export.runs import Asked
 
     settings = reading.load(environ)
-    runs = runs_of(settings)
+    credential = credential_of(settings)
+    runs = runs_of(settings, pigment_of(settings, keys_of(settings, lambda: credential)), credential)
     deadline = Deadline(CALL_SECONDS)
-    exports = catalog_of(settings, runs, deadline).select(names, groups)
-    plan = runs.start(exports, trigger="cli", asked_by=settings.deployment, deadline=deadline, date_asked=day)
-    return StartedRun(runs, plan)
+    request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
+    asked = Asked("cli", new_nonce(), settings.deployment, request, date_asked=day)
+    claimed = runs.claim(asked, lambda: catalog_of(settings, runs, deadline).select(names, groups), deadline)
+    return StartedRun(runs, claimed.plan)
 
 
 def fetch_to_folder(
@@ -187,7 +260,7 @@ def fetch_to_folder(
     export = define(str(definition["kind"]), definition, where="command line")
     file = FolderFile(folder, f"{file_name or f'{export.kind}-{export.id}'}.csv", nonce=new_nonce())
     file.check()
-    pigment = pigment_of(settings, lambda: credential_of(settings))
+    pigment = pigment_of(settings, keys_of(settings, lambda: credential_of(settings)))
     deadline = Deadline(CALL_SECONDS)
     attempt = 0
     while True:

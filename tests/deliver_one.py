@@ -1,15 +1,14 @@
 """A worker process: delivers one export of a run whose plan lies in the lake; for tests that kill it."""
 
-import os
 import sys
 
-from pigment_export import settings, wiring
+from pigment_export import wiring
 from pigment_export.deadline import Deadline
 from pigment_export.plan import Plan
 
 
 def main(plan_path: str, name: str) -> None:
-    runs = wiring.runs_of(settings.load(os.environ))
+    runs = wiring.app().runs
     plan = Plan.from_json(runs.records.read(plan_path).data)
     planned = plan.planned(name)
     assert planned

@@ -80,7 +80,9 @@ class World:
             deployment="local/test",
             trigger="cli",
             asked_by="ann",
+            request={},
             claimed_at=claimed_at,
+            occurrence=None,
             date_asked=day,
             time_zone=ZoneInfo("UTC"),
             hours=6,
@@ -421,7 +423,7 @@ def test_any_order_of_workers_kills_and_runs_comes_to_one_truth(schedule: list[s
         "a": Stepper(world.worker(one, BODY)),
         "b": Stepper(world.worker(one, second)),
         "c": Stepper(world.worker(other, BIGGER)),
-        "d": Stepper(world.settler(one, expired(one))),
+        "d": Stepper(world.settler(one, expired(one, None))),
     }
     for what in schedule:
         if what == "T":
@@ -602,7 +604,7 @@ def test_settling_finds_the_file_that_a_killed_worker_published() -> None:
     with pytest.raises(Killed):
         world.worker(plan, BODY)(watch)
     assert watch.requests[-1][0] == "rename"
-    standing = world.settler(plan, expired(plan))(Striking(None))
+    standing = world.settler(plan, expired(plan, None))(Striking(None))
     assert standing.state is State.SUCCEEDED
     assert world.receipt(plan)["columns"] == ["Country", "Revenue"]
     world.check_end(plan)

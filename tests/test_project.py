@@ -21,21 +21,24 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem not in 
 LAYERS: list[tuple[str, ...]] = [
     ("cli",),
     ("wiring",),
+    ("triggers",),
+    ("api", "health", "gate", "tending"),
+    ("messages", "sweeping"),
     ("runs",),
     ("delivery",),
     ("settling",),
-    ("staging", "pigment", "lake", "records", "vault", "folder", "catalog", "settings"),
+    ("ending", "staging", "pigment", "lake", "records", "vault", "folder", "catalog", "settings"),
     ("transfer", "failures", "azure_requests"),
     ("http2", "azure_errors"),
     ("channels",),
     ("inflate", "frames", "wire"),
-    ("decisions",),
+    ("decisions", "overview", "contract"),
     ("plan", "receipts", "guards", "answers"),
     ("descriptions", "exports", "integrity", "ports", "deadline"),
     ("options", "layout", "events"),
     ("errors",),
 ]
-PURE = LAYERS[10:]
+PURE = LAYERS[LAYERS.index(("decisions", "overview", "contract")) :]
 TO_PIGMENT = {"pigment", "failures", "http2", "channels", "frames", "wire", "inflate"}
 TO_AZURE = {"lake", "records", "vault", "azure_errors", "azure_requests"}
 VENDORS = {

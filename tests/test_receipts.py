@@ -42,6 +42,7 @@ RECEIPT = Receipt(
     snapshot_date=FILE.snapshot_date,
     deployment=FILE.deployment,
     path="revenue/dt=2026-11-24/revenue.csv",
+    folder="revenue",
     owner="finance@example.com",
     file=FILE,
     columns=("Country", "Umsatz in €"),
