@@ -1,0 +1,218 @@
+"""Write `docs/openapi.json`, the description of the app's HTTP interface, from the models that validate and answer.
+
+From the project's folder: `python -m scripts.make_openapi`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel  # noqa: TC002 - pydantic reads it at run time
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from pigment_export import __version__
+from pigment_export.api import INLINE_FIELDS, LONGEST_KEY, POLL_SECONDS, PROBLEM, RETRY_SECONDS
+from pigment_export.contract import HealthReport, Problem, Run, RunList, RunRequest
+from pigment_export.exports import MODELS
+
+JSON = "application/json"
+REFERENCE = "#/components/schemas/{model}"
+RUN_FAILED = "RunFailed"
+ABOUT = """\
+Starts runs of Pigment exports to the lake, and follows them. A start is answered 202 with `Location`; asking there \
+answers 202 while the run goes on, 200 when all succeeded, 409 when not. Where the host itself refuses a call (no \
+function key, no token, a wrong method), its answer has no body of this description."""
+
+LATER = {"description": "Seconds until asking again makes sense.", "schema": {"type": "integer", "minimum": 1}}
+TO_FOLLOW = {
+    "Location": {
+        "description": "Where to ask how far the run is: an absolute address.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri"},
+    },
+    "Retry-After": {**LATER, "required": True, "example": POLL_SECONDS},
+}
+REFUSALS = {
+    400: "The body is no JSON object, or too large.",
+    401: "No principal: the call needs a token of Entra, or a function key.",
+    403: "This deployment takes no exports but those of its catalog.",
+    404: "This deployment has no run of this id.",
+    422: "What is asked for is not allowed, with every problem.",
+    500: "The app's own settings, catalog or records are wrong.",
+    503: "Something does not answer for now; or nobody may call as the app is set up, and then without `Retry-After`.",
+}
+
+
+class _Schema(GenerateJsonSchema):
+    """Without a title for each field, which would only repeat its name; and what answers leave out is never null."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
+        del schema
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """Null only where it may be sent."""
+        if self.mode == "serialization":
+            return self.generate_inner(schema["schema"])
+        return super().nullable_schema(schema)
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """A default of null says nothing."""
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Pigment exports to the lake", "version": __version__, "description": ABOUT},
+        "servers": [{"url": "https://{host}", "variables": {"host": {"default": "my-app.azurewebsites.net"}}}],
+        "security": [{"functionKey": []}, {"entra": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {
+                "functionKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-functions-key",
+                    "description": "Where `HTTP_AUTH_LEVEL` is `FUNCTION` or `ADMIN`.",
+                },
+                "entra": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of Entra for the app's registration, where authentication is turned on.",
+                },
+            },
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _paths() -> dict[str, Any]:
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key with the same request is the same run, which heals. Without it, each call is one.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]*$"},
+    }
+    run_id = {
+        "name": "runId",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "20261124T060000Z-0123456789abcdef",
+    }
+    deep = {
+        "name": "deep",
+        "in": "query",
+        "description": "Whether to try the key, Pigment and the lake.",
+        "schema": {"type": "boolean", "default": False},
+    }
+    goes_on = _told("The run goes on.", "Run", headers=TO_FOLLOW)
+    failing = _told("A check has failed, each with its remedy; or as elsewhere.", "HealthReport")
+    failing["content"] |= _refusal(503)["content"]
+    return {
+        "/api/runs": {
+            "post": {
+                "operationId": "startRun",
+                "summary": "Start a run, or find the one of the same key",
+                "parameters": [key],
+                "requestBody": {"content": {JSON: {"schema": _of("RunRequest")}}},
+                "responses": {
+                    "202": _told("The run is planned, or was before.", "Run", headers=TO_FOLLOW),
+                    **_refusals(400, 401, 403, 422, 500, 503),
+                    "409": _told(
+                        "The run to retry has not ended, or this key's run expired before it began.", "Problem", PROBLEM
+                    ),
+                },
+            },
+            "get": {
+                "operationId": "listRuns",
+                "summary": "Recent runs, newest first",
+                "responses": {"200": _told("The runs.", "RunList"), **_refusals(401, 500, 503)},
+            },
+        },
+        "/api/runs/{runId}": {
+            "get": {
+                "operationId": "runStatus",
+                "summary": "How far a run is",
+                "parameters": [run_id],
+                "responses": {
+                    "200": _told("All exports succeeded.", "Run"),
+                    "202": goes_on,
+                    "409": _told("The run has ended, and not all exports succeeded.", RUN_FAILED, PROBLEM),
+                    **_refusals(401, 404, 500, 503),
+                },
+            }
+        },
+        "/api/health": {
+            "get": {
+                "operationId": "health",
+                "summary": "Whether the app is up, and whether it can do its work",
+                "parameters": [deep],
+                "responses": {
+                    "200": _told("It is, as far as was asked.", "HealthReport"),
+                    "503": failing,
+                    **_refusals(401, 500),
+                },
+            }
+        },
+    }
+
+
+def _of(name: str) -> dict[str, str]:
+    return {"$ref": REFERENCE.format(model=name)}
+
+
+def _told(what: str, name: str, media_type: str = JSON, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    told: dict[str, Any] = {"description": what, "content": {media_type: {"schema": _of(name)}}}
+    return told | ({"headers": headers} if headers else {})
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    later = {"Retry-After": {**LATER, "example": RETRY_SECONDS}} if status == 503 else None  # noqa: PLR2004 - the status
+    return _told(REFUSALS[status], "Problem", PROBLEM, later)
+
+
+def _refusals(*statuses: int) -> dict[str, Any]:
+    return {str(status): _refusal(status) for status in statuses}
+
+
+def _schemas() -> dict[str, Any]:
+    answers = [(model, "serialization") for model in (Run, RunList, HealthReport, Problem)]
+    asked: list[tuple[type[BaseModel], str]] = [(model, "validation") for model in (RunRequest, *MODELS.values())]
+    _, written = models_json_schema([*asked, *answers], ref_template=REFERENCE, schema_generator=_Schema)  # type: ignore[list-item]
+    schemas: dict[str, Any] = written["$defs"]
+    for model in MODELS.values():
+        schema = schemas[model.__name__]
+        schema["properties"] = {name: schema["properties"][name] for name in INLINE_FIELDS}
+    schemas["RunRequest"]["properties"]["export"] = {
+        "description": schemas["RunRequest"]["properties"]["export"]["description"],
+        "anyOf": [{"oneOf": [_of(model.__name__) for model in MODELS.values()]}, {"type": "null"}],
+    }
+    run, problem = schemas["Run"], schemas["Problem"]
+    schemas[RUN_FAILED] = {
+        "title": RUN_FAILED,
+        "description": "A run that has not succeeded: a problem, with the run's fields beside.",
+        "type": "object",
+        "properties": {**run["properties"], **problem["properties"]},
+        "required": [*run["required"], *problem["required"]],
+        "additionalProperties": False,
+    }
+    return dict(sorted(schemas.items()))
+
+
+def main() -> None:
+    """Write the file."""
+    path = Path(__file__).parent.parent / "docs" / "openapi.json"
+    path.write_text(json.dumps(document(), indent=1) + "\n")
+    print(f"wrote docs/{path.name}")
+
+
+if __name__ == "__main__":
+    main()
