@@ -28,6 +28,9 @@ def _day(value: Any) -> date:
         raise ValueError('a date, as "2026-01-31"') from None
 
 
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
@@ -43,7 +46,7 @@ class RunRequest(_Told):
     """Id of a run that has ended: what failed or was held there, as it was defined there, for today."""
     export: dict[str, Any] | None = None
     """One export that is not in the catalog; only where `ALLOW_INLINE_EXPORTS` is true."""
-    date: Annotated[date, BeforeValidator(_day)] | None = None
+    date: Day | None = None
     """Snapshot date, not in the future. A past day's file is only made where it is missing: Pigment has no past."""
 
     @field_validator("exports", "groups")
@@ -75,6 +78,7 @@ class RunRequest(_Told):
             raise ConfigurationError([f"the body is larger than {LARGEST_BODY_BYTES:,} bytes"], code="malformed")
         try:
             document = json.loads(body.decode("utf-8-sig").strip() or "{}", parse_constant=_no_number)
+            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # half a surrogate pair, and 1e999: no
         except (ValueError, RecursionError) as exc:
             raise ConfigurationError([f"the body is no JSON: {exc}"], code="malformed") from exc
         if not isinstance(document, dict):

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel  # noqa: TC002 - pydantic reads it at run time
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
@@ -184,13 +183,19 @@ def _refusals(*statuses: int) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = [(model, "serialization") for model in (Run, RunList, HealthReport, Problem)]
-    asked: list[tuple[type[BaseModel], str]] = [(model, "validation") for model in (RunRequest, *MODELS.values())]
-    _, written = models_json_schema([*asked, *answers], ref_template=REFERENCE, schema_generator=_Schema)  # type: ignore[list-item]
+    _, written = models_json_schema(
+        [
+            *((model, "validation") for model in (RunRequest, *MODELS.values())),
+            *((model, "serialization") for model in (Run, RunList, HealthReport, Problem)),
+        ],
+        ref_template=REFERENCE,
+        schema_generator=_Schema,
+    )
     schemas: dict[str, Any] = written["$defs"]
     for model in MODELS.values():
         schema = schemas[model.__name__]
         schema["properties"] = {name: schema["properties"][name] for name in INLINE_FIELDS}
+        del schema["properties"]["options"]["default"]  # its fields have theirs
     schemas["RunRequest"]["properties"]["export"] = {
         "description": schemas["RunRequest"]["properties"]["export"]["description"],
         "anyOf": [{"oneOf": [_of(model.__name__) for model in MODELS.values()]}, {"type": "null"}],
