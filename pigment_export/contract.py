@@ -78,7 +78,7 @@ class RunRequest(_Told):
             raise ConfigurationError([f"the body is larger than {LARGEST_BODY_BYTES:,} bytes"], code="malformed")
         try:
             document = json.loads(body.decode("utf-8-sig").strip() or "{}")
-            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # NaN, 1e999 and half a surrogate pair are none
+            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()  # not NaN, 1e999, half a surrogate
         except (ValueError, RecursionError) as exc:
             raise ConfigurationError([f"the body is no JSON: {exc}"], code="malformed") from exc
         if not isinstance(document, dict):
