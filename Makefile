@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test check format lock schema demo package clean
+.PHONY: help setup test check format lock schema demo start package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,11 +39,15 @@ lock: $(STAMP) ## compile requirements*.txt from their .in files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
-schema: $(STAMP) ## write exports.schema.json from the models
+schema: $(STAMP) ## write exports.schema.json and docs/openapi.json from the models
 	$(BIN)/python -m scripts.make_schema
+	$(BIN)/python -m scripts.make_openapi
 
 demo: $(STAMP) ## the whole way, on local stand-ins
 	$(BIN)/python -m emulators.demo
+
+start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host
+	$(BIN)/python -m emulators.host . --stand-ins --settings local.settings.json.example
 
 package: $(STAMP) ## build and try the deployable zip
 	$(BIN)/python scripts/package.py
