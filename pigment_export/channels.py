@@ -162,8 +162,11 @@ class Http1Channel:
             raise
         except http.client.HTTPException as error:
             raise _violation(error) from error
+        fields = self._response.getheaders()
+        if _is_ambiguous(fields):
+            raise ExchangeError(Fault.VIOLATION, "the server broke HTTP/1.1: it says in two ways where the body ends")
         self.length = self._response.length
-        return Answer(self._response.status, self._response.getheaders())
+        return Answer(self._response.status, fields)
 
     def readinto(self, target: memoryview, until: float) -> int:
         """See `Channel`."""
@@ -222,6 +225,13 @@ class _Buffered(io.BufferedReader):
 
     def flush(self) -> None:
         """Nothing is ever written."""
+
+
+def _is_ambiguous(fields: list[tuple[str, str]]) -> bool:
+    """Whether others might see the body end elsewhere: http.client takes the first length, and a lone `chunked`."""
+    lengths = {value.strip() for name, value in fields if name.lower() == "content-length"}
+    codings = [value.strip().lower() for name, value in fields if name.lower() == "transfer-encoding"]
+    return len(lengths) > 1 or codings not in ([], ["chunked"])
 
 
 def _violation(error: http.client.HTTPException) -> ExchangeError:

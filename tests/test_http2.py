@@ -210,6 +210,16 @@ def test_an_http_1_1_body_without_a_length_is_refused(
         (plain(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + CSV), "http/1.1", http2.BodyTooShort),
         (plain(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + PACKED[:-3]), "http/1.1", GzipCut),
         (plain(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"), "http/1.1", GzipEmpty),
+        (
+            plain(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 34\r\n\r\n" + CSV),
+            "http/1.1",
+            http2.ProtocolViolation,
+        ),
+        (
+            plain(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + CSV),
+            "http/1.1",
+            http2.ProtocolViolation,
+        ),
         (plain(b"SSH-2.0-OpenSSH\r\n"), "http/1.1", http2.ProtocolViolation),
         (plain(b""), "http/1.1", http2.ConnectionLost),
         (lambda connection: connection.await_request(), "h2", http2.ConnectionLost),
