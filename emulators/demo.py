@@ -1,44 +1,122 @@
-"""`make demo`: the whole way on local stand-ins, as a person would see it."""
+"""`make demo`: the whole way on local stand-ins: timer, queue, files, HTTP, and one failure."""
 
+import json
 import os
-import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from emulators.everything import Everything
+from emulators.host import Host, SimulatedClock
+from emulators.pigment_model import REVENUE
 
 ROOT = Path(__file__).parent.parent
 FIRST_LINES = 4
+SCHEDULE = "0 0 6 * * *"
+KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "USER")  # of this environment; the app's is its own
+OK, CONFLICT = 200, 409
 
 
 def main() -> int:
-    """Run the catalog against the stand-ins and show what came of it.
+    """Let the timer fire, look at what came of it, then let an export fail.
 
     Returns:
-        The exit code of the run.
+        0 where everything went as it should.
     """
+    clock = SimulatedClock(datetime.now(UTC).replace(hour=5, minute=59, second=0, microsecond=0))
     with tempfile.TemporaryDirectory(prefix="demo-") as folder, Everything(Path(folder)) as everything:
-        print("Stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2 are running behind one local proxy.")
-        print("The app itself knows nothing of them: it is led there by HTTPS_PROXY and a certificate.\n")
-        print("$ python -m pigment_export run", flush=True)
-        done = subprocess.run(
-            [sys.executable, "-m", "pigment_export", "run"],
-            cwd=ROOT,
-            env={**os.environ, **everything.environment, "COLUMNS": "110"},
-            check=False,
+        everything.lake.clock = clock
+        print(
+            "Stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2 run behind one local proxy; the app runs"
         )
-        print("The lake now (names that begin with _ are records, which readers skip):")
-        for path, size in sorted(everything.lake.tree().items()):
-            print(f"  {size:>8,}  {path}")
-        published = next(path for path in sorted(everything.lake.tree()) if path.endswith("pnl_view.csv"))
-        print(f"\nThe first lines of {published}:")
-        for line in everything.lake.read(published).decode().splitlines()[:FIRST_LINES]:
-            print(f"  {line}")
+        print("on Microsoft's worker library in a simulator of the Functions host. It knows nothing of that.\n")
+        with Host(ROOT, _environment(everything), clock=clock) as host:
+            good = _fire(host, everything) and _call(host, everything)
         if everything.proxy and everything.proxy.refused:
             print(f"refused by the proxy: {everything.proxy.refused}")
             return 1
-        return done.returncode
+        return 0 if good else 1
+
+
+def _environment(everything: Everything) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    app = {
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        "EXPORT_SCHEDULE": SCHEDULE,
+        "EXPORT_QUEUE": "pigment-exports",
+    }
+    return {**kept, **everything.environment, **app}
+
+
+def _fire(host: Host, everything: Everything) -> bool:
+    """The timer fires at six, messages fan out, all four kinds land; whether the run's status says so."""
+    print(f"EXPORT_SCHEDULE={SCHEDULE!r}: the timer fires, one message for each export is sent and worked off.\n")
+    host.advance(timedelta(minutes=2))
+    _, listed = _ask(f"{host.url}/api/runs")
+    run = listed["runs"][0]
+    print(_table([_receipt(everything, path) for path in _paths(everything, "receipts/")]))
+    print("The lake now (names that begin with _ are records, which readers skip):")
+    for path, size in sorted(everything.lake.tree().items()):
+        print(f"  {size:>8,}  {path}")
+    published = next(path for path in _paths(everything, ".csv") if path.endswith("pnl_view.csv"))
+    print(f"\nThe first lines of {published}:")
+    for line in everything.lake.read(published).decode().splitlines()[:FIRST_LINES]:
+        print(f"  {line}")
+    status, told = _show("GET", host, f"/api/runs/{run['run_id']}")
+    return status == OK and told["counts"] == {"succeeded": 4}
+
+
+def _call(host: Host, everything: Everything) -> bool:
+    """A call for a metric that has been deleted; whether it ends in 409 with a reason."""
+    print("\nNow somebody deletes the metric in Pigment, and a pipeline asks for it:")
+    del everything.pigment.model.blocks[REVENUE]
+    _, started = _show("POST", host, "/api/runs", {"exports": ["revenue"]})
+    host.run_until_idle()
+    status, told = _show("GET", host, f"/api/runs/{started['run_id']}")
+    print("The last good file is where it was; the receipt says who must do what:")
+    path = next(path for path in _paths(everything, "receipts/revenue.json") if started["run_id"] in path)
+    receipt = _receipt(everything, path)
+    print(f"  {path}\n  {receipt['reason']}\n  {receipt['who']}: {receipt['remedy']}")
+    return status == CONFLICT and told["counts"] == {"failed": 1}
+
+
+def _show(method: str, host: Host, path: str, body: Any = None) -> tuple[int, Any]:
+    status, told = _ask(f"{host.url}{path}", method, body)
+    shown = {name: told[name] for name in ("state", "of", "done", "counts", "detail") if name in told}
+    print(f"\n$ curl -X {method} {path}" + (f" -d '{json.dumps(body)}'" if body else ""))
+    print(f"  {status} {json.dumps(shown)}")
+    return status, told
+
+
+def _ask(url: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
+    request = urllib.request.Request(url, method=method, data=None if body is None else json.dumps(body).encode())  # noqa: S310 - our own host
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())
+
+
+def _paths(everything: Everything, part: str) -> list[str]:
+    return sorted(path for path in everything.lake.tree() if part in path)
+
+
+def _receipt(everything: Everything, path: str) -> dict[str, Any]:
+    receipt: dict[str, Any] = json.loads(everything.lake.read(path))
+    return receipt
+
+
+def _table(receipts: list[dict[str, Any]]) -> str:
+    titles = ("name", "state", "rows", "bytes", "seconds", "path")
+    rows = [titles, *(tuple(f"{receipt.get(title, '')}" for title in titles) for receipt in receipts)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(titles))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(f"  {line}" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

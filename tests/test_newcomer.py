@@ -20,7 +20,18 @@ def test_the_demo_goes_the_whole_way_and_shows_it() -> None:
         [sys.executable, "-m", "emulators.demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    for shown in ("countries", "revenue", "pnl_view", "succeeded", "_SUCCESS", "_latest.json", "Country;Month;Cost"):
+    for shown in (
+        "countries",
+        "revenue",
+        "pnl_view",
+        "succeeded",
+        "_SUCCESS",
+        "_latest.json",
+        "Country;Month;Cost",
+        "  200 {",
+        "  409 {",
+        "the owner of the export: check",
+    ):
         assert shown in done.stdout
 
 
