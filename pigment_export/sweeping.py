@@ -19,14 +19,14 @@ ABANDONED = timedelta(days=1)  # no call lives that long: whoever wrote the file
 def sweep_folder(
     records: Records, folder: str, *, now: datetime, retention: timedelta, named: Collection[str], deadline: Deadline
 ) -> int:
-    """Remove from an export's folder what was staged and abandoned, and held files whose receipts are gone.
+    """Remove from an export's folder what was staged and abandoned, and held files whose receipts go or are gone.
 
     Args:
         records: the lake's records.
         folder: the export's.
         now: the lake's clock.
         retention: how long held files are kept at least.
-        named: paths of held files that a receipt names.
+        named: paths of held files that a receipt names which stays.
         deadline: of the pass.
 
     Returns:
@@ -38,7 +38,7 @@ def sweep_folder(
         if (row.path.endswith(".partial") and row.created_at <= now - ABANDONED)
         or (
             (run_id := held_run(row.path)) is not None
-            and claimed_at(run_id) <= now - retention
+            and claimed_at(run_id) < now - retention
             and row.path not in named
         )
     ]

@@ -45,7 +45,7 @@ class Survey:
         old_claims: paths of claims whose runs are gone.
         folders: of the exports that have a receipt anywhere.
         succeeded_at: when each export was last fetched with success.
-        held: paths of held files that a receipt names.
+        held: paths of held files that a receipt names which stays.
     """
 
     unplanned: dict[str, str] = field(default_factory=dict)
@@ -128,14 +128,15 @@ class _Pass:
         return survey
 
     def _take_in(self, seen: RunSeen, survey: Survey) -> None:
+        is_old = not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None)
         for name, standing in seen.receipts.items():
             if folder := standing.fields.get("folder"):
                 survey.folders.add(folder)
-            if standing.state is State.HELD:
+            if standing.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
                 survey.held.add(standing.fields.get("path", ""))
             if standing.state.good and standing.fetched_at:
                 survey.succeeded_at[name] = max(standing.fetched_at, survey.succeeded_at.get(name, standing.fetched_at))
-        if not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None):
+        if is_old:
             survey.old.append(seen.run_id)
         elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.header):
             survey.open.append(seen)
