@@ -5,7 +5,9 @@ sent goes out while something is awaited, so that a server which answers before 
 Nothing is read ahead of the caller but what one system call brings.
 """
 
+import http
 import http.client
+import io
 import math
 import selectors
 import socket
@@ -201,22 +203,67 @@ def connect(host: str, port: int, *, proxy: Proxy | None, context: ssl.SSLContex
         TimeoutError: it took too long.
         OSError: socket or TLS failed.
     """
-    seconds = max(until - time.monotonic(), 0.001)
-    timeout_seconds = None if math.isinf(seconds) else seconds
-    if proxy is None:
-        opening = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
-    else:
-        opening = http.client.HTTPConnection(proxy.host, proxy.port, timeout=timeout_seconds)
-        authorization = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
-        opening.set_tunnel(host, port, headers=authorization)
+    first = (host, port) if proxy is None else (proxy.host, proxy.port)
     try:
-        opening.connect()
+        sock = socket.create_connection(first, _seconds_until(until))
     except TimeoutError:
-        opening.close()
         raise
-    except (OSError, http.client.HTTPException) as error:
-        opening.close()
+    except OSError as error:
         if proxy is None:
             raise
-        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {host}:{port}: {error}") from error
-    return Wire(opening.sock, context, host, until)
+        raise ProxyFailedError(f"the proxy {proxy} could not be reached: {error}") from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if proxy is not None:
+        try:
+            _open_tunnel(sock, host, port, proxy, until)
+        except BaseException:
+            sock.close()
+            raise
+    return Wire(sock, context, host, until)
+
+
+def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until: float) -> None:
+    target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+    answer = http.client.HTTPResponse(_Until(sock, until), method="CONNECT")  # type: ignore[arg-type]
+    try:
+        sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n".encode("ascii"))
+        answer.begin()
+    except TimeoutError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
+    finally:
+        answer.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {answer.status} {answer.reason}")
+
+
+class _Until(io.RawIOBase):
+    """A socket as http.client reads it: no read waits past an instant, however little comes at a time."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._until = until
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        self._sock.settimeout(_seconds_until(self._until))
+        return self._sock.recv_into(buffer)
+
+
+def _seconds_until(until: float) -> float | None:
+    """What a socket takes as its timeout.
+
+    Raises:
+        TimeoutError: the instant has passed.
+    """
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return None if math.isinf(seconds) else seconds

@@ -717,6 +717,27 @@ def test_a_proxy_that_says_nothing_is_a_connect_timeout(session: requests.Sessio
         session.get("https://pigment.example/", proxies={"https": f"127.0.0.1:{port}"}, timeout=(SHORT, LONG))
 
 
+def test_a_proxy_that_answers_by_drops_is_a_connect_timeout(session: requests.Session) -> None:
+    class Dripping(ConnectProxy):
+        def serve(self, sock: socket.socket) -> None:
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            sock.settimeout(SHORT / 6)
+            for _ in range(60):
+                try:
+                    sock.recv(1)
+                except TimeoutError:
+                    sock.sendall(b"x")
+                else:
+                    given_up.append(True)
+                    return
+
+    given_up: list[bool] = []
+    with Dripping() as proxy, pytest.raises(exceptions.ConnectTimeout, match="through the proxy"):
+        session.get("https://pigment.example/", proxies={"https": f"127.0.0.1:{proxy.port}"}, timeout=(SHORT, LONG))
+    assert given_up == [True]
+
+
 @pytest.mark.parametrize("url", ["https://proxy.example:3128", "socks5://proxy.example"])
 def test_another_kind_of_proxy_is_refused(session: requests.Session, url: str) -> None:
     with pytest.raises(exceptions.InvalidProxyURL):
