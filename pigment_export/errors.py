@@ -63,7 +63,8 @@ class ConfigurationError(ExportError):
 
     def __init__(self, problems: Sequence[str], *, code: str = "configuration") -> None:
         self.problems = tuple(problems)
-        super().__init__(Cause(code, "\n".join(self.problems), Who.CATALOG, "correct each line above and start again"))
+        who = Who.ADMINISTRATOR if code == "settings" else Who.CATALOG
+        super().__init__(Cause(code, "\n".join(self.problems), who, "correct each line above and start again"))
 
     def __str__(self) -> str:
         return "\n".join(self.problems)

@@ -391,6 +391,7 @@ def test_wrong_settings_are_told_whole_to_whoever_calls(start_app: StartApp) -> 
     status, _, told = ask(host, "GET", "runs")
     assert status == 500
     assert [problem.partition(":")[0] for problem in told["problems"]] == ["DATA_LAKE_URL", "RUN_HOURS"]
+    assert told["who"] == "the Azure administrator"
 
 
 def test_anonymous_calls_are_refused_without_entra_and_without_a_principal_behind_it(start_app: StartApp) -> None:
