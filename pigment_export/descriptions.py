@@ -122,7 +122,7 @@ class Latest:
             ValueError: it is not such a record.
         """
         try:
-            entry = json.loads(data)
+            entry = read_record(data)
             columns = entry["columns"]
             return cls(
                 path=entry["path"],
@@ -165,6 +165,18 @@ def encode(fields: Mapping[str, Any]) -> dict[str, str]:
 def decode(metadata: Mapping[str, str]) -> dict[str, str]:
     """Our fields in metadata; others are left out."""
     return {name.removeprefix(_OURS): unquote(value) for name, value in metadata.items() if name.startswith(_OURS)}
+
+
+def read_record(data: bytes) -> Any:
+    """Read a JSON record.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than anything that this app writes.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as exc:
+        raise ValueError("nested too deep") from exc
 
 
 def as_record(value: Any) -> bytes:

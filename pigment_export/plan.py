@@ -4,14 +4,13 @@ Whoever works on a run takes everything from its plan, never from settings or th
 the middle of a run changes nothing of it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from pigment_export.descriptions import as_record, decode, encode, instant_in
+from pigment_export.descriptions import as_record, decode, encode, instant_in, read_record
 from pigment_export.exports import Export, from_json, to_json
 from pigment_export.layout import Destination, Layout, RunFolder, is_run_id
 
@@ -159,7 +158,7 @@ class Plan:
             ValueError: it is no plan.
         """
         try:
-            fields = json.loads(data)
+            fields = read_record(data)
             if not is_run_id(fields["run_id"]):
                 raise ValueError(f"{fields['run_id']!r} is no run id")
             return cls(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 from urllib.parse import quote
 
-from pigment_export.descriptions import Description, as_record, decode, encode, instant_in
+from pigment_export.descriptions import Description, as_record, decode, encode, instant_in, read_record
 from pigment_export.errors import Cause, Who
 
 REASON_BYTES = 1024  # of a reason, percent-encoded, in a receipt's metadata: all of it must stay below 8 KiB
@@ -161,7 +161,7 @@ class Standing:
     def from_json(cls, data: bytes) -> Self | None:
         """What a receipt's record says; None where it is none."""
         try:
-            return cls._from_fields(json.loads(data))
+            return cls._from_fields(read_record(data))
         except ValueError:
             return None
 
@@ -243,7 +243,7 @@ def result_fields(data: bytes) -> dict[str, Any]:
         ValueError: it is no result.
     """
     try:
-        fields = dict(json.loads(data))
+        fields = dict(read_record(data))
         state, counts = State(fields["state"]), dict(fields["counts"])
         exports = [{**export, "name": export["name"], "state": State(export["state"])} for export in fields["exports"]]
     except (KeyError, TypeError) as exc:

@@ -21,6 +21,7 @@ from pigment_export.decisions import expired
 from pigment_export.descriptions import Latest
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.events import Event, log
+from pigment_export.exports import Export
 from pigment_export.layout import claimed_at, latest
 from pigment_export.messages import messages_for
 from pigment_export.overview import RunSeen, runs_seen
@@ -202,19 +203,23 @@ class _Pass:
         """Log how long each enabled export has been without success."""
         catalog = self.catalog()
         for export in self._each(export for export in catalog.exports if export.enabled):
-            at = survey.succeeded_at.get(export.name) or self._latest_at(export.name)
-            limit = export.freshness_hours or self.freshness_hours
-            hours = None if at is None else round((self.now - at).total_seconds() / 3600, 2)
-            stale = hours is None or hours > limit
-            log(
-                Event.FRESHNESS,
-                level=logging.WARNING if stale else logging.INFO,
-                name=export.name,
-                owner=export.owner,
-                hours=hours,
-                freshness_hours=limit,
-                stale=stale,
-            )
+            with _logged(None):
+                self._log_freshness_of(export, survey.succeeded_at.get(export.name))
+
+    def _log_freshness_of(self, export: Export, succeeded_at: datetime | None) -> None:
+        at = succeeded_at or self._latest_at(export.name)
+        limit = export.freshness_hours or self.freshness_hours
+        hours = None if at is None else round((self.now - at).total_seconds() / 3600, 2)
+        stale = hours is None or hours > limit
+        log(
+            Event.FRESHNESS,
+            level=logging.WARNING if stale else logging.INFO,
+            name=export.name,
+            owner=export.owner,
+            hours=hours,
+            freshness_hours=limit,
+            stale=stale,
+        )
 
     def _latest_at(self, name: str) -> datetime | None:
         """When an export was last fetched, by the record that outlives all receipts."""

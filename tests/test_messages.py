@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigment_export.errors import RetryableError
+from pigment_export.errors import RetryableError, UnreadableError
 from pigment_export.events import Event
 from pigment_export.messages import GAVE_UP, Message, messages_for, record_poison, work_off
 from tests.run_world import ASKED, BODY, CUT, DAY, HOUR, World, events
@@ -51,6 +51,21 @@ def test_a_message_of_no_run_or_no_export_or_an_unreadable_plan_is_dropped(caplo
     assert reasons[:3] == ["there is no such run", "the run has no such export", "there is no such run"]
     assert "run.json is not what this app writes" in reasons[3]
     assert world.fetched == []
+
+
+def test_records_that_are_nested_without_end_are_unreadable_and_no_mistake_of_ours() -> None:
+    world = World()
+    plan = world.claim().plan
+    for path in (plan.folder.receipt("revenue"), plan.folder.result, "revenue/_latest.json"):
+        world.lake.put(path, b"[" * 200_000, {})
+    (text,) = messages_for(plan, plan.names)
+    with pytest.raises(UnreadableError):
+        world.runs().status(plan.run_id, world.deadline())
+    world.work([text])
+    assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
+    world.lake.delete(plan.folder.plan)
+    world.lake.put(plan.folder.plan, b"[" * 200_000, {})
+    assert world.work([text]) == [None]
 
 
 def test_poison_settles_with_the_reason_of_the_last_try(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,8 +1,10 @@
 """`tend`: what nobody else would bring to its end is healed, ended, swept and deleted, and nothing else is touched."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -198,6 +200,19 @@ def test_freshness_is_known_when_all_receipts_are_gone(caplog: pytest.LogCapture
     world.lake.advance(5 * HOUR)
     world.tend()
     assert [one["hours"] for one in events(caplog, Event.FRESHNESS)] == [5.0]
+
+
+def test_one_record_that_cannot_be_read_hides_no_others_freshness(caplog: pytest.LogCaptureFixture) -> None:
+    world = World("revenue", "pnl")
+
+    def refuse(operation: str, path: str, call: Callable[[], Any]) -> Any:
+        if (operation, path) == ("read", "revenue/_latest.json"):
+            raise PermanentError(REFUSED)
+        return call()
+
+    world.tend(world.runs(refuse))
+    assert [one["name"] for one in events(caplog, Event.FRESHNESS)] == ["pnl"]
+    assert [failed["class"] for failed in events(caplog, Event.TEND_FAILED)] == [REFUSED.code]
 
 
 # Removing
