@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pigment_export.deadline import Deadline
 from pigment_export.decisions import Next, before_fetch, before_publish
 from pigment_export.descriptions import Description
+from pigment_export.ending import end_run
 from pigment_export.errors import (
     Cause,
     ConfigurationError,
@@ -61,6 +62,7 @@ class Delivery:
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._files = files
+        self._records = records
         self._fetch = fetch
         self._plan = plan
         self._planned = planned
@@ -70,7 +72,7 @@ class Delivery:
         self._settling = Settling(files, records, plan, planned, deadline)
 
     def deliver(self) -> Standing:
-        """Bring the export to a final receipt.
+        """Bring the export to a final receipt, and the run to its end where this was the last.
 
         Returns:
             The receipt that stands, this call's or a better one.
@@ -82,7 +84,8 @@ class Delivery:
         attempt = 0
         while True:
             try:
-                return self._try()
+                standing = self._try()
+                end_run(self._records, self._plan, self._deadline)
             except RetryableError as error:
                 try:
                     self._deadline.pause(error, attempt)
@@ -90,6 +93,8 @@ class Delivery:
                     self._settling.leave_retrying(error.cause)
                     raise
                 attempt += 1
+            else:
+                return standing
 
     def _try(self) -> Standing:
         standing = self._settling.standing()
@@ -98,7 +103,6 @@ class Delivery:
         if decision.next is Next.RECORD:
             return self._settling.conclude_found(State.SUCCEEDED, found)
         if decision.next is Next.END and standing is not None:
-            self._settling.end()
             return standing
         if decision.cause is not None:
             return self._settling.fail(decision.cause)

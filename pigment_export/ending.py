@@ -3,6 +3,8 @@
 Anybody may do this at any time, and more than once: each export's worker after its receipt, and the hourly `tend`.
 """
 
+from collections.abc import Mapping
+
 from pigment_export.deadline import Deadline
 from pigment_export.errors import ConflictError, RetryableError
 from pigment_export.events import Event, log
@@ -54,6 +56,11 @@ def standings_in(plan: Plan, listed: list[Listed]) -> dict[str, Standing]:
         for row in listed
         if (name := plan.folder.name_of(row.path)) and (standing := Standing.from_metadata(row.metadata))
     }
+
+
+def pending_in(plan: Plan, standings: Mapping[str, Standing]) -> tuple[str, ...]:
+    """The exports of a run that have no final receipt, in the plan's order."""
+    return tuple(name for name in plan.names if name not in standings or not standings[name].state.final)
 
 
 def _mark_success(records: Records, plan: Plan) -> None:

@@ -46,6 +46,10 @@ class Cause:
     who: Who
     remedy: str
 
+    def to_fields(self) -> dict[str, str]:
+        """As receipts and log events carry it."""
+        return {"class": self.code, "reason": self.reason, "who": str(self.who), "remedy": self.remedy}
+
 
 class ExportError(Exception):
     """The root of the tree: every error that this app raises on purpose."""

@@ -92,13 +92,15 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> S
         log(Event.POISON_RECORDED, level=logging.ERROR, queue=queue, text=_shown(text))
         return None
     plan, planned = found
-    standing = runs.give_up(plan, planned, runs.last_reason(plan, planned, deadline) or GAVE_UP, deadline)
+    name = planned.export.name
+    cause = runs.last_reason(plan, planned, deadline) or GAVE_UP
+    standing = runs.give_up(plan, {name: cause}, deadline)[name]
     log(
         Event.POISON_RECORDED,
         level=logging.INFO if standing.state.good else logging.ERROR,
         queue=queue,
         run_id=plan.run_id,
-        name=planned.export.name,
+        name=name,
         state=str(standing.state),
     )
     return standing

@@ -95,10 +95,7 @@ class Receipt:
             "rows": file and file.rows,
             "bytes": file and file.bytes,
             "sha256": file and file.sha256,
-            "class": cause and cause.code,
-            "reason": cause and cause.reason,
-            "who": cause and str(cause.who),
-            "remedy": cause and cause.remedy,
+            **(cause.to_fields() if cause else {}),
         }
         return {name: value for name, value in fields.items() if value is not None}
 

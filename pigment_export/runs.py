@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pigment_export.answers import shorten
 from pigment_export.deadline import Deadline
 from pigment_export.delivery import Delivery, Fetch
-from pigment_export.ending import end_run, standings_in
+from pigment_export.ending import end_run, pending_in, standings_in
 from pigment_export.errors import (
     Cause,
     ConfigurationError,
@@ -249,8 +249,7 @@ class Runs:
 
     def pending(self, plan: Plan, deadline: Deadline) -> tuple[str, ...]:
         """The exports of a run that have no final receipt, by one listing."""
-        standings = self._standings(plan, deadline)
-        return tuple(name for name in plan.names if name not in standings or not standings[name].state.final)
+        return pending_in(plan, self._standings(plan, deadline))
 
     def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
         """The plan of a run; None where there is none of that id, or it is no id at all.
@@ -358,28 +357,30 @@ class Runs:
             progress=progress,
         ).deliver()
 
-    def give_up(self, plan: Plan, planned: PlannedExport, cause: Cause, deadline: Deadline) -> Standing:
-        """Bring one export of a run to a final receipt without asking Pigment; see `Settling.fail`.
+    def give_up(self, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Standing]:
+        """Bring exports of a run to a final receipt without asking Pigment, then the run to its end if it has come.
 
         Args:
             plan: the run.
-            planned: the export.
-            cause: why it is given up; a file of this run that is there is told as succeeded all the same.
+            causes: why each is given up, by its name; a file of this run that is there is told as succeeded all the
+                same. With none, only result and marker are made to agree with the receipts.
             deadline: of this call.
 
         Returns:
-            The receipt that stands.
+            The receipts that stand, by name.
         """
-        return self._settling(plan, planned, deadline).fail(cause)
+        settled = {
+            planned.export.name: self._settling(plan, planned, deadline).fail(causes[planned.export.name])
+            for planned in plan.exports
+            if planned.export.name in causes
+        }
+        end_run(self.records, plan, deadline)
+        return settled
 
     def last_reason(self, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Cause | None:
         """Why the last try of an export failed, as its receipt says; None where it doesn't."""
         standing = self._settling(plan, planned, deadline).standing()
         return standing.cause if standing else None
-
-    def end(self, plan: Plan, deadline: Deadline) -> None:
-        """Make result and marker agree with the receipts."""
-        end_run(self.records, plan, deadline)
 
     def _settling(self, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Settling:
         return Settling(self.files, self.records, plan, planned, deadline)

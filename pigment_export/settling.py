@@ -1,4 +1,4 @@
-"""Making the records of one export of one run agree with its destination: receipt and `_latest.json`, then the run's.
+"""Making the records of one export of one run agree with its destination: receipt and `_latest.json`.
 
 Anybody may pass and do this: the worker that published, one that finds the file already there, a poison message, the
 hourly `tend`. Each record is read first and written on condition that it has not changed; a better one is left alone.
@@ -9,7 +9,6 @@ import logging
 from pigment_export.deadline import Deadline
 from pigment_export.decisions import is_ours
 from pigment_export.descriptions import Description, Latest
-from pigment_export.ending import end_run
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 from pigment_export.events import Event, log
 from pigment_export.exports import delimiter_of
@@ -78,7 +77,6 @@ class Settling:
             if is_ours(found, self._plan):
                 return self.conclude_found(State.SUCCEEDED, found)
             if standing is not None and standing.state.final:
-                self.end()
                 return standing
             receipt = self._receipt(State.FAILED, self._destination.path, cause=cause)
             try:
@@ -87,7 +85,6 @@ class Settling:
                 self._deadline.again(error, attempt)
                 attempt += 1
             else:
-                self.end()
                 return Standing.of(receipt)
 
     def conclude_found(self, state: State, found: Found) -> Standing:
@@ -149,17 +146,12 @@ class Settling:
         except (ConflictError, RetryableError):
             return
 
-    def end(self) -> None:
-        """See whether the run has ended with this."""
-        end_run(self._records, self._plan, self._deadline)
-
     def _write_receipt(self, receipt: Receipt) -> Standing:
         attempt = 0
         while True:
             record = self._read(self._receipt_path)
             standing = Standing.from_json(record.data)
             if standing is not None and not is_better(Standing.of(receipt), standing):
-                self.end()
                 return standing
             try:
                 self._put_receipt(receipt, record)
@@ -167,7 +159,6 @@ class Settling:
                 self._deadline.again(error, attempt)
                 attempt += 1
             else:
-                self.end()
                 return Standing.of(receipt)
 
     def _put_receipt(self, receipt: Receipt, over: Record) -> None:

@@ -19,6 +19,7 @@ from pigment_export.catalog import Catalog
 from pigment_export.deadline import FUNCTION_TIMEOUT_SECONDS, Deadline
 from pigment_export.decisions import expired
 from pigment_export.descriptions import Latest
+from pigment_export.ending import pending_in
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.events import Event, log
 from pigment_export.exports import Export
@@ -180,16 +181,14 @@ class _Pass:
 
     def _settle(self, plan: Plan, seen: RunSeen) -> None:
         """Bring a run to its end, or on its way again, or leave it to those who are at work on it."""
-        standings = [(planned, seen.receipts.get(planned.export.name)) for planned in plan.exports]
-        pending = tuple(planned.export.name for planned, found in standings if found is None or not found.state.final)
+        pending = pending_in(plan, seen.receipts)
         is_over = self.now >= plan.expires_at + FUNCTION_TIMEOUT  # before that, a last call may be at work
-        not_good = [(planned, found) for planned, found in standings if found is None or not found.state.good]
-        if is_over and not_good:
-            for planned, found in not_good:  # also what is final: should its file be there after all, that is told
-                self.runs.give_up(plan, planned, expired(plan, found), self.deadline)
+        if is_over or not pending:
+            # Also what is final and not good: should its file be there after all, that is told.
+            found = {name: seen.receipts.get(name) for name in plan.names} if is_over else {}
+            bad = {name: standing for name, standing in found.items() if standing is None or not standing.state.good}
+            self.runs.give_up(plan, {name: expired(plan, standing) for name, standing in bad.items()}, self.deadline)
             self.done["runs_ended"] += bool(pending)
-        elif not pending:
-            self.runs.end(plan, self.deadline)
         elif self.now < plan.expires_at and self._is_lifeless(seen):
             self.messages += messages_for(plan, pending)
 
@@ -266,15 +265,7 @@ def _logged(run_id: str | None) -> Iterator[None]:
         yield
     except Exception as exc:  # noqa: BLE001 - also a mistake of ours: no run is left untended for another's sake
         cause = exc.cause if isinstance(exc, ExportError) else _mistake(exc)
-        log(
-            Event.TEND_FAILED,
-            level=logging.ERROR,
-            run_id=run_id,
-            reason=cause.reason,
-            who=str(cause.who),
-            remedy=cause.remedy,
-            **{"class": cause.code},
-        )
+        log(Event.TEND_FAILED, level=logging.ERROR, run_id=run_id, **cause.to_fields())
 
 
 def _mistake(exc: Exception) -> Cause:

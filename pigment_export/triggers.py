@@ -182,15 +182,6 @@ def _loudly(trigger: str) -> Iterator[None]:
     try:
         yield
     except ExportError as error:
-        cause = error.cause
         if problem(error).status >= 500:  # noqa: PLR2004 - HTTP's own classes
-            log(
-                Event.TRIGGER_FAILED,
-                level=logging.ERROR,
-                trigger=trigger,
-                reason=cause.reason,
-                who=str(cause.who),
-                remedy=cause.remedy,
-                **{"class": cause.code},
-            )
+            log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger=trigger, **error.cause.to_fields())
         raise

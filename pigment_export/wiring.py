@@ -106,7 +106,7 @@ def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
 
 
 def app_of(environ: Mapping[str, str]) -> App:
-    """The parts that the app's functions work with.
+    """The parts that the app's functions, and the command line's runs, work with.
 
     Args:
         environ: the environment.
@@ -187,7 +187,7 @@ class StartedRun:
 
     def interrupt(self, name: str) -> Standing:
         """Settle one export that will not be tried again."""
-        return self.runs.give_up(self.plan, self._planned(name), INTERRUPTED, Deadline(CALL_SECONDS))
+        return self.runs.give_up(self.plan, {name: INTERRUPTED}, Deadline(CALL_SECONDS))[name]
 
     def _planned(self, name: str) -> PlannedExport:
         planned = self.plan.planned(name)
@@ -214,17 +214,14 @@ def start_run(
         ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
         ExportError: the lake cannot be used.
     """
-    from pigment_export import settings as reading
     from pigment_export.runs import Asked
 
-    settings = reading.load(environ)
-    credential = credential_of(settings)
-    runs = runs_of(settings, pigment_of(settings, keys_of(settings, lambda: credential)), credential)
+    app = app_of(environ)
     deadline = Deadline(CALL_SECONDS)
     request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
-    asked = Asked("cli", new_nonce(), settings.deployment, request, date_asked=day)
-    claimed = runs.claim(asked, lambda: catalog_of(settings, runs, deadline).select(names, groups), deadline)
-    return StartedRun(runs, claimed.plan)
+    asked = Asked("cli", new_nonce(), app.settings.deployment, request, date_asked=day)
+    claimed = app.runs.claim(asked, lambda: app.catalog(deadline).select(names, groups), deadline)
+    return StartedRun(app.runs, claimed.plan)
 
 
 def fetch_to_folder(

@@ -17,6 +17,7 @@ from pigment_export.deadline import Deadline
 from pigment_export.decisions import expired
 from pigment_export.delivery import Delivery
 from pigment_export.descriptions import Description, Latest
+from pigment_export.ending import end_run
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.exports import Export, from_json
 from pigment_export.layout import Layout, new_run_id
@@ -118,7 +119,9 @@ class World:
     def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Standing]:
         def work(around: Around) -> Standing:
             watched = Watched(self.lake, around)
-            return Settling(watched, watched, plan, plan.exports[0], self.deadline()).fail(cause)
+            standing = Settling(watched, watched, plan, plan.exports[0], self.deadline()).fail(cause)
+            end_run(watched, plan, self.deadline())
+            return standing
 
         return work
 

@@ -1,29 +1,33 @@
 """The alert rules: each query asks for events and fields that the app logs, and is looked at often enough."""
 
 import ast
+import inspect
 import json
 import re
-from pathlib import Path
+import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from infra_templates import INFRA, ROOT, SCENARIOS, app_settings, resources, snapshot
 
+from pigment_export.errors import Cause
 from pigment_export.events import Event
 from pigment_export.receipts import Receipt
 
 QUERIES = {file.stem: file.read_text() for file in sorted((INFRA / "alerts").glob("*.kql"))}
 EVENTS_PAGE = (ROOT / "docs" / "events.md").read_text()
-# What `Receipt.summary` gives, by its source: a receipt of every kind would have to be made to see it run.
-SUMMARY_FIELDS = {
-    key.value
-    for node in ast.walk(ast.parse(Path(ROOT / "pigment_export" / "receipts.py").read_text()))
-    if isinstance(node, ast.FunctionDef) and node.name == Receipt.summary.__name__
-    for dictionary in ast.walk(node)
-    if isinstance(dictionary, ast.Dict)
-    for key in dictionary.keys
-    if isinstance(key, ast.Constant)
-}
+
+
+def keys_in(function: Callable[..., Any]) -> set[str]:
+    """The keys of every dictionary that a function's source writes down."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    dictionaries = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    return {key.value for one in dictionaries for key in one.keys if isinstance(key, ast.Constant)}
+
+
+# By its source: a receipt of every kind would have to be made to see it run.
+SUMMARY_FIELDS = keys_in(Receipt.summary) | keys_in(Cause.to_fields)
 
 
 def names_in(text: str) -> set[str]:

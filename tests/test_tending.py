@@ -88,6 +88,19 @@ def test_an_expired_run_is_ended_once_no_call_can_be_at_work_on_it() -> None:
     assert CUT.reason in receipt["reason"]
 
 
+def test_a_run_that_is_over_is_listed_once_however_many_exports_have_failed() -> None:
+    def listings(size: int) -> int:
+        world = World(*(f"e{number}" for number in range(size)))
+        plan = world.claim().plan
+        world.lake.advance(8 * HOUR)
+        seen = Seen()
+        world.tend(world.runs(seen))
+        assert world.result(plan) == "failed"
+        return seen.paths("list").count(f"{plan.folder.path}/")
+
+    assert listings(1) == listings(50) == 1
+
+
 def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
     world = World()
     plan = world.claim().plan
@@ -97,7 +110,7 @@ def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
         world.lake.delete(path)
     moved = world.runs().layout.destination("elsewhere", snapshot_date=plan.snapshot_date, run_id=plan.run_id)
     blind = replace(plan, exports=(replace(plan.exports[0], destination=moved),))
-    world.runs().give_up(blind, blind.exports[0], REFUSED, world.deadline())
+    world.runs().give_up(blind, {"revenue": REFUSED}, world.deadline())
     assert world.result(plan) == "failed"
     world.lake.advance(8 * HOUR)
     world.tend()
