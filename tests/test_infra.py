@@ -659,10 +659,11 @@ def test_a_rule_is_silenced_only_with_its_reason_and_only_where_it_must() -> Non
             assert found[1] in allowed
 
 
-def test_every_rule_of_the_linter_is_an_error() -> None:
+def test_the_linter_warns_deployers_and_stops_none() -> None:
+    """A newer compiler may find more, and API versions age by themselves; `check_infra.py` fails on warnings."""
     rules = json.loads((ROOT / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
-    assert {rule["level"] for rule in rules.values()} == {"error"}
-    assert rules["use-recent-api-versions"]["maxAgeInDays"] == 0  # none but the newest stable one
+    assert {name for name, rule in rules.items() if rule["level"] != "warning"} == {"use-recent-api-versions"}
+    assert rules["use-recent-api-versions"] == {"level": "off"}
     assert len(rules) > 40
 
 

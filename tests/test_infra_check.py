@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ def test_a_warning_is_a_problem_though_the_compiler_ends_well(tmp_path: Path) ->
     [problem] = CHECK.compiler_problems([fake_compiler(tmp_path, out="diff", code=1), "snapshot"], INFRA / "main.bicep")
     assert "diff" in problem
     assert CHECK.compiler_problems([fake_compiler(tmp_path), "build"], INFRA / "main.bicep") == []
+
+
+@pytest.mark.parametrize("date", ["2028-01-01", "2030-01-01"])
+def test_the_templates_compile_in_years_to_come_and_newer_api_versions_are_only_reported(
+    date: str, tmp_path: Path
+) -> None:
+    if shutil.which("faketime") is None:
+        pytest.skip("faketime is not installed (Debian: apt-get install faketime)")
+    bicep = tmp_path / "bicep"
+    bicep.write_text(f"#!/bin/sh\nexec faketime '{date}' '{compiler()}' \"$@\"\n")
+    bicep.chmod(0o755)
+    for entry in CHECK.ENTRIES:
+        assert CHECK.build(str(bicep), INFRA / entry, tmp_path) == []
+    assert any("Microsoft.Storage/storageAccounts" in line for line in CHECK.recency_report(str(bicep)))
 
 
 def test_another_compiler_than_the_snapshots_is_a_problem(tmp_path: Path) -> None:
