@@ -3,8 +3,9 @@
 A warning of the compiler fails this check, and no deployment: a newer compiler may find more. Newer API versions are
 reported and fail nothing, since they appear with time alone.
 
-It needs no Azure. Where no Bicep compiler is found it says how to get one, and fails if `CI` is set, or if `BICEP` names
-one that is not there; on a laptop it ends well without having checked, so that a change of no template needs no compiler.
+It needs no Azure. Where no Bicep compiler is found it says how to get one, and fails if `CI` is set, or if `BICEP`
+names one that is not there; on a laptop it ends well without having checked, so that a change of no template needs no
+compiler.
 """
 
 import hashlib
