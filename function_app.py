@@ -1,4 +1,4 @@
-"""The functions, triggers only: decode, one call into the package, encode. What each does: `pigment_export.triggers`.
+"""The functions, triggers only: decode, one call into the package, encode. See `pigment_export.app.functions`.
 
 Nothing is read or built while the host indexes this file but the level of access that the decorators need.
 """

@@ -13,8 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from pigment_export.integrity import Inspector
-from pigment_export.transfer import CHUNK_BYTES
+from pigment_export.transfer.inspector import Inspector
+from pigment_export.transfer.stream import CHUNK_BYTES
 
 PASSES = 5
 ROWS = 50_000  # different ones, repeated: too many for a processor's branch prediction to learn by heart

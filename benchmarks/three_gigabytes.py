@@ -15,12 +15,20 @@ import tempfile
 from pathlib import Path
 
 from emulators.everything import Everything
-from emulators.pigment_model import PNL, Column
+from emulators.pigment.model import PNL, Column
 
 ROW_BYTES = 45  # of the made-up table, about
 APP = """
 import contextlib, io, json, os, sys
-from pigment_export import catalog, cli, deadline, lake, pigment, records, runs, settings, vault, wiring
+from pigment_export import settings, wiring
+from pigment_export.catalog import file as catalog
+from pigment_export.cli import commands as cli
+from pigment_export import retry as deadline
+from pigment_export.azure import adls as lake
+from pigment_export.pigment import client as pigment
+from pigment_export.azure import records
+from pigment_export.runs import claim as runs
+from pigment_export.azure import vault
 
 def kib(field):
     with open("/proc/self/status") as status:

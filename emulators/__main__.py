@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 from emulators.everything import ACCOUNT, FILE_SYSTEM, Everything
-from emulators.pigment import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
-from emulators.pigment_faults import Fault
-from emulators.pigment_model import Model
+from emulators.pigment.faults import Fault
+from emulators.pigment.model import Model
+from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from emulators.everything import Everything
-from emulators.host import Host, SimulatedClock
-from emulators.pigment_model import REVENUE
+from emulators.host.host import Host, SimulatedClock
+from emulators.pigment.model import REVENUE
 
 ROOT = Path(__file__).parent.parent
 FIRST_LINES = 4

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from emulators.identity import Identity
-from emulators.lake import Lake
+from emulators.lake.account import Lake
 from emulators.network import Authority, Proxy
-from emulators.pigment import DEMO_KEY, Pigment
+from emulators.pigment.service import DEMO_KEY, Pigment
 from emulators.vault import Vault
 
 ACCOUNT, FILE_SYSTEM, VAULT, SECRET = "pigmentdemolake", "planning", "pigmentdemo", "pigment-api-key"

@@ -1,5 +1,5 @@
 """`python -m pigment_export`."""
 
-from pigment_export.cli import main
+from pigment_export.cli.commands import main
 
 main()

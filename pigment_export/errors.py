@@ -12,9 +12,13 @@
 An error never carries a secret: its text is made here from facts, never from a request's headers.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+MESSAGE_CHARACTERS = 300  # of the other side's own words in a reason
+_SPACES = re.compile(r"\s+")
 
 
 class Who(StrEnum):
@@ -107,3 +111,9 @@ class ConflictError(ExportError):
 
 class MissingError(ExportError):
     """What the request names is not there (404): its source, or the destination's parent."""
+
+
+def shorten(message: str) -> str:
+    """Somebody else's text as it may stand in a reason: one line of printable characters, not too long."""
+    line = _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in message)).strip()
+    return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS]}…"

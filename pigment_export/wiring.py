@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pigment_export import __version__
-from pigment_export.deadline import CALL_SECONDS, Deadline
-from pigment_export.errors import Cause, ConfigurationError, RetryableError, Who
+from pigment_export.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from azure.core.credentials import TokenCredential
 
-    from pigment_export.catalog import Catalog
-    from pigment_export.pigment import Keys, Pigment
-    from pigment_export.plan import Plan, PlannedExport
-    from pigment_export.receipts import Standing
-    from pigment_export.runs import Runs
+    from pigment_export.app.functions import App, Triggers
+    from pigment_export.catalog.file import Catalog
+    from pigment_export.pigment.client import Keys, Pigment
+    from pigment_export.retry import Deadline
+    from pigment_export.runs.claim import Runs
     from pigment_export.settings import Settings
-    from pigment_export.transfer import Progress, Transferred
-    from pigment_export.triggers import App, Triggers
-
-INTERRUPTED = Cause(
-    "interrupted",
-    "the run was interrupted by the person who had started it",
-    Who.NOBODY,
-    "start a new run when you are ready",
-)
 
 
 def new_nonce() -> str:
@@ -55,7 +42,7 @@ def credential_of(settings: Settings) -> TokenCredential:
 
 def keys_of(settings: Settings, credential: Callable[[], TokenCredential]) -> Keys:
     """Where Pigment keys come from: the vault, or on a laptop the environment."""
-    from pigment_export.vault import FixedKey, Vault
+    from pigment_export.azure.vault import FixedKey, Vault
 
     if settings.pigment_api_key:
         return FixedKey(settings.pigment_api_key)
@@ -64,17 +51,17 @@ def keys_of(settings: Settings, credential: Callable[[], TokenCredential]) -> Ke
 
 def pigment_of(settings: Settings, keys: Keys) -> Pigment:
     """Pigment's API."""
-    from pigment_export.pigment import Pigment
+    from pigment_export.pigment.client import Pigment
 
     return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
 def runs_of(settings: Settings, pigment: Pigment, credential: TokenCredential) -> Runs:
     """The runs of this deployment, on its lake."""
-    from pigment_export.lake import LakeFiles
-    from pigment_export.layout import Layout
-    from pigment_export.records import LakeRecords
-    from pigment_export.runs import Runs
+    from pigment_export.azure.adls import LakeFiles
+    from pigment_export.azure.records import LakeRecords
+    from pigment_export.lake.paths import Layout
+    from pigment_export.runs.claim import Runs
 
     files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, credential)
     return Runs(
@@ -94,7 +81,7 @@ def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
     """The catalog, from the package or from the lake."""
     from pathlib import Path
 
-    from pigment_export import catalog
+    from pigment_export.catalog import file as catalog
 
     def read_lake(path: str) -> bytes:
         record = deadline.retry(lambda: runs.records.read(path))
@@ -118,9 +105,9 @@ def app_of(environ: Mapping[str, str]) -> App:
     from functools import partial
 
     from pigment_export import settings as reading
-    from pigment_export.api import Api
-    from pigment_export.health import Health
-    from pigment_export.triggers import App
+    from pigment_export.app.functions import App
+    from pigment_export.app.health import Health
+    from pigment_export.app.http import Api
 
     for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -162,7 +149,7 @@ def app() -> App:
 
 def triggers() -> Triggers:
     """What the app's functions do."""
-    from pigment_export.triggers import Triggers
+    from pigment_export.app.functions import Triggers
 
     return Triggers(app, os.environ)
 
@@ -172,103 +159,3 @@ def auth_level() -> str:
     from pigment_export import settings
 
     return settings.auth_level_of(os.environ)
-
-
-@dataclass(frozen=True, slots=True)
-class StartedRun:
-    """A run that this process works on by itself."""
-
-    runs: Runs
-    plan: Plan
-
-    def deliver(self, name: str, progress: Callable[[Progress], None]) -> Standing:
-        """Bring one export to its final receipt, or leave a `retrying` one and raise."""
-        return self.runs.deliver(self.plan, self._planned(name), Deadline(CALL_SECONDS), progress)
-
-    def interrupt(self, name: str) -> Standing:
-        """Settle one export that will not be tried again."""
-        return self.runs.give_up(self.plan, {name: INTERRUPTED}, Deadline(CALL_SECONDS))[name]
-
-    def _planned(self, name: str) -> PlannedExport:
-        planned = self.plan.planned(name)
-        if planned is None:
-            raise KeyError(name)
-        return planned
-
-
-def start_run(
-    environ: Mapping[str, str], *, names: Sequence[str], groups: Sequence[str], day: date | None
-) -> StartedRun:
-    """Start a run of the catalog on the configured lake.
-
-    Args:
-        environ: the environment.
-        names: exports; with no names and no groups, all that are enabled.
-        groups: groups of exports.
-        day: the snapshot date that was asked for.
-
-    Returns:
-        The run, whose plan is in the lake.
-
-    Raises:
-        ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
-        ExportError: the lake cannot be used.
-    """
-    from pigment_export.runs import Asked
-
-    app = app_of(environ)
-    deadline = Deadline(CALL_SECONDS)
-    request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
-    asked = Asked("cli", new_nonce(), app.settings.deployment, request, date_asked=day)
-    claimed = app.runs.claim(asked, lambda: app.catalog(deadline).select(names, groups), deadline)
-    return StartedRun(app.runs, claimed.plan)
-
-
-def fetch_to_folder(
-    environ: Mapping[str, str],
-    definition: Mapping[str, Any],
-    folder: Path,
-    file_name: str | None,
-    progress: Callable[[Progress], None],
-) -> tuple[Path, Transferred]:
-    """Fetch one export to a local folder.
-
-    Args:
-        environ: the environment; a key or a vault is enough.
-        definition: kind, id, options, as in the catalog.
-        folder: where the file goes.
-        file_name: without `.csv`; by default kind and id.
-        progress: told how far the transfer is.
-
-    Returns:
-        Where the file is, and what was moved.
-
-    Raises:
-        ConfigurationError: settings, definition or folder are wrong; nothing was asked.
-        ExportError: the fetch failed; nothing is left in the folder.
-    """
-    from pigment_export import settings as reading
-    from pigment_export.catalog import define
-    from pigment_export.exports import delimiter_of
-    from pigment_export.folder import FolderFile
-    from pigment_export.transfer import transfer
-
-    settings = reading.load(environ, lake=False)
-    export = define(str(definition["kind"]), definition, where="command line")
-    file = FolderFile(folder, f"{file_name or f'{export.kind}-{export.id}'}.csv", nonce=new_nonce())
-    file.check()
-    pigment = pigment_of(settings, keys_of(settings, lambda: credential_of(settings)))
-    deadline = Deadline(CALL_SECONDS)
-    attempt = 0
-    while True:
-        try:
-            with pigment.open(export, deadline) as source:
-                moved = transfer(source, file, delimiter=delimiter_of(export), progress=progress)
-            return file.publish(), moved
-        except RetryableError as error:
-            file.drop()
-            deadline.pause(error, attempt)
-            attempt += 1
-        except BaseException:
-            file.drop()
-            raise

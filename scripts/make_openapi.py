@@ -11,9 +11,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from pigment_export import __version__
-from pigment_export.api import INLINE_FIELDS, LONGEST_KEY, POLL_SECONDS, PROBLEM, RETRY_SECONDS
-from pigment_export.contract import HealthReport, Problem, Run, RunList, RunRequest
-from pigment_export.exports import MODELS
+from pigment_export.app.http import INLINE_FIELDS, LONGEST_KEY, POLL_SECONDS, PROBLEM, RETRY_SECONDS
+from pigment_export.app.schemas import HealthReport, Problem, Run, RunList, RunRequest
+from pigment_export.catalog.exports import MODELS
 
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{model}"

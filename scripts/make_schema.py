@@ -6,7 +6,7 @@ From the project's folder: `python -m scripts.make_schema`.
 import json
 from pathlib import Path
 
-from pigment_export.exports import json_schema
+from pigment_export.catalog.exports import json_schema
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ GLIBC_MINORS = range(28, 4, -1)
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in GLIBC_MINORS] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
 
 # The command line: its libraries are not deployed, and nothing else of the package imports it.
-LEFT_OUT = {"cli.py", "__main__.py"}
+LEFT_OUT = {"cli", "__main__.py"}
 # Markers that say the same on every machine that builds; another one would make another package on each.
 PORTABLE_MARKERS = {"implementation_name", "platform_python_implementation", "python_version"}
 
@@ -60,7 +60,8 @@ def app_files(source: Path) -> Files:
     """
     wanted = [source / name for name in ("function_app.py", "host.json", "exports.toml", "requirements.txt")]
     wanted += [path for path in source.glob("*.toml") if path.name not in ("exports.toml", "pyproject.toml")]
-    modules = [path for path in (source / "pigment_export").rglob("*.py") if path.name not in LEFT_OUT]
+    package = source / "pigment_export"
+    modules = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in LEFT_OUT]
     missing = [path.name for path in wanted if not path.is_file()] + ([] if modules else ["pigment_export"])
     if missing:
         raise PackageError(f"{source} is not the app: {', '.join(missing)} is missing")
@@ -198,7 +199,10 @@ def import_everything(folder: Path, libraries: Path) -> None:
     Raises:
         PackageError: one can't be imported.
     """
-    names = [f"pigment_export.{path.stem}" for path in sorted((folder / "pigment_export").glob("*.py"))]
+    names = [
+        ".".join(path.relative_to(folder).with_suffix("").parts)
+        for path in sorted((folder / "pigment_export").rglob("*.py"))
+    ]
     program = f"import importlib, sys; sys.path.append({str(folder)!r}); [importlib.import_module(n) for n in {names}]"
     _run_clean(libraries, ["-c", program], folder)
 

@@ -7,10 +7,12 @@ import pytest
 import requests
 from requests import exceptions
 
-from pigment_export import failures, http2, inflate
-from pigment_export.answers import ANSWERS, meaning_of
 from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
+from pigment_export.pigment import failures
+from pigment_export.pigment.errors import ANSWERS, meaning_of
+from pigment_export.pigment.http2 import adapter as http2
+from pigment_export.pigment.http2 import gzip as inflate
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "errors.md"
@@ -42,7 +44,7 @@ def test_the_tables_are_those_of_the_code(part: str, table: str) -> None:
 
 def test_every_class_that_the_code_can_give_is_on_a_page() -> None:
     pages = PAGE.read_text() + (ROOT / "docs" / "errors-azure.md").read_text()
-    for path in (ROOT / "pigment_export").glob("*.py"):
+    for path in (ROOT / "pigment_export").rglob("*.py"):
         text = path.read_text()
         codes = re.findall(r'(?:Cause|Answer|Failure|Refusal)\(\s*(?:\([^)]*\),\s*)?"([a-z_]+)"', text)
         codes += re.findall(r'code="([a-z_]+)"', text)
@@ -74,6 +76,6 @@ def test_every_exception_of_the_transport_has_its_row(raised: type[exceptions.Re
 
 def test_every_event_that_is_logged_is_on_its_page() -> None:
     page = (ROOT / "docs" / "events.md").read_text()
-    for path in (ROOT / "pigment_export").glob("*.py"):
+    for path in (ROOT / "pigment_export").rglob("*.py"):
         for name in re.findall(r"log\(\s*Event\.([A-Z_]+)", path.read_text()):
             assert f"`{Event[name]}`" in page, name

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra_templates import script
+
+from tests.harness.infra_templates import script
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = script("package")
@@ -74,8 +75,9 @@ def indexed(folder: Path) -> dict[str, Any]:
 
 def test_the_apps_own_files_are_the_code_its_settings_and_its_pins(unzipped: Path) -> None:
     own = {path for path in files_below(unzipped) if not path.startswith(".python_packages/")}
-    modules = {f"pigment_export/{path.name}" for path in (ROOT / "pigment_export").glob("*.py")}
-    left_out = {"pigment_export/cli.py", "pigment_export/__main__.py"}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "pigment_export").rglob("*.py")}
+    left_out = {path for path in modules if path.startswith("pigment_export/cli/")} | {"pigment_export/__main__.py"}
+    assert len(modules) > len(left_out) > 1
     assert own == {"function_app.py", "host.json", "exports.toml", "requirements.txt"} | modules - left_out
     for path in own:
         assert (unzipped / path).read_bytes() == (ROOT / path).read_bytes(), path
@@ -138,14 +140,16 @@ def test_compiled_libraries_are_for_linux_on_x86_64_and_no_newer_glibc(unzipped:
 
 
 def test_no_module_of_the_package_imports_one_that_is_not_in_it(unzipped: Path) -> None:
-    there = {path.stem for path in (unzipped / "pigment_export").glob("*.py")}
-    for path in (unzipped / "pigment_export").glob("*.py"):
+    paths = sorted((unzipped / "pigment_export").rglob("*.py"))
+    there = {".".join(path.relative_to(unzipped).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+    assert "pigment_export.runs.claim" in there
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "pigment_export":
-                names = {alias.name for alias in node.names} - {"__version__"}
-                assert names <= there, path.name
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pigment_export."):
-                assert str(node.module).partition(".")[2] in there, path.name
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "pigment_export":
+                assert node.module in there, path.name
+                if (unzipped / str(node.module).replace(".", "/")).is_dir():
+                    names = {f"{node.module}.{alias.name}" for alias in node.names} - {"pigment_export.__version__"}
+                    assert names <= there, path.name
 
 
 # That it starts

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pigment_export.catalog.exports import NAME_PATTERN, SECRET_PATTERN
 from pigment_export.errors import ConfigurationError
-from pigment_export.exports import NAME_PATTERN, SECRET_PATTERN
 from pigment_export.settings import SETTINGS, Settings, auth_level_of, deployment_of, is_in_azure, load
 
 ROOT = Path(__file__).parent.parent

@@ -1,0 +1,5 @@
+"""`python -m emulators.host`: see README.md."""
+
+from emulators.host.host import main
+
+main()

@@ -1,0 +1,125 @@
+"""Timer triggers: which occurrence is due, what the function is told of it, what is kept for the next start.
+
+Source: TimerListener and ScheduleMonitor of https://github.com/Azure/azure-webjobs-sdk-extensions
+"""
+
+import json
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from emulators.host.functions import Function, TimerTrigger
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """What a timer's function is told, and what is stored of it."""
+
+    last: datetime
+    next: datetime
+    last_updated: datetime
+
+
+@dataclass(slots=True)
+class TimerRun:
+    """One call of a timer's function, with its retries.
+
+    Attributes:
+        info: what the function is told, the same for each try.
+        called_at: the first try's time.
+        timer: where the call is one of the schedule's; None where it was asked for.
+        retry_count: of the try that runs or comes next.
+        due: when that is; None while it runs.
+        error: of the try before.
+    """
+
+    function: Function
+    info: str
+    called_at: datetime
+    timer: "Timer | None"
+    due: datetime | None
+    retry_count: int = 0
+    error: str = ""
+    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def again(self, now: datetime, error: str) -> bool:
+        """Plan the next try after a failed one; tells whether there is one."""
+        retry = self.function.retry
+        if retry is None or (retry.count is not None and self.retry_count >= retry.count):
+            return False
+        self.retry_count += 1
+        self.error = error
+        self.due = now + retry.delay
+        return True
+
+
+class Timer:
+    """The schedule of one timer function while the host is up.
+
+    Args:
+        function: the function.
+        stored: the status that the last start of the host left; None at the first.
+        now: when the host starts.
+    """
+
+    def __init__(self, function: Function, stored: ScheduleStatus | None, now: datetime) -> None:
+        if not isinstance(function.trigger, TimerTrigger):
+            raise TypeError(f"{function.name} is no timer")
+        self.function = function
+        self._schedule = function.trigger.schedule
+        first = self._schedule.after(now)
+        self.monitored = function.trigger.use_monitor and not self._schedule.frequent
+        self.past_due = False
+        self.busy = False
+        self._start_now = function.trigger.run_on_startup
+        self.status = ScheduleStatus(NEVER, first, NEVER)
+        self.stored: ScheduleStatus | None = None
+        if not self.monitored:
+            return
+        if stored is None:
+            self.stored = replace(self.status, last_updated=now)
+            return
+        self.status = self.stored = self._checked(stored, now)
+        self.past_due = now > self.status.next
+
+    @property
+    def due(self) -> datetime | None:
+        """When the next call is due; None while one is under way."""
+        if self.busy:
+            return None
+        return NEVER if self.past_due or self._start_now else self.status.next
+
+    def begin(self, now: datetime) -> TimerRun:
+        """Start the call that is due."""
+        self.busy = True
+        info = timer_info(self.status if self.monitored else None, past_due=self.past_due)
+        return TimerRun(self.function, info, called_at=now, timer=self, due=now)
+
+    def end(self, run: TimerRun) -> None:
+        """Note that a call is over, with its last retry. The next occurrence counts from its beginning."""
+        self.busy = self.past_due = self._start_now = False
+        self.status = ScheduleStatus(run.called_at, self._schedule.after(run.called_at), run.called_at)
+        if self.monitored:
+            self.stored = self.status
+
+    def _checked(self, stored: ScheduleStatus, now: datetime) -> ScheduleStatus:
+        """Return the stored status, or a new one where it is of another schedule."""
+        expected = self._schedule.after(stored.last_updated if stored.last == NEVER else stored.last)
+        if stored.next == expected:
+            return stored
+        return ScheduleStatus(NEVER, self._schedule.after(now), now)
+
+
+def timer_info(status: ScheduleStatus | None, *, past_due: bool) -> str:
+    """Return what a timer's function is told, as the host sends it."""
+    told: dict[str, Any] | None = None
+    if status is not None:
+        told = {
+            "Last": status.last.isoformat(),
+            "Next": status.next.isoformat(),
+            "LastUpdated": status.last_updated.isoformat(),
+        }
+    return json.dumps({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": told, "IsPastDue": past_due})

@@ -1,0 +1,354 @@
+"""HTTP/2 and HTTP/1.1 of the Pigment stand-in: connections in, requests to a function, its answers out, faults and all.
+
+One thread a connection, all of them joined at the end. HTTP/2 is the h2 library's, flow control included. Not done:
+streams of one connection make progress one after the other only; HTTP/1.1 takes no chunked request bodies (411).
+"""
+
+import contextlib
+import http.client
+import selectors
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn, Self
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+import h2.settings
+
+from emulators.network import Connections
+from emulators.pigment.faults import Fault
+
+PIECE_BYTES = 1024 * 1024  # of a body between two looks at what the client sends
+READ_BYTES = 64 * 1024
+IDLE_SECONDS = 600.0
+LINGER_SECONDS = 5.0  # for a client to take what was sent last, and to hang up itself
+LARGEST_BODY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request; header names in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)  # the key is among them
+    body: bytes
+    protocol: str
+
+
+@dataclass
+class Answer:
+    """An answer, with what goes wrong in it."""
+
+    status: int
+    body: Iterator[bytes]
+    media_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+    until_close: bool = False
+    fault: Fault | None = None
+
+
+type Answerer = Callable[[Asked], Answer]
+
+
+class _HungUp(Exception):  # noqa: N818 - nothing went wrong: the client has left, or the fault says so
+    """The connection is over."""
+
+
+class Server:
+    """Listens on a port of 127.0.0.1.
+
+    Args:
+        answer: from request to answer; called on several threads.
+        tls: the certificate, with its ALPN.
+        port: 0 for a free one.
+    """
+
+    def __init__(self, answer: Answerer, tls: ssl.SSLContext, *, port: int = 0) -> None:
+        self._connections = connections = Connections()
+        self._stopped = stopped = threading.Event()
+
+        class Connection(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.settimeout(IDLE_SECONDS)
+                self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with (
+                    contextlib.suppress(OSError, _HungUp, h2.exceptions.ProtocolError),
+                    tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False) as wrapped,
+                    connections.held(wrapped),
+                ):
+                    wrapped.do_handshake()
+                    if wrapped.selected_alpn_protocol() == "h2":
+                        _Http2(wrapped, answer).run()
+                    else:
+                        _Http1(wrapped, answer, stopped).run()
+
+        class Listener(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - clients hang up
+                return
+
+        self._server = Listener(("127.0.0.1", port), Connection)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self._server.server_address[:2]
+        return str(host), int(port)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection, and listen no more."""
+        self._server.shutdown()
+        self._stopped.set()
+        self._connections.close()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class _Http2:
+    """One HTTP/2 connection."""
+
+    def __init__(self, connection: ssl.SSLSocket, answer: Answerer) -> None:
+        self._socket = connection
+        self._answer = answer
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding="utf-8", validate_outbound_headers=False)
+        )
+        self._asked: dict[int, tuple[dict[str, str], bytearray]] = {}
+        self._ready: list[int] = []
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        with self._selector:
+            self._selector.register(self._socket, selectors.EVENT_READ)
+            self._h2.initiate_connection()
+            self._send()
+            while True:
+                while not self._ready:
+                    self._receive()
+                stream = self._ready.pop(0)
+                fields, body = self._asked[stream]
+                headers = {name: value for name, value in fields.items() if not name.startswith(":")}
+                asked = Asked(fields[":method"], fields[":path"], headers, bytes(body), "HTTP/2")
+                self._reply(stream, self._answer(asked))
+                self._asked.pop(stream, None)
+
+    def _reply(self, stream: int, answer: Answer) -> None:
+        fault = answer.fault
+        if fault and fault.kind == "late":
+            self._idle(stream, fault.seconds)
+        if stream not in self._asked:
+            return
+        headers = [(":status", str(answer.status)), ("content-type", answer.media_type), *answer.headers.items()]
+        self._h2.send_headers(stream, headers)
+        self._send()
+        for part in _until(answer.body, fault):
+            if part is None:
+                if fault and self._strike(stream, fault):
+                    return
+            elif not self._write(stream, part):
+                return
+        if stream in self._asked:
+            self._end(stream)
+
+    def _write(self, stream: int, part: memoryview) -> bool:
+        """Send a part as the client has room for it; whether it still wants more."""
+        while part:
+            while self._is_readable():
+                self._receive()
+            if stream not in self._asked:
+                return False
+            room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
+            if room <= 0:
+                self._receive()
+                continue
+            unsent = 0
+            while part and room > 0 and unsent < PIECE_BYTES:
+                frame, part = part[:room], part[room:]
+                self._h2.send_data(stream, bytes(frame))
+                unsent += len(frame)
+                room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size)
+            self._send()
+        return stream in self._asked
+
+    def _end(self, stream: int) -> None:
+        self._h2.end_stream(stream)
+        self._send()
+
+    def _strike(self, stream: int, fault: Fault) -> bool:
+        """Let a fault happen; whether the answer is over."""
+        match fault.kind:
+            case "reset":
+                self._h2.reset_stream(stream, fault.code)
+                self._send()
+            case "goaway":
+                self._h2.close_connection(fault.code, last_stream_id=0)
+                self._send()
+                _leave(self._socket)
+            case "close":
+                _leave(self._socket)
+            case "cut":
+                self._end(stream)
+            case "stall":
+                self._idle(stream, fault.seconds)
+                return stream not in self._asked
+            case "spare":
+                # By hand: h2 sends nothing more on a connection that it has said goodbye on.
+                goaway = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + stream.to_bytes(4, "big") + bytes(4)
+                self._socket.sendall(goaway)
+                self._h2.ping(b"still on")
+                self._h2.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+                self._send()
+                return False
+            case _:
+                return False
+        return True
+
+    def _idle(self, stream: int, seconds: float) -> None:
+        """Send nothing but a PING now and then, as long as the client waits."""
+        until = time.monotonic() + seconds
+        while stream in self._asked and (left := until - time.monotonic()) > 0:
+            self._h2.ping(b"patience")
+            self._send()
+            if self._is_readable(min(left, 0.05)):
+                self._receive()
+
+    def _is_readable(self, seconds: float = 0.0) -> bool:
+        return bool(self._socket.pending() or self._selector.select(seconds))
+
+    def _receive(self) -> None:
+        data = self._socket.recv(READ_BYTES)
+        if not data:
+            raise _HungUp
+        for event in self._h2.receive_data(data):
+            match event:
+                case h2.events.RequestReceived():
+                    fields = {str(name): str(value) for name, value in event.headers}
+                    self._asked[event.stream_id] = (fields, bytearray())
+                case h2.events.DataReceived():
+                    body = self._asked[event.stream_id][1]
+                    body.extend(event.data)
+                    if len(body) > LARGEST_BODY_BYTES:
+                        raise _HungUp
+                    self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                case h2.events.StreamEnded():
+                    self._ready.append(event.stream_id)
+                case h2.events.StreamReset():
+                    self._asked.pop(event.stream_id, None)
+                    self._ready = [stream for stream in self._ready if stream != event.stream_id]
+                case h2.events.ConnectionTerminated():
+                    raise _HungUp
+        self._send()
+
+    def _send(self) -> None:
+        if data := self._h2.data_to_send():
+            self._socket.sendall(data)
+
+
+class _Http1:
+    """One HTTP/1.1 connection; bodies without a length are chunked, or end with it."""
+
+    def __init__(self, connection: ssl.SSLSocket, answer: Answerer, stopped: threading.Event) -> None:
+        self._socket = connection
+        self._answer = answer
+        self._stopped = stopped
+        self._file = connection.makefile("rb")
+
+    def run(self) -> None:
+        with self._file:
+            while True:
+                line = self._file.readline(65536).decode("latin-1").split()
+                if len(line) != 3:
+                    raise _HungUp
+                headers: dict[str, str] = {}
+                while header := self._file.readline(65536).decode("latin-1").strip():
+                    name, _, value = header.partition(":")
+                    headers[name.lower()] = value.strip()
+                if "transfer-encoding" in headers:
+                    self._reply(Answer(411, iter([b"a length is needed"]), "text/plain", until_close=True))
+                length = int(headers.get("content-length", "0"))
+                if length > LARGEST_BODY_BYTES:
+                    raise _HungUp
+                body = self._file.read(length)
+                self._reply(self._answer(Asked(line[0], line[1], headers, body, "HTTP/1.1")))
+
+    def _reply(self, answer: Answer) -> None:
+        fault = answer.fault
+        sized = "content-length" in answer.headers
+        chunked = not sized and not answer.until_close
+        closes = not chunked and (not sized or fault is not None)  # what a length promised may not come
+        if fault and fault.kind == "late":
+            self._stopped.wait(fault.seconds)
+        fields = {"content-type": answer.media_type, **answer.headers}
+        if chunked:
+            fields["transfer-encoding"] = "chunked"
+        elif closes:
+            fields["connection"] = "close"
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        reason = http.client.responses.get(answer.status, "Unknown")
+        self._socket.sendall(f"HTTP/1.1 {answer.status} {reason}\r\n{head}\r\n".encode())
+        for part in _until(answer.body, fault):
+            if part is not None:
+                self._socket.sendall(b"%x\r\n%b\r\n" % (len(part), bytes(part)) if chunked else part)
+            elif fault and self._strike(fault):
+                break
+        if chunked:
+            self._socket.sendall(b"0\r\n\r\n")
+        if closes:
+            _leave(self._socket)
+
+    def _strike(self, fault: Fault) -> bool:
+        """Let a fault happen; whether the answer is over."""
+        if fault.kind in ("reset", "goaway", "close"):
+            _leave(self._socket)
+        if fault.kind == "stall":
+            self._stopped.wait(fault.seconds)
+        return fault.kind == "cut"
+
+
+def _leave(connection: ssl.SSLSocket) -> NoReturn:
+    """Say no more, but let the client read to the end: to close over what it has sent would take that from it."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LINGER_SECONDS)
+    while connection.recv(READ_BYTES):
+        pass
+    raise _HungUp
+
+
+def _until(body: Iterator[bytes], fault: Fault | None) -> Iterator[memoryview | None]:
+    """A body's parts, and None where the fault strikes."""
+    left = fault.after if fault else None
+    for piece in body:
+        view = memoryview(piece)
+        if left is not None and left <= len(view):
+            if left:
+                yield view[:left]
+            yield None
+            view, left = view[left:], None
+        elif left is not None:
+            left -= len(view)
+        if view:
+            yield view
+    if left is not None:
+        yield None

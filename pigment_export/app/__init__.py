@@ -1,0 +1,1 @@
+"""What the functions of the app do: HTTP and its schemas, access, health."""

@@ -1,0 +1,187 @@
+"""What each function of the app does, from plain values to plain values, one call each.
+
+A trigger that cannot start a run fails loudly: `trigger_failed` is logged, and the error goes on to whoever asked.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pigment_export.app import access as gate
+from pigment_export.app.health import Health
+from pigment_export.app.http import Answer, Api, Call, problem, told
+from pigment_export.app.schemas import HealthReport
+from pigment_export.catalog.file import Catalog
+from pigment_export.errors import ExportError
+from pigment_export.events import Event, log
+from pigment_export.retry import ANSWER_SECONDS, CALL_SECONDS, CLAIM_SECONDS, TEND_SECONDS, Deadline
+from pigment_export.runs.claim import Runs
+from pigment_export.runs.housekeeping import tend
+from pigment_export.runs.messages import messages_for, record_poison, work_off
+from pigment_export.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The parts that functions work with.
+
+    Attributes:
+        version: of the app.
+        settings: of this deployment.
+        runs: its runs.
+        catalog: reads the catalog.
+        api: its answers about runs.
+        health: its checks.
+    """
+
+    version: str
+    settings: Settings
+    runs: Runs
+    catalog: Callable[[Deadline], Catalog]
+    api: Api
+    health: Health
+
+
+class Triggers:
+    """The functions.
+
+    Args:
+        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
+        environ: the environment.
+    """
+
+    def __init__(self, build: Callable[[], App], environ: Mapping[str, str]) -> None:
+        self._build = build
+        self._environ = environ
+
+    def on_schedule(self, status: Mapping[str, Any]) -> list[str]:
+        """Start the run of an occurrence, or heal it.
+
+        Args:
+            status: the timer's schedule status: its `Next` is the occurrence that fires; empty where there is none.
+
+        Returns:
+            The messages to send.
+
+        Raises:
+            ExportError: nothing was started; the host tries again.
+        """
+        deadline = Deadline(CLAIM_SECONDS)
+        with _loudly("schedule"):
+            app = self._build()
+            claimed = app.runs.claim_occurrence(
+                _occurrence_in(status),
+                lambda: app.catalog(deadline).select(groups=app.settings.export_schedule_groups),
+                deadline,
+            )
+        return messages_for(claimed.plan, claimed.pending)
+
+    def tend(self) -> list[str]:
+        """Pass over all runs; see `tending`.
+
+        Returns:
+            The messages to send.
+
+        Raises:
+            ConfigurationError: the settings are wrong.
+        """
+        deadline = Deadline(TEND_SECONDS)
+        with _loudly("tend"):
+            app = self._build()
+        return tend(
+            app.runs,
+            lambda: app.catalog(deadline),
+            freshness_hours=app.settings.freshness_hours,
+            retention=timedelta(days=app.settings.retention_days),
+            deadline=deadline,
+        )
+
+    def export_one(self, text: str) -> None:
+        """Work a message off.
+
+        Args:
+            text: whatever it is.
+
+        Raises:
+            ExportError: the message should come again.
+        """
+        deadline = Deadline(CALL_SECONDS)
+        with _loudly("queue"):
+            app = self._build()
+        work_off(app.runs, text, deadline)
+
+    def record_poison(self, text: str) -> None:
+        """Settle what a message names that the queue has given up.
+
+        Args:
+            text: whatever it is.
+
+        Raises:
+            ExportError: the message comes again.
+        """
+        deadline = Deadline(CALL_SECONDS)
+        with _loudly("poison"):
+            app = self._build()
+        record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
+
+    def start_run(self, headers: Mapping[str, str], body: bytes) -> tuple[Answer, list[str]]:
+        """`POST /api/runs`: the answer, and the messages to send."""
+        try:
+            call = Call(headers, body, gate.admit(self._environ, headers))
+            with _loudly("http"):
+                return self._build().api.start(call, _answering())
+        except ExportError as error:
+            return problem(error), []
+
+    def run_status(self, headers: Mapping[str, str], run_id: str) -> Answer:
+        """`GET /api/runs/{runId}`."""
+        return self._answer(headers, lambda app: app.api.follow(run_id, _answering()))
+
+    def list_runs(self, headers: Mapping[str, str]) -> Answer:
+        """`GET /api/runs`."""
+        return self._answer(headers, lambda app: app.api.recent(_answering()))
+
+    def health(self, headers: Mapping[str, str], *, deep: bool) -> Answer:
+        """`GET /api/health`: 200, or 503 where a check has failed."""
+
+        def look(app: App) -> Answer:
+            checks = app.health.checks(_answering()) if deep else ()
+            state = "up" if all(check.ok for check in checks) else "failing"
+            report = HealthReport(state=state, version=app.version, deployment=app.settings.deployment, checks=checks)
+            return told(report, 200 if state == "up" else 503)
+
+        return self._answer(headers, look)
+
+    def _answer(self, headers: Mapping[str, str], act: Callable[[App], Answer]) -> Answer:
+        try:
+            gate.admit(self._environ, headers)
+            return act(self._build())
+        except ExportError as error:
+            return problem(error)
+
+
+def _answering() -> Deadline:
+    return Deadline(ANSWER_SECONDS, patience_seconds=ANSWER_SECONDS / 2)
+
+
+def _occurrence_in(status: Mapping[str, Any]) -> datetime | None:
+    """The occurrence that fires; None where the host doesn't say."""
+    try:
+        instant = datetime.fromisoformat(status["Next"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+@contextmanager
+def _loudly(trigger: str) -> Iterator[None]:
+    """Log what keeps a trigger from its work, unless it is the caller's to mend."""
+    try:
+        yield
+    except ExportError as error:
+        if problem(error).status >= 500:  # noqa: PLR2004 - HTTP's own classes
+            log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger=trigger, **error.cause.to_fields())
+        raise

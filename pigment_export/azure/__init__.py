@@ -1,0 +1,1 @@
+"""Azure's SDKs: the lake, the vault, and what their errors mean."""

@@ -1,0 +1,123 @@
+"""ADLS Gen2: files. Each method is one request, with the conditions that `ports.Files` names.
+
+Azure role: Storage Blob Data Contributor on the file system's container, for every call here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import HttpResponseError
+from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient
+
+from pigment_export.azure.clients import READ_SECONDS, AnswerDate, client_options, only_over, sendable
+from pigment_export.azure.errors import LAKE, translated
+from pigment_export.errors import MissingError
+from pigment_export.lake.interface import Found
+
+_RANGE_NOT_SATISFIABLE = 416
+_ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
+
+
+class LakeFiles:
+    """Files of one file system; safe to use from several threads.
+
+    Args:
+        account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`.
+        file_system: its name.
+        credential: whose tokens are sent.
+        read_seconds: how long to wait for the next byte of an answer.
+    """
+
+    def __init__(
+        self,
+        account_url: str,
+        file_system: str,
+        credential: TokenCredential,
+        *,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._file_system = file_system
+        self._client = FileSystemClient(account_url, file_system, credential=credential, **client_options(read_seconds))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def now(self) -> datetime:
+        """The lake's clock, by one read of the file system's properties."""
+        date = AnswerDate()
+        with translated(LAKE, f"read the properties of the file system {self._file_system}"):
+            self._client.get_file_system_properties(raw_response_hook=date)
+        return date.now
+
+    def look(self, path: str) -> Found:
+        """Read a path's properties; a path that is not there is an answer, not an error."""
+        date = AnswerDate()
+        try:
+            with translated(LAKE, f"look at {path}"):
+                properties = self._file(path).get_file_properties(raw_response_hook=date)
+        except MissingError:
+            return Found(date.now)
+        metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
+        return Found(date.now, str(properties.etag), int(properties.size or 0), metadata)
+
+    def create(self, path: str) -> str:
+        """Create an empty file where nothing is; returns its ETag."""
+        with translated(LAKE, f"create {path}"):
+            return str(self._file(path).create_file(**only_over(None))["etag"])
+
+    def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes at a position; they are sent from where they lie, without a copy."""
+        with translated(LAKE, f"append to {path}"):
+            self._file(path).append_data(data, position, len(data))  # type: ignore[arg-type] # buffers pass unread
+
+    def flush(self, path: str, size: int, etag: str) -> str:
+        """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
+        with translated(LAKE, f"flush {path}"):
+            return str(self._file(path).flush_data(size, close=True, **only_over(etag))["etag"])
+
+    def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
+        """Replace the user metadata, if the ETag still holds; returns the new ETag."""
+        with translated(LAKE, f"set the metadata of {path}"):
+            return str(self._file(path).set_metadata(sendable(metadata), **only_over(etag))["etag"])
+
+    def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
+        """Move a file in one atomic step, if both ends are as they were."""
+        with translated(LAKE, f"rename {source} to {destination}"):
+            self._file(source).rename_file(
+                f"{self._file_system}/{destination}",
+                source_etag=source_etag,
+                source_match_condition=only_over(source_etag)["match_condition"],
+                **only_over(replacing),
+            )
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder, its parents too; one that is there already is fine."""
+        with translated(LAKE, f"make the folder {path}"):
+            try:
+                self._client.get_directory_client(path).create_directory(**only_over(None))
+            except HttpResponseError as exc:
+                if getattr(exc, "error_code", None) not in _ALREADY_THERE:  # the storage libraries set it
+                    raise
+
+    def delete(self, path: str) -> None:
+        """Remove a file; one that is not there is fine."""
+        try:
+            with translated(LAKE, f"delete {path}"):
+                self._file(path).delete_file()
+        except MissingError:
+            return
+
+    def read(self, path: str, length: int, etag: str) -> bytes:
+        """Read up to `length` first bytes, if the ETag still holds."""
+        with translated(LAKE, f"read {path}"):
+            try:
+                return self._file(path).download_file(0, length, **only_over(etag)).readall()
+            except HttpResponseError as exc:
+                if exc.status_code == _RANGE_NOT_SATISFIABLE:  # an empty file has no first byte
+                    return b""
+                raise
+
+    def _file(self, path: str) -> DataLakeFileClient:
+        return self._client.get_file_client(path)

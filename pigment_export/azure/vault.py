@@ -1,0 +1,195 @@
+"""Pigment keys: from Key Vault by the app's identity, or, on a laptop, the one in the environment.
+
+Azure role: Key Vault Secrets User on each secret. The vault sees a secret's name and no version: always the newest.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from azure.core.credentials import TokenCredential
+from azure.keyvault.secrets import SecretClient
+
+from pigment_export.azure.clients import client_options
+from pigment_export.azure.errors import VAULT, translated
+from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.events import Event, log
+
+KEPT_SECONDS = 300.0  # a rotated key is in use within minutes; a run of many exports asks the vault once
+REFUSED_SECONDS = 60.0  # a vault that said no is left in peace that long, and a refused key not read anew more often
+NEAR_EXPIRY = timedelta(days=30)
+
+
+class Key:
+    """A Pigment key: its text shows only where it is asked for by name."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+    def reveal(self) -> str:
+        """The key's text."""
+        return self._text
+
+
+def checked_key(text: str, source: str) -> Key:
+    """A key as it may stand in a header: stripped, since stored secrets often end with a line break.
+
+    Args:
+        text: as stored.
+        source: where it was stored, for the message.
+
+    Raises:
+        PermanentError: it is empty or has a character that no key has; the message doesn't show it.
+    """
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
+        return Key(stripped)
+    raise PermanentError(
+        Cause(
+            "key_malformed",
+            f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces"),
+            Who.KEY_OWNER,
+            "store the key again, as Pigment shows it, with nothing around it",
+        )
+    )
+
+
+class FixedKey:
+    """The one key of a laptop, from `PIGMENT_API_KEY`.
+
+    Args:
+        text: the key.
+
+    Raises:
+        PermanentError: it cannot be a key.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._key = checked_key(text, "PIGMENT_API_KEY")
+
+    def read(self, name: str | None) -> Key:
+        """The key.
+
+        Raises:
+            PermanentError: an export asks for a secret of its own.
+        """
+        if name is not None:
+            raise PermanentError(
+                Cause(
+                    "key_not_at_hand",
+                    f"the export wants the secret {name}, and PIGMENT_API_KEY is another key",
+                    Who.CATALOG,
+                    "set KEY_VAULT_URL instead of PIGMENT_API_KEY",
+                )
+            )
+        return self._key
+
+    def read_again(self, name: str | None) -> Key:
+        """The same key: there is no other."""
+        return self.read(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the vault last said about a secret."""
+
+    answer: Key | ExportError
+    until: float
+    not_again_until: float
+
+
+class Vault:
+    """One Key Vault; safe to use from several threads.
+
+    Args:
+        url: the vault's address, e.g. `https://myvault.vault.azure.net`.
+        secret: the name of the deployment's own secret.
+        credential: whose tokens are sent.
+        clock: seconds that never go back, for what is kept.
+        now: the present, to tell a near expiry.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        credential: TokenCredential,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._secret = secret
+        self._client = SecretClient(url, credential, **client_options())
+        self._clock = clock
+        self._now = now
+        self._lock = threading.Lock()  # held while the vault is asked: exports that start together ask once
+        self._known: dict[str, _Known] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def read(self, name: str | None) -> Key:
+        """A key, at most minutes old; a failure is kept, too, for a minute.
+
+        Args:
+            name: of the secret; None for the deployment's own.
+
+        Raises:
+            RetryableError: the vault cannot be reached or read for now.
+            PermanentError: the secret is missing, disabled or no key.
+        """
+        return self._read(name or self._secret, again=False)
+
+    def read_again(self, name: str | None) -> Key:
+        """A key from the vault, past what is kept: Pigment did not accept that. At most once a minute.
+
+        Args:
+            name: of the secret; None for the deployment's own.
+
+        Raises:
+            RetryableError: the vault cannot be reached or read for now.
+            PermanentError: the secret is missing, disabled or no key.
+        """
+        return self._read(name or self._secret, again=True)
+
+    def _read(self, name: str, *, again: bool) -> Key:
+        with self._lock:
+            known = self._known.get(name)
+            now = self._clock()
+            if known is None or now >= known.until or (again and now >= known.not_again_until):
+                known = self._known[name] = self._ask(name, again=again)
+            left_seconds = known.until - self._clock()
+        if isinstance(known.answer, Key):
+            return known.answer
+        # Raised anew for each caller: one exception in several threads would gather all their tracebacks.
+        if isinstance(known.answer, RetryableError):
+            wait_seconds = max(left_seconds, known.answer.retry_after_seconds or 0.0)
+            raise RetryableError(known.answer.cause, retry_after_seconds=wait_seconds) from known.answer
+        raise type(known.answer)(known.answer.cause) from known.answer
+
+    def _ask(self, name: str, *, again: bool) -> _Known:
+        try:
+            answer: Key | ExportError = self._ask_vault(name)
+        except ExportError as error:
+            answer = error
+        now = self._clock()
+        if isinstance(answer, ExportError):
+            return _Known(answer, until=now + REFUSED_SECONDS, not_again_until=now + REFUSED_SECONDS)
+        return _Known(answer, until=now + KEPT_SECONDS, not_again_until=now + REFUSED_SECONDS if again else now)
+
+    def _ask_vault(self, name: str) -> Key:
+        with translated(VAULT, f"read the secret {name}"):
+            secret = self._client.get_secret(name)
+        expires_at = secret.properties.expires_on
+        if expires_at is not None and expires_at - self._now() < NEAR_EXPIRY:
+            log(Event.SECRET_NEAR_EXPIRY, level=logging.WARNING, secret=name, expires_at=expires_at)
+        return checked_key(secret.value or "", f"the secret {name}")

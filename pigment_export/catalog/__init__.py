@@ -1,0 +1,1 @@
+"""What is exported: the file, its exports, Pigment's options."""

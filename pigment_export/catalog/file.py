@@ -1,0 +1,255 @@
+"""The catalog: `exports.toml`, one table per export, checked whole before anything is asked of anybody."""
+
+import difflib
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from pigment_export.catalog.exports import MODELS, NAME_PATTERN, SECRET_PATTERN, CommonFields, Export, Kind
+from pigment_export.errors import ConfigurationError, MissingError
+
+LARGEST_BYTES = 4 * 1024 * 1024  # a catalog of thousands of exports; more is a mistake
+LAKE = "lake:"  # begins an EXPORTS_FILE that lies in the file system
+SHOWN_CHARACTERS = 60  # of a wrong value: enough to find it by
+
+_PATTERNS = {
+    NAME_PATTERN: "a name is made of lower-case letters, digits, '_' and '-', a letter first, 64 at most",
+    SECRET_PATTERN: "the name of a Key Vault secret (never a key itself) is made of up to 127 letters, digits and '-'",
+}
+_TYPES = {"tuple_type": 'must be a list, as ["…"]', "model_type": "must be a table, as { … }"}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The exports of a deployment, in the file's order."""
+
+    file: str
+    exports: tuple[Export, ...]
+
+    def select(self, names: Sequence[str] = (), groups: Sequence[str] = ()) -> tuple[Export, ...]:
+        """Choose exports.
+
+        Args:
+            names: these, enabled or not.
+            groups: the enabled ones of these. Without names and groups: all that are enabled.
+
+        Returns:
+            The exports, in the catalog's order.
+
+        Raises:
+            ConfigurationError: a name or group is unknown or named twice, or nothing is left to export.
+        """
+        problems = [
+            *_unknown(names, {export.name for export in self.exports}, "export", self.file),
+            *_unknown(groups, {group for export in self.exports for group in export.groups}, "group", self.file),
+        ]
+        named, grouped, everything = set(names), set(groups), not (names or groups)
+        chosen = tuple(
+            export
+            for export in self.exports
+            if export.name in named or (export.enabled and (everything or grouped & set(export.groups)))
+        )
+        if not problems and not chosen:
+            problems.append(f"{self.file}: nothing to export: what was asked for is disabled ('enabled = false')")
+        if problems:
+            raise ConfigurationError(problems, code="selection")
+        return chosen
+
+
+def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) -> Catalog:
+    """Read the catalog from where `EXPORTS_FILE` says.
+
+    Args:
+        exports_file: a path, or `lake:PATH` for a file in the file system.
+        folder: what a relative path begins at: the app's own folder.
+        read_lake: reads a file of the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
+
+    Returns:
+        The catalog.
+
+    Raises:
+        ConfigurationError: it is not there, or not a catalog, with every problem.
+        ExportError: the lake cannot be read.
+    """
+    try:
+        if exports_file.startswith(LAKE):
+            data = read_lake(exports_file.removeprefix(LAKE))
+        else:
+            with (folder / exports_file).open("rb") as file:
+                data = file.read(LARGEST_BYTES + 1)
+    except (OSError, MissingError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not there"
+        raise ConfigurationError(
+            [f"{exports_file}: cannot be read ({reason}); EXPORTS_FILE names a file in the app's folder, or lake:PATH"],
+            code="catalog",
+        ) from exc
+    return load(data, file=exports_file)
+
+
+def load(data: bytes, *, file: str) -> Catalog:
+    """Understand a catalog.
+
+    Args:
+        data: the TOML; UTF-8, a byte order mark is fine.
+        file: its name, for messages.
+
+    Returns:
+        The catalog.
+
+    Raises:
+        ConfigurationError: with every problem: file, export, field, what is allowed.
+    """
+    tables = _tables(data, file)
+    exports: list[Export] = []
+    problems: list[str] = []
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            problems.append(f"{file}: {_name(name)}: stands outside of any export; allowed: a table each, as [revenue]")
+        elif "name" in table:
+            problems.append(f"{file}: {_name(name)}.name: unknown; the name of the table is the export's")
+        else:
+            try:
+                exports.append(define(name, table, where=file))
+            except ConfigurationError as exc:
+                problems += exc.problems
+    if problems:
+        raise ConfigurationError(problems, code="catalog")
+    return Catalog(file, tuple(exports))
+
+
+def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:
+    """Make an export of its fields, wherever they came from.
+
+    Args:
+        name: its name.
+        fields: all others, in the catalog's own words.
+        where: the file, or who asked; begins every message.
+
+    Returns:
+        The export.
+
+    Raises:
+        ConfigurationError: with every problem: where, export, field, what is allowed.
+    """
+    problems: list[str] = []
+    model: type[CommonFields]
+    kind: Any = fields.get("kind")
+    try:
+        model = MODELS[Kind(kind)]
+    except ValueError:
+        told = "missing" if kind is None else f"unknown{_shown(kind)}"
+        problems.append(f".kind: {told}; allowed: {', '.join(Kind)}{_like(kind, Kind)}")
+        model = CommonFields  # so that the rest is checked all the same
+        fields = {field: value for field, value in fields.items() if field not in ("kind", "options")}
+    try:
+        export = model.model_validate({**fields, "name": name})
+    except ValidationError as exc:
+        problems += [_told(error, model) for error in exc.errors(include_url=False)]
+    if problems:
+        raise ConfigurationError([f"{where}: {_name(name)}{problem}" for problem in problems], code="catalog")
+    return export  # type: ignore[return-value]  # CommonFields itself is only tried beside a problem
+
+
+def _tables(data: bytes, file: str) -> dict[str, Any]:
+    if len(data) > LARGEST_BYTES:
+        raise ConfigurationError([f"{file}: larger than the {LARGEST_BYTES:,} bytes that are allowed"], code="catalog")
+    try:
+        tables = tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise ConfigurationError([f"{file}: not UTF-8 (at line {line}): save it as UTF-8"], code="catalog") from exc
+    except (ValueError, RecursionError) as exc:  # ValueError: TOMLDecodeError, and a number of thousands of digits
+        raise ConfigurationError([f"{file}: not TOML: {exc}"], code="catalog") from exc
+    if not tables:
+        raise ConfigurationError([f"{file}: no export; allowed: one table each, as [revenue]"], code="catalog")
+    return tables
+
+
+def _told(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """One of pydantic's errors in the file's own words, with the field in front."""
+    path = error["loc"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{field}: unknown{_where_it_belongs(path, model)}"
+        case "missing":
+            return f"{field}: missing. {_fields_beside(path, model)[str(path[-1])]}"
+        case "string_pattern_mismatch":
+            shown = "" if path[-1] == "secret" else _shown(error["input"])  # a key may have been pasted there
+            return f"{'' if path == ('name',) else field}: {_PATTERNS[error['ctx']['pattern']]}{shown}"
+        case kind if kind in _TYPES:
+            return f"{field}: {_TYPES[kind]}"
+        case _:
+            said = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+            return f"{field}: {said}{_shown(error['input'])}"
+
+
+def _where_it_belongs(path: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    name = str(path[-1])
+    fields = set(_fields_beside(path, model)) - {"name"} | ({"kind", "options"} if len(path) == 1 else set())
+    kinds = [
+        kind for kind, other in MODELS.items() if name in _fields(_inner(other.model_fields["options"].annotation))
+    ]
+    belongs = ""
+    if kinds and len(path) == 1:
+        belongs = "; it is an option of Pigment's: write it below 'options'"
+    elif kinds and len(path) == 2:  # noqa: PLR2004 - an option itself, nothing within one
+        belongs = f"; it is an option of another kind: {', '.join(kinds)}"
+    return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"
+
+
+def _fields_beside(path: tuple[int | str, ...], model: type[BaseModel]) -> dict[str, str]:
+    """The fields of the model that the last part of a path stands in."""
+    inner: type[BaseModel] | None = model
+    for part in path[:-1]:
+        if inner and isinstance(part, str):
+            annotations = {field.alias or name: field.annotation for name, field in inner.model_fields.items()}
+            inner = _inner(annotations.get(part))
+    return _fields(inner)
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, str]:
+    """A model's fields by the names that people write, with what they are."""
+    fields = model.model_fields if model else {}
+    return {field.alias or name: field.description or "" for name, field in fields.items()}
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation, through tuples and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_inner, get_args(annotation))), None)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+        return f" (not {value[:SHOWN_CHARACTERS] + '…'!r})"
+    if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**SHOWN_CHARACTERS):
+        return f" (not {value!r})"
+    return ""
+
+
+def _name(name: Any) -> str:
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= SHOWN_CHARACTERS else "(a name)"
+
+
+def _like(name: Any, allowed: Collection[str]) -> str:
+    close = (
+        difflib.get_close_matches(name, allowed, 1) if isinstance(name, str) and len(name) < SHOWN_CHARACTERS else []
+    )
+    return f" (did you mean {str(close[0])!r}?)" if close else ""
+
+
+def _unknown(asked: Sequence[str], known: Collection[str], what: str, file: str) -> list[str]:
+    times = Counter(asked)
+    return [
+        f"{file}: no {what} {name!r}; allowed: {', '.join(sorted(known)) or 'none'}{_like(name, known)}"
+        for name in times
+        if name not in known
+    ] + [f"{what} {name!r} is named twice" for name, count in times.items() if count > 1]

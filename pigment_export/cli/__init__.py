@@ -1,0 +1,1 @@
+"""What a person types: the commands, and a file in a local folder."""

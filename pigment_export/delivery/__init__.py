@@ -1,0 +1,1 @@
+"""One export of one run: stage, decide, publish, and make the records agree."""

@@ -1,0 +1,1 @@
+"""Where things lie, and what is asked of a lake; no SDK."""

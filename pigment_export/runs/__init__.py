@@ -1,0 +1,1 @@
+"""One triggering, many exports: claim, follow, finish, housekeeping."""

@@ -1,0 +1,70 @@
+"""The end of a run: what it came to, and the marker that all succeeded, from a listing of its receipts.
+
+Anybody may do this at any time, and more than once: each export's worker after its receipt, and the hourly `tend`.
+"""
+
+from collections.abc import Mapping
+
+from pigment_export.delivery.receipt import Standing, result_of
+from pigment_export.errors import ConflictError, RetryableError
+from pigment_export.events import Event, log
+from pigment_export.lake.interface import Listed, Records
+from pigment_export.retry import Deadline
+from pigment_export.runs.plan import Plan
+
+SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
+
+
+def end_run(records: Records, plan: Plan, deadline: Deadline) -> None:
+    """Write what a run came to, once every receipt is final; again where one got better; then the marker.
+
+    Args:
+        records: the lake's records.
+        plan: the run.
+        deadline: of this call.
+
+    Raises:
+        RetryableError: patience or time is used up.
+        ExportError: the lake cannot be used.
+    """
+    attempt = 0
+    while True:
+        # The result before the listing: what is written over it then is never older than it.
+        record = deadline.retry(lambda: records.read(plan.folder.result))
+        listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
+        standings = standings_in(plan, listed)
+        result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, standings)
+        if result is None:
+            return
+        try:
+            if record.data != result.to_json():
+                records.write(plan.folder.result, result.to_json(), result.to_metadata(), replacing=record.etag)
+                log(Event.RUN_ENDED, run_id=plan.run_id, succeeded=result.succeeded, counts=result.counts)
+            if result.succeeded and not any(row.path == plan.folder.success for row in listed):
+                _mark_success(records, plan)
+        except (ConflictError, RetryableError) as error:
+            deadline.again(error, attempt)
+            attempt += 1
+        else:
+            return
+
+
+def standings_in(plan: Plan, listed: list[Listed]) -> dict[str, Standing]:
+    """What a listing of a run's folder tells of its receipts, by export."""
+    return {
+        name: standing
+        for row in listed
+        if (name := plan.folder.name_of(row.path)) and (standing := Standing.from_metadata(row.metadata))
+    }
+
+
+def pending_in(plan: Plan, standings: Mapping[str, Standing]) -> tuple[str, ...]:
+    """The exports of a run that have no final receipt, in the plan's order."""
+    return tuple(name for name in plan.names if name not in standings or not standings[name].state.final)
+
+
+def _mark_success(records: Records, plan: Plan) -> None:
+    try:
+        records.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
+    except ConflictError:
+        return  # somebody else has

@@ -1,0 +1,278 @@
+"""`tend`, every hour: what nobody else would bring to its end is healed, ended, swept and deleted.
+
+Each run by itself: what one raises is logged with its id, and the rest goes on. Nothing here is needed for a run that
+goes well; all of it may be done twice, by several at once, or be cut off anywhere.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from pigment_export.catalog.exports import Export
+from pigment_export.catalog.file import Catalog
+from pigment_export.delivery.decide import expired
+from pigment_export.delivery.description import Latest
+from pigment_export.delivery.receipt import State
+from pigment_export.errors import Cause, ExportError, Who
+from pigment_export.events import Event, log
+from pigment_export.lake.interface import Listed
+from pigment_export.lake.paths import claimed_at, latest
+from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
+from pigment_export.runs.claim import Runs
+from pigment_export.runs.finish import pending_in
+from pigment_export.runs.follow import RunSeen, runs_seen
+from pigment_export.runs.messages import messages_for
+from pigment_export.runs.plan import Header, Plan
+from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
+
+FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
+ORPHANED = timedelta(days=1)  # past its expiry, a run is anybody's to end: its app was renamed, its laptop closed
+
+
+@dataclass(slots=True)
+class Survey:
+    """What one listing of all records told.
+
+    Attributes:
+        unplanned: paths of claims whose run has no `run.json`, by run id.
+        open: runs that may have to be brought to their end.
+        old: ids of runs whose records have been kept long enough.
+        old_claims: paths of claims whose runs are gone.
+        folders: of the exports that have a receipt anywhere.
+        succeeded_at: when each export was last fetched with success.
+        held: paths of held files that a receipt names which stays.
+    """
+
+    unplanned: dict[str, str] = field(default_factory=dict)
+    open: list[RunSeen] = field(default_factory=list)
+    old: list[str] = field(default_factory=list)
+    old_claims: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
+    succeeded_at: dict[str, datetime] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
+
+
+def tend(
+    runs: Runs, catalog: Callable[[], Catalog], *, freshness_hours: int, retention: timedelta, deadline: Deadline
+) -> list[str]:
+    """Pass over all runs once. It returns normally, whatever has failed: only then are its messages sent.
+
+    Args:
+        runs: of this deployment.
+        catalog: reads the catalog, to know whose freshness to tell.
+        freshness_hours: without success, after which an export is stale.
+        retention: how long records and held files are kept.
+        deadline: of this pass.
+
+    Returns:
+        Messages to send, for exports of runs that show no life.
+    """
+    messages: list[str] = []
+    with _logged(None):
+        tending = _Pass(runs, catalog, freshness_hours, retention, deadline, deadline.retry(runs.now), messages)
+        tending.make()
+    return messages
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass, at one instant of the lake's clock."""
+
+    runs: Runs
+    catalog: Callable[[], Catalog]
+    freshness_hours: int
+    retention: timedelta
+    deadline: Deadline
+    now: datetime
+    messages: list[str]
+    done: Counter[str] = field(default_factory=Counter)
+
+    def make(self) -> None:
+        survey = self.deadline.retry(self._survey)
+        self._heal_claims(survey)
+        self._settle_runs(survey)
+        with _logged(None):
+            self._log_freshness(survey)
+        self._remove(survey)
+        log(Event.TENDED, open_runs=len(survey.open), messages=len(self.messages), **self.done)
+
+    # Seeing
+
+    def _survey(self) -> Survey:
+        """List everything once; runs are taken in one by one, so that memory holds what matters of them alone."""
+        layout = self.runs.layout
+        survey = Survey()
+        claims: dict[str, tuple[str, Header]] = {}  # they come before all runs
+
+        def without_claims(rows: Iterable[Listed]) -> Iterator[Listed]:
+            for row in rows:
+                if not row.path.startswith(layout.claims):
+                    yield row
+                elif header := Header.from_metadata(row.metadata):
+                    claims[header.run_id] = (row.path, header)
+
+        for seen in runs_seen(layout, without_claims(self.runs.records.list(layout.runs))):
+            if seen.planned_at is not None or not self._is_young(seen.run_id):
+                claims.pop(seen.run_id, None)
+            self._take_in(seen, survey)
+        for run_id, (path, header) in claims.items():
+            if not self._is_young(run_id):
+                survey.old_claims.append(path)
+            elif self._is_mine(header):
+                survey.unplanned[run_id] = path
+        return survey
+
+    def _take_in(self, seen: RunSeen, survey: Survey) -> None:
+        is_old = not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None)
+        for name, standing in seen.receipts.items():
+            if folder := standing.fields.get("folder"):
+                survey.folders.add(folder)
+            if standing.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
+                survey.held.add(standing.fields.get("path", ""))
+            if standing.state.good and standing.fetched_at:
+                survey.succeeded_at[name] = max(standing.fetched_at, survey.succeeded_at.get(name, standing.fetched_at))
+        if is_old:
+            survey.old.append(seen.run_id)
+        elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.header):
+            survey.open.append(seen)
+
+    def _is_young(self, run_id: str) -> bool:
+        return self.now - claimed_at(run_id) <= self.retention
+
+    def _is_mine(self, header: Header | None) -> bool:
+        """Whether a run is this deployment's to tend; one without a header has to be read to know."""
+        return header is None or header.deployment == self.runs.deployment or self._is_orphaned(header)
+
+    def _is_orphaned(self, header: Header) -> bool:
+        return self.now >= header.expires_at + ORPHANED
+
+    def _is_closed(self, seen: RunSeen) -> bool:
+        """Whether nothing of a run can change any more."""
+        return seen.is_marked or (
+            seen.result is not None and seen.header is not None and self._is_orphaned(seen.header)
+        )
+
+    # Healing and ending
+
+    def _heal_claims(self, survey: Survey) -> None:
+        for run_id, path in self._each(survey.unplanned.items()):
+            with _logged(run_id):
+                plan = self.runs.claimed_at(path, self.deadline)
+                self.runs.publish_plan(plan, self.deadline)
+                self.done["claims_healed"] += 1
+                if self.now < plan.expires_at:
+                    self.messages += messages_for(plan, self.runs.pending(plan, self.deadline))
+                else:
+                    self._settle(plan, RunSeen(run_id, planned_at=self.now))
+
+    def _settle_runs(self, survey: Survey) -> None:
+        for seen in self._each(survey.open):
+            with _logged(seen.run_id):
+                plan = self.runs.plan_of(seen.run_id, self.deadline)
+                if plan is not None and self._is_mine(plan.header):
+                    self._settle(plan, seen)
+
+    def _settle(self, plan: Plan, seen: RunSeen) -> None:
+        """Bring a run to its end, or on its way again, or leave it to those who are at work on it."""
+        pending = pending_in(plan, seen.receipts)
+        is_over = self.now >= plan.expires_at + FUNCTION_TIMEOUT  # before that, a last call may be at work
+        if is_over or not pending:
+            # Also what is final and not good: should its file be there after all, that is told.
+            found = {name: seen.receipts.get(name) for name in plan.names} if is_over else {}
+            bad = {name: standing for name, standing in found.items() if standing is None or not standing.state.good}
+            self.runs.give_up(plan, {name: expired(plan, standing) for name, standing in bad.items()}, self.deadline)
+            self.done["runs_ended"] += bool(pending)
+        elif self.now < plan.expires_at and self._is_lifeless(seen):
+            self.messages += messages_for(plan, pending)
+
+    def _is_lifeless(self, seen: RunSeen) -> bool:
+        signs = [sign for sign in (seen.planned_at, seen.last_sign_at) if sign is not None]
+        return all(sign <= self.now - FUNCTION_TIMEOUT for sign in signs)
+
+    # Telling
+
+    def _log_freshness(self, survey: Survey) -> None:
+        """Log how long each enabled export has been without success."""
+        catalog = self.catalog()
+        for export in self._each(export for export in catalog.exports if export.enabled):
+            with _logged(None):
+                self._log_freshness_of(export, survey.succeeded_at.get(export.name))
+
+    def _log_freshness_of(self, export: Export, succeeded_at: datetime | None) -> None:
+        at = succeeded_at or self._latest_at(export.name)
+        limit = export.freshness_hours or self.freshness_hours
+        hours = None if at is None else round((self.now - at).total_seconds() / 3600, 2)
+        stale = hours is None or hours > limit
+        log(
+            Event.FRESHNESS,
+            level=logging.WARNING if stale else logging.INFO,
+            name=export.name,
+            owner=export.owner,
+            hours=hours,
+            freshness_hours=limit,
+            stale=stale,
+        )
+
+    def _latest_at(self, name: str) -> datetime | None:
+        """When an export was last fetched, by the record that outlives all receipts."""
+        record = self.deadline.retry(lambda: self.runs.records.read(latest(self.runs.layout.folder(name))))
+        try:
+            return Latest.from_json(record.data).file.fetched_at
+        except ValueError:
+            return None
+
+    # Removing
+
+    def _remove(self, survey: Survey) -> None:
+        records, layout, deadline = self.runs.records, self.runs.layout, self.deadline
+        for folder in self._each(sorted(survey.folders)):
+            with _logged(None):
+                self.done["files_swept"] += sweep_folder(
+                    records, folder, now=self.now, retention=self.retention, named=survey.held, deadline=deadline
+                )
+        with _logged(None):
+            self.done["files_swept"] += sweep_probes(records, layout, now=self.now, deadline=deadline)
+        for run_id in self._each(survey.old):
+            with _logged(run_id):
+                self.done["records_deleted"] += delete_run(records, layout, run_id, deadline)
+        for path in self._each(survey.old_claims):
+            with _logged(None):
+                deadline.retry(partial(records.delete, path))
+                self.done["records_deleted"] += 1
+
+    # Within
+
+    def _each[T](self, items: Iterable[T]) -> Iterator[T]:
+        """The items, as long as there is time."""
+        for item in items:
+            if self.deadline.remaining_seconds <= 0:
+                self.done["left_for_next_time"] += 1
+                return
+            yield item
+
+
+@contextmanager
+def _logged(run_id: str | None) -> Iterator[None]:
+    """Log what a part of the pass raises: the rest goes on."""
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 - also a mistake of ours: no run is left untended for another's sake
+        cause = exc.cause if isinstance(exc, ExportError) else _mistake(exc)
+        log(Event.TEND_FAILED, level=logging.ERROR, run_id=run_id, **cause.to_fields())
+
+
+def _mistake(exc: Exception) -> Cause:
+    where = traceback.extract_tb(exc.__traceback__)[-1]
+    return Cause(
+        "mistake_in_the_app",
+        f"{type(exc).__name__} at {where.filename}:{where.lineno}",
+        Who.DEVELOPER,
+        "report it, with the events around it",
+    )

@@ -1,0 +1,128 @@
+"""The queue's messages, one per export of a run: what they say, working one off, and recording one that gave up.
+
+Anything may lie in a queue: what is no message of this app, or names nothing that is there, is logged and dropped.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+
+from pigment_export.delivery.receipt import Standing
+from pigment_export.errors import Cause, UnreadableError, Who
+from pigment_export.events import Event, log
+from pigment_export.retry import Deadline
+from pigment_export.runs.claim import Runs
+from pigment_export.runs.plan import Plan, PlannedExport
+
+SHOWN_CHARACTERS = 200  # of a text that is no message
+
+GAVE_UP = Cause(
+    "gave_up",
+    "the queue has brought this export again as often as it does, and no try left a reason",
+    Who.DEVELOPER,
+    "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An export of a run that is to be delivered."""
+
+    run_id: str
+    name: str
+
+    def to_text(self) -> str:
+        """As the queue carries it."""
+        return json.dumps({"run_id": self.run_id, "name": self.name})
+
+    @classmethod
+    def from_text(cls, text: str) -> "Message | None":
+        """Read what `to_text` wrote; None where it is anything else."""
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(fields, dict):
+            return None
+        run_id, name = fields.get("run_id"), fields.get("name")
+        return cls(run_id, name) if isinstance(run_id, str) and isinstance(name, str) else None
+
+
+def messages_for(plan: Plan, names: tuple[str, ...]) -> list[str]:
+    """The messages of some exports of a run."""
+    return [Message(plan.run_id, name).to_text() for name in names]
+
+
+def work_off(runs: Runs, text: str, deadline: Deadline) -> Standing | None:
+    """Deliver what a message names.
+
+    Args:
+        runs: of this deployment.
+        text: the message, whatever it is.
+        deadline: of this call.
+
+    Returns:
+        The receipt that stands; None where the message was dropped.
+
+    Raises:
+        RetryableError: the message should come again; a `retrying` receipt says why.
+        ExportError: the lake itself cannot be used; the message should come again.
+    """
+    found = _found(runs, text, deadline)
+    return runs.deliver(*found, deadline) if found else None
+
+
+def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> Standing | None:
+    """Settle what a message names that the queue has given up, with the reason of its last try.
+
+    Args:
+        runs: of this deployment.
+        text: the message, whatever it is.
+        queue: the poison queue's name.
+        deadline: of this call.
+
+    Returns:
+        The receipt that stands: of what is there all the same, it tells success; None where nothing was named.
+
+    Raises:
+        ExportError: the lake cannot be used; the message comes again.
+    """
+    found = _found(runs, text, deadline)
+    if found is None:
+        log(Event.POISON_RECORDED, level=logging.ERROR, queue=queue, text=_shown(text))
+        return None
+    plan, planned = found
+    name = planned.export.name
+    cause = runs.last_reason(plan, planned, deadline) or GAVE_UP
+    standing = runs.give_up(plan, {name: cause}, deadline)[name]
+    log(
+        Event.POISON_RECORDED,
+        level=logging.INFO if standing.state.good else logging.ERROR,
+        queue=queue,
+        run_id=plan.run_id,
+        name=name,
+        state=str(standing.state),
+    )
+    return standing
+
+
+def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:
+    """The run and the export that a message names; where they are not there, that is logged."""
+    message = Message.from_text(text)
+    reason = "it is no message of this app"
+    if message is not None:
+        reason = "there is no such run"
+        try:
+            plan = runs.plan_of(message.run_id, deadline)
+        except UnreadableError as error:
+            plan, reason = None, error.cause.reason
+        if plan is not None:
+            if planned := plan.planned(message.name):
+                return plan, planned
+            reason = "the run has no such export"
+    log(Event.MESSAGE_DROPPED, level=logging.ERROR, reason=reason, text=_shown(text))
+    return None
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -1,0 +1,147 @@
+"""The core: bytes from a source, through the inspector, to a file out of sight; download and upload overlap.
+
+Memory is a constant: `IN_FLIGHT + 1` buffers that go round. One is filled while the others are being appended and
+inspected; a buffer is filled again only when both are done with it. What a source and a sink are is said here.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from pigment_export.errors import Cause, RetryableError, Who
+from pigment_export.transfer.inspector import Inspection, Inspector
+
+CHUNK_BYTES = 8 * 1024 * 1024  # few and large beat many and small: each append is a request (benchmarks/)
+IN_FLIGHT = 2  # appends at once; more gained nothing and costs a buffer each
+
+
+class Source(Protocol):
+    """The body of one answer, decoded."""
+
+    @property
+    def protocol(self) -> str:
+        """What it came over, e.g. `HTTP/2`."""
+
+    @property
+    def evidence(self) -> str:
+        """What proved its end; to be asked after the end."""
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer's beginning; 0 only at an end that is proven, an error at any other."""
+
+
+class Sink(Protocol):
+    """A file that no reader sees yet."""
+
+    def open(self) -> None:
+        """Make the file; called when the body's first bytes are there."""
+
+    def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes at a position; called on several threads at once."""
+
+    def finish(self, size: int) -> None:
+        """Make sure that all `size` bytes are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is: bytes read, rows inspected, seconds since it began."""
+
+    bytes: int
+    rows: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """What a transfer moved, and what proves it."""
+
+    inspection: Inspection
+    protocol: str
+    evidence: str
+    seconds: float
+
+
+def transfer(
+    source: Source,
+    sink: Sink,
+    *,
+    delimiter: bytes,
+    progress: Callable[[Progress], None] = lambda _: None,
+    chunk_bytes: int = CHUNK_BYTES,
+    clock: Callable[[], float] = time.monotonic,
+) -> Transferred:
+    """Move a body to a sink and prove it on the way.
+
+    Args:
+        source: the body; read on this thread alone.
+        sink: where it goes; finished only if the body is whole.
+        delimiter: between the fields of the CSV.
+        progress: called on this thread after each chunk.
+        chunk_bytes: of one append.
+        clock: seconds that never go back.
+
+    Returns:
+        What was moved.
+
+    Raises:
+        RetryableError: the body ended, but not as a whole CSV does.
+        ExportError: what source or sink raised.
+    """
+    began = clock()
+    inspector = Inspector(delimiter)
+    size = 0
+    # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
+    with ThreadPoolExecutor(1, "inspect") as inspecting, ThreadPoolExecutor(IN_FLIGHT, "append") as appending:
+        ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
+        while True:
+            if len(ring) > IN_FLIGHT:
+                buffer, busy = ring.popleft()
+                for future in busy:
+                    future.result()
+            else:
+                buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
+            filled = _fill(source, buffer)
+            if filled == 0:
+                break
+            if size == 0:
+                sink.open()
+            del buffer[filled:]  # only the last chunk is shorter; it is not filled again
+            futures = [appending.submit(sink.append, size, buffer), inspecting.submit(inspector.update, buffer)]
+            ring.append((buffer, futures))
+            size += filled
+            progress(Progress(size, inspector.rows, clock() - began))
+            if filled < chunk_bytes:
+                break
+        for _, busy in ring:
+            for future in busy:
+                future.result()
+    inspection = inspector.finish()
+    progress(Progress(size, inspection.rows, clock() - began))
+    if inspection.problem is not None:
+        raise RetryableError(
+            Cause(
+                "ending_not_whole",
+                f"the body ended after {size:,} bytes, but it is not whole: {inspection.problem}",
+                Who.PIGMENT,
+                "nothing was published; it is tried again, and if it keeps coming: export the same block in "
+                "Pigment by hand, compare, and report it to Pigment's support",
+            )
+        )
+    sink.finish(size)
+    return Transferred(inspection, source.protocol, source.evidence, clock() - began)
+
+
+def _fill(source: Source, buffer: bytearray) -> int:
+    """Read until the buffer is full or the body ended; how many bytes it now holds."""
+    filled = 0
+    with memoryview(buffer) as view:
+        while filled < len(view):
+            read = source.readinto(view[filled:])
+            if read == 0:
+                break
+            filled += read
+    return filled

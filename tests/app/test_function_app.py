@@ -1,0 +1,469 @@
+"""function_app.py on Microsoft's worker library, in the host stand-in, against all others; time is simulated."""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from emulators.everything import Everything
+from emulators.host.functions import HttpTrigger, QueueTrigger, TimerTrigger
+from emulators.host.host import Host, SimulatedClock
+from emulators.lake.account import Answer, Held
+from emulators.pigment.model import REVENUE
+from emulators.pigment.service import DEMO_KEY, Fault
+from pigment_export.retry import CALL_SECONDS, FUNCTION_TIMEOUT_SECONDS, TEND_SECONDS
+
+ROOT = Path(__file__).parents[2]
+BEFORE_SIX = datetime(2026, 1, 31, 5, 50, tzinfo=UTC)
+SIX = datetime(2026, 1, 31, 6, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+NEVER = "0 0 0 1 7 *"  # a schedule that stays out of the way
+NAMES = ["countries", "revenue", "pnl", "pnl_view"]
+
+type StartApp = Callable[..., Host]
+
+
+@pytest.fixture
+def clock(everything: Everything) -> SimulatedClock:
+    """One clock for host and lake."""
+    everything.lake.clock = SimulatedClock(BEFORE_SIX)
+    return everything.lake.clock
+
+
+@pytest.fixture
+def start_app(environment: dict[str, str], clock: SimulatedClock) -> Iterator[StartApp]:
+    """Start a host over the app, ten minutes before its schedule."""
+    with ExitStack() as started:
+
+        def start(**variables: str) -> Host:
+            app = {
+                "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+                "EXPORT_SCHEDULE": "0 0 6 * * *",
+                "EXPORT_QUEUE": "pigment-exports",
+            }
+            return started.enter_context(Host(ROOT, {**environment, **app, **variables}, clock=clock))
+
+        yield start
+
+
+@pytest.fixture
+def host(start_app: StartApp) -> Host:
+    return start_app()
+
+
+def ask(host: Host, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+    connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=60)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, f"/api/{path}", None if body is None else json.dumps(body), named)
+    answer = connection.getresponse()
+    told = json.loads(answer.read())
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, told
+
+
+def poll(host: Host, started: tuple[int, dict[str, str], Any]) -> tuple[int, dict[str, str], Any]:
+    assert started[0] == 202, started
+    return ask(host, "GET", urlsplit(started[1]["location"]).path.removeprefix("/api/"))
+
+
+def events(host: Host, name: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line.text) for line in host.log if line.text.startswith('{"event"')]
+    return [line for line in lines if line["event"] == name]
+
+
+def records(everything: Everything, ending: str) -> list[Any]:
+    tree = everything.lake.tree()
+    return [json.loads(everything.lake.read(path)) for path in sorted(tree) if path.endswith(ending)]
+
+
+def published(everything: Everything) -> list[str]:
+    return sorted(path for path in everything.lake.tree() if path.endswith(".csv"))
+
+
+def calls(host: Host, function: str) -> list[bool | None]:
+    return [made.ok for made in host.invocations if made.function == function]
+
+
+# --- what the host sees ----------------------------------------------------------------------------------------------
+
+
+def test_the_functions_are_exactly_these_with_their_triggers_and_levels(host: Host) -> None:
+    seen = {}
+    for name, function in host.functions.items():
+        assert function.problem == "", name
+        match function.trigger:
+            case TimerTrigger(schedule):
+                seen[name] = ("timer", schedule.after(BEFORE_SIX).isoformat())
+            case QueueTrigger(queue):
+                seen[name] = ("queue", queue)
+            case HttpTrigger(route, methods, level):
+                seen[name] = ("http", *methods, route.template, level.lower())
+    assert seen == {
+        "export_on_schedule": ("timer", "2026-01-31T06:00:00+00:00"),
+        "tend": ("timer", "2026-01-31T06:37:00+00:00"),
+        "export_one": ("queue", "pigment-exports"),
+        "record_poison": ("queue", "pigment-exports-poison"),
+        "start_run": ("http", "POST", "api/runs", "function"),
+        "list_runs": ("http", "GET", "api/runs", "function"),
+        "run_status": ("http", "GET", "api/runs/{runId}", "function"),
+        "health": ("http", "GET", "api/health", "function"),
+    }
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in seen if f"`{name}`" not in readme] == []
+
+
+def test_every_output_goes_to_the_queue_that_is_worked_off(host: Host) -> None:
+    outputs = {
+        name: binding["queueName"]
+        for name, function in host.functions.items()
+        for binding in function.bindings
+        if binding["type"] == "queue" and binding["direction"].lower() == "out"
+    }
+    assert outputs == dict.fromkeys(("export_on_schedule", "tend", "start_run"), "%EXPORT_QUEUE%")
+
+
+def test_the_app_ends_a_call_before_the_host_ends_its_process() -> None:
+    host_json = json.loads((ROOT / "host.json").read_text())
+    hours, minutes, seconds = map(int, host_json["functionTimeout"].split(":"))
+    assert hours * 3600 + minutes * 60 + seconds == FUNCTION_TIMEOUT_SECONDS
+    assert FUNCTION_TIMEOUT_SECONDS - CALL_SECONDS == 300
+    assert TEND_SECONDS < FUNCTION_TIMEOUT_SECONDS
+
+
+def test_an_hours_outage_does_not_use_up_the_tries_of_a_message() -> None:
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    hours, minutes, seconds = map(int, queues["visibilityTimeout"].split(":"))
+    wait = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    assert (queues["maxDequeueCount"] - 1) * wait > HOUR
+    assert wait == 5 * MINUTE
+
+
+def test_indexing_pays_for_no_library_that_only_calls_need() -> None:
+    program = (
+        "import sys, function_app\n"
+        "heavy = ('azure.storage', 'azure.identity', 'azure.keyvault', 'msal', 'h2', 'requests', 'pydantic')\n"
+        "print([name for name in sys.modules if any(name == one or name.startswith(one + '.') for one in heavy)])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+
+
+# --- the way of a run ------------------------------------------------------------------------------------------------
+
+
+def test_the_timer_fires_and_all_four_kinds_land(host: Host, everything: Everything) -> None:
+    host.advance(20 * MINUTE)
+    assert published(everything) == sorted(f"{name}/dt=2026-01-31/{name}.csv" for name in NAMES)
+    (result,) = records(everything, "result.json")
+    assert (result["state"], result["counts"]) == ("succeeded", {"succeeded": 4})
+    assert len([path for path in everything.lake.tree() if path.endswith("/_SUCCESS")]) == 1
+    assert sorted(ended["name"] for ended in events(host, "export_ended")) == sorted(NAMES)
+    (started,) = events(host, "run_started")
+    assert started["trigger"] == "schedule"
+    assert everything.proxy is not None
+    assert everything.proxy.refused == []
+
+
+def test_a_call_starts_a_run_and_is_answered_200_when_all_succeeded(host: Host, everything: Everything) -> None:
+    started = ask(host, "POST", "runs", {"groups": ["finance"]})
+    assert started[1]["location"].startswith(host.url.replace("127.0.0.1", "localhost"))
+    assert int(started[1]["retry-after"]) > 0
+    host.run_until_idle()
+    status, _, run = poll(host, started)
+    assert (status, run["state"], run["counts"]) == (200, "succeeded", {"succeeded": 2})
+    (result,) = records(everything, "result.json")
+    assert everything.lake.tree()[run["result"]]
+    assert {export["name"] for export in result["exports"]} == {"revenue", "pnl"}
+
+
+def test_a_failing_export_ends_in_409_with_its_receipt(host: Host, everything: Everything) -> None:
+    del everything.pigment.model.blocks[REVENUE]
+    started = ask(host, "POST", "runs", {"exports": ["revenue", "countries"]})
+    host.run_until_idle()
+    status, headers, run = poll(host, started)
+    assert status == 409
+    assert headers["content-type"] == "application/problem+json"
+    assert run["counts"] == {"failed": 1, "succeeded": 1}
+    (trouble,) = run["troubles"]
+    assert (trouble["name"], trouble["class"]) == ("revenue", "pigment_not_found")
+    assert published(everything) == ["countries/dt=2026-01-31/countries.csv"]
+
+
+def test_what_failed_is_run_again_alone(host: Host, everything: Everything) -> None:
+    block = everything.pigment.model.blocks.pop(REVENUE)
+    started = ask(host, "POST", "runs", {"exports": ["revenue", "countries"]})
+    host.run_until_idle()
+    everything.pigment.model.blocks[REVENUE] = block
+    again = ask(host, "POST", "runs", {"retry_of": started[2]["run_id"]})
+    host.run_until_idle()
+    status, _, run = poll(host, again)
+    assert (status, run["of"]) == (200, 1)
+
+
+def test_an_export_that_the_queue_gave_up_is_settled_with_its_last_reason(
+    start_app: StartApp, everything: Everything, tmp_path: Path
+) -> None:
+    host = start_app(EXPORT_SCHEDULE=NEVER, **impatient(tmp_path))
+    everything.pigment.faults.append(Fault("reset", path="metric", after=100, times=1000))
+    started = ask(host, "POST", "runs", {"exports": ["revenue"]})
+    host.run_until_idle()
+    status, _, run = poll(host, started)
+    assert status == 202
+    assert [(one["name"], one["class"]) for one in run["retrying"]] == [("revenue", "pigment_body_cut")]
+    host.advance(2 * HOUR)
+    status, _, run = poll(host, started)
+    assert status == 409
+    assert run["troubles"][0]["class"] == "pigment_body_cut"
+    assert calls(host, "export_one") == [False] * 15
+    (recorded,) = events(host, "poison_recorded")
+    assert (recorded["name"], recorded["state"]) == ("revenue", "failed")
+    assert published(everything) == []
+
+
+def test_a_stream_that_breaks_for_an_hour_succeeds_after_it(
+    start_app: StartApp, everything: Everything, tmp_path: Path
+) -> None:
+    host = start_app(**impatient(tmp_path))
+    everything.pigment.faults.append(Fault("reset", path="metric", after=100, times=1000))
+    host.advance(10 * MINUTE)
+    host.advance(HOUR)
+    everything.pigment.faults.clear()
+    host.advance(10 * MINUTE)
+    (result,) = records(everything, "result.json")
+    assert result["counts"] == {"succeeded": 4}
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"run_id": 1}', '{"run_id": "../..", "name": "x"}', "ä" * 9000])
+def test_anything_may_lie_in_the_poison_queue(host: Host, text: str) -> None:
+    host.put("pigment-exports-poison", text)
+    host.put("pigment-exports", text)
+    host.run_until_idle()
+    assert calls(host, "record_poison") == [True]
+    assert calls(host, "export_one") == [True]
+    assert len(events(host, "message_dropped")) == 2
+
+
+# --- what is repeated, lost or killed --------------------------------------------------------------------------------
+
+
+def test_a_timer_that_fires_twice_for_an_occurrence_is_one_run(host: Host, everything: Everything) -> None:
+    host.fire("export_on_schedule", at=SIX)
+    host.fire("export_on_schedule", at=SIX)
+    host.run_until_idle()
+    host.fire("export_on_schedule", at=SIX, past_due=True)
+    host.run_until_idle()
+    assert len(records(everything, "run.json")) == 1
+    assert len(published(everything)) == 4
+    assert host.invocations[-1].outputs.get("messages", []) == []
+
+
+def test_a_timer_that_is_early_at_midnight_makes_the_file_of_the_new_day(
+    start_app: StartApp, everything: Everything, clock: SimulatedClock
+) -> None:
+    clock.now = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)
+    host = start_app(EXPORT_SCHEDULE="0 0 0 * * *")
+    host.fire("export_on_schedule", at=datetime(2026, 2, 1, tzinfo=UTC))
+    host.advance(MINUTE)
+    assert {path.split("/")[1] for path in published(everything)} == {"dt=2026-02-01"}
+    assert len(records(everything, "run.json")) == 1
+
+
+def test_after_an_outage_of_a_week_it_runs_once_for_today(
+    host: Host, everything: Everything, clock: SimulatedClock
+) -> None:
+    host.advance(20 * MINUTE)
+    host.stop()
+    clock.advance(7 * DAY)
+    host.start()
+    host.advance(20 * MINUTE)
+    days = sorted({path.split("/")[1] for path in published(everything)})
+    assert days == ["dt=2026-01-31", "dt=2026-02-07"]
+    assert len(records(everything, "run.json")) == 2
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_host_whose_clock_is_a_day_off_makes_the_file_of_the_lakes_day(
+    start_app: StartApp, everything: Everything, clock: SimulatedClock, days: int
+) -> None:
+    everything.lake.clock = lambda: clock.now - days * DAY
+    host = start_app()
+    host.advance(20 * MINUTE)
+    day = (SIX - days * DAY).date()
+    assert {path.split("/")[1] for path in published(everything)} == {f"dt={day}"}
+    assert len(published(everything)) == 4
+
+
+def test_messages_that_were_lost_are_sent_again_by_a_repeat_and_by_tend(host: Host) -> None:
+    first = ask(host, "POST", "runs", {"exports": ["revenue"]}, Idempotency_Key="a")
+    second = ask(host, "POST", "runs", {"exports": ["pnl"]}, Idempotency_Key="b")
+    host.queues["pigment-exports"].messages.clear()
+    repeated = ask(host, "POST", "runs", {"exports": ["revenue"]}, Idempotency_Key="a")
+    assert repeated[1]["location"] == first[1]["location"]
+    host.run_until_idle()
+    assert poll(host, first)[0] == 200
+    assert poll(host, second)[0] == 202
+    host.advance(2 * HOUR)
+    assert poll(host, second)[0] == 200
+
+
+def test_a_worker_that_is_killed_after_it_published_leaves_one_file_and_its_receipt(
+    start_app: StartApp, everything: Everything
+) -> None:
+    host = start_app(EXPORT_SCHEDULE=NEVER)
+    reached, release = threading.Event(), threading.Event()
+    everything.lake.faults.add(
+        "put_blob", "revenue/_latest", times=1, then=Held(before=True, reached=reached, release=release)
+    )
+    started = ask(host, "POST", "runs", {"exports": ["revenue"]})
+    host.dispatch()
+    assert reached.wait(30)
+    host.kill_worker()
+    release.set()
+    host.advance(10 * MINUTE)
+    assert poll(host, started)[0] == 200
+    assert len(published(everything)) == 1
+    assert len([seen for seen in everything.pigment.requests if "export" in seen.path]) == 1
+
+
+def test_two_deployments_on_one_lake_at_the_same_minute_are_two_runs(
+    start_app: StartApp, everything: Everything
+) -> None:
+    one, other = start_app(WEBSITE_SITE_NAME="one"), start_app(WEBSITE_SITE_NAME="other")
+    one.fire("export_on_schedule", at=SIX)
+    other.fire("export_on_schedule", at=SIX)
+    one.run_until_idle()
+    other.run_until_idle()
+    plans = records(everything, "run.json")
+    plans = [plan for plan in plans if "exports" in plan]
+    assert sorted(plan["deployment"] for plan in plans) == ["one", "other"]
+    assert len(published(everything)) == 4
+    assert {result["state"] for result in records(everything, "result.json")} == {"succeeded"}
+
+
+def test_a_deploy_that_changes_the_path_in_mid_run_changes_nothing_of_the_run(
+    start_app: StartApp, everything: Everything
+) -> None:
+    before = start_app()
+    started = ask(before, "POST", "runs", {"exports": ["revenue"]})
+    (message,) = before.queues["pigment-exports"].texts
+    before.stop()
+    after = start_app(EXPORT_PATH="{name}/{instant}.csv", EXPORT_TIME_ZONE="Pacific/Auckland")
+    after.put("pigment-exports", message)
+    after.run_until_idle()
+    assert published(everything) == ["revenue/dt=2026-01-31/revenue.csv"]
+    assert poll(after, started)[0] == 200
+
+
+# --- what is wrong from the outset -----------------------------------------------------------------------------------
+
+
+def test_a_broken_catalog_fails_the_timer_loudly_touches_nothing_and_heals_when_it_is_mended(
+    start_app: StartApp, everything: Everything
+) -> None:
+    everything.lake.write("config/exports.toml", b'[revenue]\nkind = "metrik"\n')
+    host = start_app(EXPORTS_FILE="lake:config/exports.toml")
+    host.advance(20 * MINUTE)
+    failed = events(host, "trigger_failed")
+    assert (failed[0]["trigger"], failed[0]["class"]) == ("schedule", "catalog")
+    assert "revenue.kind" in failed[0]["reason"]
+    assert list(everything.lake.tree()) == ["config/exports.toml"]
+    everything.lake.write("config/exports.toml", (ROOT / "exports.toml").read_bytes())
+    host.advance(10 * MINUTE)
+    assert len(published(everything)) == 4
+
+
+def test_wrong_settings_are_told_whole_to_whoever_calls(start_app: StartApp) -> None:
+    host = start_app(DATA_LAKE_URL="", RUN_HOURS="99")
+    status, _, told = ask(host, "GET", "runs")
+    assert status == 500
+    assert [problem.partition(":")[0] for problem in told["problems"]] == ["DATA_LAKE_URL", "RUN_HOURS"]
+    assert told["who"] == "the Azure administrator"
+
+
+def test_anonymous_calls_are_refused_without_entra_and_without_a_principal_behind_it(start_app: StartApp) -> None:
+    open_host = start_app(HTTP_AUTH_LEVEL="ANONYMOUS", WEBSITE_SITE_NAME="app")
+    for method, path in [("POST", "runs"), ("GET", "runs"), ("GET", "runs/x"), ("GET", "health")]:
+        status, _, told = ask(open_host, method, path, X_MS_CLIENT_PRINCIPAL_ID="somebody")
+        assert (status, told["type"]) == (503, "urn:pigment-export:anonymous_unguarded"), path
+    guarded = start_app(HTTP_AUTH_LEVEL="ANONYMOUS", WEBSITE_SITE_NAME="app", WEBSITE_AUTH_ENABLED="True")
+    assert ask(guarded, "GET", "runs")[0] == 401
+    assert ask(guarded, "GET", "runs", X_MS_CLIENT_PRINCIPAL_ID="somebody")[0] == 200
+    local = start_app(HTTP_AUTH_LEVEL="ANONYMOUS")
+    assert ask(local, "GET", "runs")[0] == 200
+
+
+def test_no_output_of_failing_runs_has_the_key(start_app: StartApp, everything: Everything, tmp_path: Path) -> None:
+    host = start_app(**impatient(tmp_path))
+    everything.pigment.faults += [
+        Fault("status", status=401, path="list", times=9),
+        Fault("reset", path="table", times=9),
+    ]
+    everything.lake.faults.add("rename", "pnl_view", times=9, then=Answer(503, "ServerBusy"))
+    host.advance(30 * MINUTE)
+    everything.vault.set("pigment-api-key", f"{DEMO_KEY} with a space")
+    host.advance(DAY)
+    told = "\n".join(line.text for line in host.log)
+    told += json.dumps([ask(host, "GET", "runs")[2], ask(host, "GET", "health?deep=true")[2]])
+    told += "".join(everything.lake.read(path).decode() for path in everything.lake.tree())
+    assert "pigment_unauthorized" in told
+    assert DEMO_KEY not in told
+
+
+# --- size ------------------------------------------------------------------------------------------------------------
+
+
+def test_500_exports_in_one_run_end_and_a_poll_costs_the_same_all_along(
+    start_app: StartApp, everything: Everything
+) -> None:
+    tables = [f'[e{n:03}]\nkind = "list"\nid = "11111111-1111-4111-8111-111111111111"\n' for n in range(500)]
+    everything.lake.write("config/exports.toml", "".join(tables).encode())
+    host = start_app(EXPORTS_FILE="lake:config/exports.toml", PYTHON_THREADPOOL_THREAD_COUNT="8")
+    started = ask(host, "POST", "runs", {})
+    costs = []
+
+    def cost() -> int:
+        folder = f"_runs/dt=2026-01-31/{started[2]['run_id']}"
+        before = len(everything.lake.calls)
+        poll(host, started)
+        asked = everything.lake.calls[before:]
+        return len([call for call in asked if call.path in (f"{folder}/run.json", f"{folder}/result.json")]) + len(
+            [call for call in asked if call.operation == "list_blobs"]
+        )
+
+    costs.append(cost())
+    host.run_until_idle(patience_seconds=280)
+    costs.append(cost())
+    status, _, run = poll(host, started)
+    assert (status, run["counts"]) == (200, {"succeeded": 500})
+    assert max(costs) <= 3
+
+
+def impatient(folder: Path) -> dict[str, str]:
+    """What makes a worker wait a second where it would wait two minutes: simulated time moves no real clock."""
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(1, {str(ROOT)!r})\n"
+        "from pigment_export.retry import Deadline\n"
+        "Deadline.__init__.__kwdefaults__['patience_seconds'] = 0.0\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_the_timers_own_retry_lasts_for_two_hours() -> None:
+    retry = re.search(r'max_retry_count="(\d+)", delay_interval="00:05:00"', (ROOT / "function_app.py").read_text())
+    assert retry
+    assert int(retry[1]) * 5 * MINUTE == 2 * HOUR

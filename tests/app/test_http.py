@@ -1,0 +1,704 @@
+"""The HTTP answers, in process: what starts a run, what never does, and what callers are told of it."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pigment_export.app import http as api
+from pigment_export.app.http import Call
+from pigment_export.app.schemas import LARGEST_BODY_BYTES, MOST_TROUBLES, RunRequest
+from pigment_export.errors import Cause, ConfigurationError, ExportError, PermanentError, RetryableError, Who
+from pigment_export.events import Event
+from tests.harness.api_world import OPENAPI, URL, ApiWorld, Told, schema, told
+from tests.harness.run_world import BODY, CUT, DAY, HOUR, REFUSED, Seen, events, export
+from tests.harness.stepping import OUTAGE, Around
+
+ID = "33333333-3333-4333-8333-333333333333"
+INLINE = {"name": "extra", "kind": "list", "id": ID, "options": {"fieldDelimiter": "Comma"}}
+FAILING = PermanentError(REFUSED)
+BREAKS = RetryableError(CUT, retry_after_seconds=0)
+EXPORTS = (
+    export("revenue", groups=["finance", "hourly"]),
+    export("costs", groups=["finance"]),
+    export("plan", groups=["hourly"], enabled=False),
+)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
+    return ApiWorld(monkeypatch, *EXPORTS)
+
+
+@pytest.fixture
+def open_world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
+    return ApiWorld(monkeypatch, *EXPORTS, inline=True)
+
+
+def problems(answer: Told, status: int, code: str) -> list[str]:
+    """Every problem of a refusal, which wrote and sent nothing."""
+    assert (answer.status, answer.body["type"], answer.messages) == (status, f"urn:pigment-export:{code}", [])
+    return answer.body.get("problems", [answer.body["detail"]])
+
+
+def run(world: ApiWorld, body: Any = b"{}", **says: bytes | ExportError) -> Told:
+    """Start a run and work it off."""
+    world.says.update(says)
+    started = world.post(body)
+    for text in started.messages:
+        try:
+            world.work([text])
+        except RetryableError:
+            continue
+    return started
+
+
+# What starts
+
+
+def test_a_start_is_told_where_to_follow_it(world: ApiWorld) -> None:
+    answer = world.post({})
+    assert answer.status == 202
+    assert answer.headers == {"Location": f"{URL}/api/runs/{answer.body['run_id']}", "Retry-After": "20"}
+    assert answer.body["location"] == answer.headers["Location"]
+    assert (answer.body["of"], answer.body["done"], answer.body["state"]) == (2, 0, "running")
+    assert [json.loads(text)["name"] for text in answer.messages] == ["revenue", "costs"]
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"", ["revenue", "costs"]),
+        (b"\xef\xbb\xbf {} ", ["revenue", "costs"]),
+        ({"exports": None}, ["revenue", "costs"]),
+        ({"exports": ["plan"]}, ["plan"]),
+        ({"groups": ["hourly"]}, ["revenue"]),
+        ({"exports": ["plan"], "groups": ["finance"]}, ["revenue", "costs", "plan"]),
+    ],
+)
+def test_what_is_asked_for_is_what_is_planned(world: ApiWorld, body: Any, names: list[str]) -> None:
+    assert world.names(world.post(body)) == names
+
+
+def test_a_past_date_is_the_files(world: ApiWorld) -> None:
+    answer = world.post({"date": "2026-11-20"})
+    assert (answer.status, answer.body["snapshot_date"]) == (202, "2026-11-20")
+
+
+def test_a_date_in_the_future_is_refused(world: ApiWorld) -> None:
+    [problem] = problems(world.post({"date": "2026-11-25"}), 422, "date_in_future")
+    assert problem.startswith("date: 2026-11-25 lies in the future")
+    assert world.lake.paths() == []
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "yesterday", "", 20261124, "2026-11-24T06:00:00", ["2026-11-24"]])
+def test_what_is_no_date_is_refused(world: ApiWorld, day: Any) -> None:
+    assert problems(world.post({"date": day}), 422, "request") == ['date: a date, as "2026-01-31"']
+
+
+def test_every_problem_is_told_at_once(world: ApiWorld) -> None:
+    answer = world.post({"export_s": 1, "exports": ["a", "a"], "groups": [], "date": "soon"})
+    said = problems(answer, 422, "request")
+    assert [problem.partition(":")[0] for problem in said] == ["exports", "groups", "date", "export_s"]
+    assert answer.body["detail"] == "4 problems"
+    said = problems(world.post({"exports": ["revenu"], "groups": ["daily"]}), 422, "selection")
+    assert len(said) == 2
+    assert "did you mean 'revenue'?" in said[0]
+    assert world.lake.paths() == []
+
+
+def test_nothing_to_export_is_refused(world: ApiWorld) -> None:
+    world.exports = (export("plan", enabled=False),)
+    [problem] = problems(world.post({}), 422, "selection")
+    assert "nothing to export" in problem
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"retry_of": "x", "exports": ["revenue"]},
+        {"retry_of": "x", "date": "2026-11-24"},
+        {"export": INLINE, "groups": ["finance"]},
+    ],
+)
+def test_two_ways_at_once_are_refused(open_world: ApiWorld, body: Any) -> None:
+    assert len(problems(open_world.post(body), 422, "request")) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'"revenue"',
+        b"null",
+        b'{"exports": NaN}',
+        b'{"export": {"a": 1e999}}',
+        b'{"export": {"a": -Infinity}}',
+        b'{"retry_of": "\\ud800"}',
+        b'{"export": {"\\udfff": 1}}',
+        b"\xff\xfe{\x00}\x00",
+        b"[" * 100_000,
+        b'{"export":' * 50_000,
+        b'{"exports": [' + b"1" * 5_000 + b"]}",
+        b" " * (LARGEST_BODY_BYTES + 1),
+    ],
+    ids=range(14),
+)
+def test_what_is_no_json_object_is_malformed(open_world: ApiWorld, body: bytes) -> None:
+    problems(open_world.post(body), 400, "malformed")
+    assert open_world.lake.paths() == []
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["revenue", "2026-11-24", ID]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*RunRequest.model_fields, *INLINE, "secret"]) | st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+REQUESTS = st.dictionaries(st.sampled_from(list(RunRequest.model_fields)) | st.text(), JSON, max_size=3)
+
+
+def never_anything_else(body: bytes, key: str | None) -> None:
+    world = ApiWorld(None, *EXPORTS, inline=True)
+    headers = {} if key is None else {"idempotency-key": key}
+    try:
+        answer, messages = world.api().start(Call(headers, body, "ann"), world.deadline())
+    except ExportError as error:
+        answer = api.problem(error)
+        assert answer.status in (400, 422)
+        told("/api/runs", "post", answer)
+        assert world.lake.paths() == []
+    else:
+        told("/api/runs", "post", answer, messages)
+        assert messages
+
+
+@given(st.binary(max_size=60), st.none() | st.text(max_size=5))
+def test_whatever_bytes_come_it_starts_or_is_refused_and_then_claims_nothing(body: bytes, key: str | None) -> None:
+    never_anything_else(body, key)
+
+
+@given(REQUESTS | JSON, st.none() | st.text(max_size=5))
+def test_whatever_json_comes_it_starts_or_is_refused_and_then_claims_nothing(document: Any, key: str | None) -> None:
+    never_anything_else(json.dumps(document).encode(), key)
+
+
+# One export that is not in the catalog
+
+
+def test_an_inline_export_is_refused_where_it_is_not_allowed(world: ApiWorld) -> None:
+    answer = world.post({"export": INLINE})
+    problems(answer, 403, "inline_forbidden")
+    assert "ALLOW_INLINE_EXPORTS" in answer.body["remedy"]
+    assert world.lake.paths() == []
+
+
+def test_an_inline_export_runs_where_it_is_allowed(open_world: ApiWorld) -> None:
+    schema("RunRequest").validate({"export": INLINE})
+    answer = open_world.post({"export": INLINE, "date": "2026-11-24"})
+    assert answer.status == 202
+    plan = open_world.runs().plan_of(answer.body["run_id"], open_world.deadline())
+    assert plan
+    assert plan.names == ("extra",)
+    assert plan.exports[0].export.options.fieldDelimiter == "Comma"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"secret": "other-key"}, "export.secret: unknown; allowed: name, kind, id, options"),
+        ({"minimum_rows": 0}, "export.minimum_rows: unknown; allowed: name, kind, id, options"),
+        ({"name": None}, "export.name: missing; the file is named by it"),
+        ({"name": "../x"}, "a name is made of lower-case letters"),
+        ({"name": "revenue"}, "export.name: 'revenue' is in the catalog"),
+        ({"kind": "cube"}, "export: extra.kind: unknown (not 'cube'); allowed: list, metric, table, view"),
+        ({"id": "1"}, "export: extra.id: not an id"),
+        ({"options": {"exportFilter": {}}}, "export: extra.options.exportFilter: unknown"),
+    ],
+)
+def test_an_inline_export_is_checked_like_the_catalogs(open_world: ApiWorld, change: Any, said: str) -> None:
+    [problem] = problems(open_world.post({"export": INLINE | change}), 422, "request")
+    assert said in problem
+    assert open_world.lake.paths() == []
+
+
+def test_an_inline_export_is_told_all_that_is_wrong(open_world: ApiWorld) -> None:
+    assert len(problems(open_world.post({"export": {"secret": "x", "owner": "y"}}), 422, "request")) == 3
+    assert len(problems(open_world.post({"export": {"name": "a"}}), 422, "request")) == 2  # kind, id
+
+
+# Once more
+
+
+def test_what_failed_is_run_again_as_it_was_defined(world: ApiWorld) -> None:
+    failed = run(world, costs=FAILING)
+    world.exports = (export("revenue"),)  # costs is gone from the catalog
+    world.chosen = 0
+    world.lake.advance(DAY)
+    again = world.post({"retry_of": failed.body["run_id"]})
+    assert (again.status, world.names(again), world.chosen) == (202, ["costs"], 0)
+    assert again.body["snapshot_date"] == "2026-11-25"
+    plans = [world.runs().plan_of(answer.body["run_id"], world.deadline()) for answer in (failed, again)]
+    assert plans[0]
+    assert plans[1]
+    assert plans[1].exports[0].export == plans[0].exports[1].export
+
+
+def test_what_was_held_is_run_again_too(world: ApiWorld) -> None:
+    world.exports = (export("revenue", minimum_rows=9), export("costs"))
+    held = run(world)
+    assert world.get(held.body["run_id"]).body["counts"] == {"held": 1, "succeeded": 1}
+    assert world.names(world.post({"retry_of": held.body["run_id"]})) == ["revenue"]
+
+
+def test_a_run_that_goes_on_is_not_run_again(world: ApiWorld) -> None:
+    started = world.post({})
+    problems(world.post({"retry_of": started.body["run_id"]}), 409, "run_not_ended")
+    assert len(world.claims()) == 1
+
+
+def test_a_run_of_which_nothing_failed_is_not_run_again(world: ApiWorld) -> None:
+    ended = run(world)
+    [problem] = problems(world.post({"retry_of": ended.body["run_id"]}), 422, "request")
+    assert "every export of the run" in problem
+
+
+@pytest.mark.parametrize("run_id", ["", "x", "../..", "20261124T060000Z-0123456789abcdef", "é" * 300])
+def test_a_run_that_nobody_knows_is_not_run_again(world: ApiWorld, run_id: str) -> None:
+    [problem] = problems(world.post({"retry_of": run_id}), 422, "request")
+    assert problem.startswith("retry_of: no run")
+
+
+def test_another_deployments_run_is_neither_followed_nor_run_again(world: ApiWorld) -> None:
+    theirs = world.claim(world.runs(deployment="other")).plan.run_id
+    assert world.get(theirs).status == 404
+    problems(world.post({"retry_of": theirs}), 422, "request")
+
+
+# The same key
+
+
+def test_the_same_key_is_the_same_run_with_what_is_pending(world: ApiWorld) -> None:
+    first = world.post({}, key="monday")
+    world.work(first.messages[:1])
+    again = world.post({}, key="monday")
+    assert (again.status, again.headers) == (202, first.headers)
+    assert again.messages == first.messages[1:]
+    assert again.body["done"] == 1
+    assert len(world.claims()) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"exports": ["costs", "revenue"]}, {"exports": ["revenue", "costs"]}),
+        ({}, b""),
+        ({}, {"groups": None}),
+        ({"groups": ["finance"]}, b' {"groups" : [ "fina\\u006ece" ] , "date" : null }'),
+    ],
+)
+def test_the_same_request_written_otherwise_is_the_same(world: ApiWorld, one: Any, other: Any) -> None:
+    assert world.post(one, key="k").headers == world.post(other, key="k").headers
+
+
+def test_an_inline_request_written_otherwise_is_the_same(open_world: ApiWorld) -> None:
+    one = open_world.post({"export": INLINE}, key="k")
+    other = {**INLINE, "id": ID.replace("-", "").upper(), "options": {**INLINE["options"], "dateFormat": "Iso8601"}}
+    assert open_world.post({"export": other}, key="k").headers == one.headers
+
+
+def test_the_same_key_with_another_request_is_refused(world: ApiWorld) -> None:
+    world.post({}, key="k")
+    before = world.lake.paths()
+    problems(world.post({"exports": ["costs"]}, key="k"), 422, "key_used_otherwise")
+    assert world.lake.paths() == before
+
+
+def test_the_same_key_after_the_end_sends_nothing(world: ApiWorld) -> None:
+    first = world.post({}, key="k")
+    world.work(first.messages)
+    again = world.post({}, key="k")
+    assert (again.status, again.headers, again.messages) == (202, first.headers, [])
+    assert world.get(first.body["run_id"]).status == 200
+
+
+def test_the_same_key_of_a_claim_that_expired_without_a_plan_is_told(world: ApiWorld) -> None:
+    world.post({}, key="k")
+    world.lake.delete(world.plans()[0])
+    world.lake.advance(7 * HOUR)
+    answer = world.post({}, key="k")
+    problems(answer, 409, "run_expired_unplanned")
+    assert "new key" in answer.body["remedy"]
+
+
+def test_without_a_key_each_call_is_a_run(world: ApiWorld) -> None:
+    assert world.post({}).body["run_id"] != world.post({}).body["run_id"]
+    assert len(world.claims()) == 2
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "é", "a\tb", "a\nb", "\x00"])
+def test_a_key_that_is_none_is_refused(world: ApiWorld, key: str) -> None:
+    [problem] = problems(world.post({}, key=key), 422, "request")
+    assert problem.startswith("Idempotency-Key:")
+    assert world.lake.paths() == []
+
+
+@pytest.mark.parametrize("key", [" ", "x" * 200, "../../schedule/app", "~!%2F"])
+def test_any_printable_key_will_do(world: ApiWorld, key: str) -> None:
+    assert world.post({}, key=key).status == 202
+
+
+# Following
+
+
+def test_a_run_tells_how_far_it_is(world: ApiWorld) -> None:
+    started = run(world, costs=BREAKS)
+    answer = world.get(started.body["run_id"])
+    assert (answer.status, answer.headers) == (202, started.headers)
+    assert (answer.body["done"], answer.body["of"]) == (1, 2)
+    assert answer.body["counts"] == {"retrying": 1, "succeeded": 1}
+    [retrying] = answer.body["retrying"]
+    assert (retrying["name"], retrying["class"], retrying["reason"]) == ("costs", CUT.code, CUT.reason)
+
+
+def test_a_run_that_succeeded_is_200_and_names_its_result(world: ApiWorld) -> None:
+    answer = world.get(run(world).body["run_id"])
+    assert (answer.status, answer.headers, answer.body["state"]) == (200, {}, "succeeded")
+    assert answer.body["counts"] == {"succeeded": 2}
+    rows = {row["name"]: row["rows"] for row in world.json(answer.body["result"])["exports"]}
+    assert rows == {"revenue": 2, "costs": 2}
+
+
+def test_a_run_that_failed_is_409_with_what_failed(world: ApiWorld) -> None:
+    answer = world.get(run(world, costs=FAILING).body["run_id"])
+    assert (answer.status, answer.headers) == (409, {})
+    assert (answer.body["state"], answer.body["done"], answer.body["of"]) == ("failed", 2, 2)
+    assert answer.body["detail"] == "the run has ended: 1 failed, 1 succeeded"
+    [trouble] = answer.body["troubles"]
+    assert trouble == {
+        "name": "costs",
+        "state": "failed",
+        "class": REFUSED.code,
+        "reason": REFUSED.reason,
+        "who": str(REFUSED.who),
+    }
+    assert answer.body["run_id"] in answer.body["remedy"]
+
+
+def test_a_held_file_is_409_and_told_where_it_lies(world: ApiWorld) -> None:
+    world.exports = (export("revenue", minimum_rows=9),)
+    answer = world.get(run(world).body["run_id"])
+    assert answer.status == 409
+    [trouble] = answer.body["troubles"]
+    assert (trouble["state"], trouble["path"].startswith("revenue/_held/")) == ("held", True)
+    assert world.lake.content(trouble["path"]) == BODY
+
+
+def test_an_export_that_the_queue_gave_up_ends_its_run(world: ApiWorld) -> None:
+    started = run(world, costs=BREAKS)
+    world.poison(started.messages)
+    answer = world.get(started.body["run_id"])
+    assert answer.status == 409
+    assert [(trouble["name"], trouble["class"]) for trouble in answer.body["troubles"]] == [("costs", CUT.code)]
+
+
+def test_more_troubles_than_an_answer_may_carry_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"e{number}" for number in range(MOST_TROUBLES + 5)]
+    world = ApiWorld(monkeypatch, *names)
+    started = run(world, **dict.fromkeys(names, BREAKS))
+    assert len(world.get(started.body["run_id"]).body["retrying"]) == MOST_TROUBLES
+    world.poison(started.messages)
+    answer = world.get(started.body["run_id"])
+    assert len(answer.body["troubles"]) == MOST_TROUBLES
+    assert answer.body["counts"] == {"failed": MOST_TROUBLES + 5}
+
+
+@given(st.text() | st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}", fullmatch=True))
+def test_whatever_is_asked_about_is_unknown(run_id: str) -> None:
+    world = ApiWorld(None)
+    answer = told("/api/runs/{runId}", "get", world.triggers().run_status({}, run_id))
+    assert (answer.status, answer.body["type"]) == (404, "urn:pigment-export:run_unknown")
+
+
+def test_a_run_whose_records_were_changed_is_500_and_says_who_must_act(world: ApiWorld) -> None:
+    started = world.post({})
+    world.break_record(world.plans()[0])
+    answer = world.get(started.body["run_id"])
+    assert (answer.status, answer.body["type"]) == (500, "urn:pigment-export:record_unreadable")
+    assert answer.body["who"] == str(Who.ADMINISTRATOR)
+
+
+def test_recent_runs_are_the_deployments_own_newest_first(world: ApiWorld) -> None:
+    failed = run(world, costs=FAILING)
+    world.lake.advance(HOUR)
+    world.claim(world.runs(deployment="other"))
+    going = world.post({})
+    answer = world.recent()
+    assert answer.status == 200
+    assert [row["run_id"] for row in answer.body["runs"]] == [going.body["run_id"], failed.body["run_id"]]
+    assert [(row["state"], row["done"], row["of"]) for row in answer.body["runs"]] == [
+        ("running", 0, 2),
+        ("failed", 2, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda w: w.post({}), lambda w: w.get("20261124T060000Z-" + "0" * 16), ApiWorld.recent]
+)
+def test_a_lake_that_is_out_is_503_and_to_be_asked_again(world: ApiWorld, ask: Callable[[ApiWorld], Told]) -> None:
+    world.out_until = world.lake.now() + HOUR
+    before = world.deadline(1e9).ends_at
+    answer = ask(world)
+    assert (answer.status, answer.headers) == (503, {"Retry-After": "30"})
+    assert answer.body["detail"] == OUTAGE.reason
+    assert world.deadline(1e9).ends_at - before < 45  # its caller waits no longer
+
+
+# Who may call
+
+
+def test_anonymous_without_entra_is_503_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS")
+    for answer in (world.post({}), world.get("x"), world.recent(), world.health()):
+        assert (answer.status, answer.headers) == (503, {})
+        assert answer.body["type"] == "urn:pigment-export:anonymous_unguarded"
+        assert "no Entra authentication" in answer.body["detail"]
+    assert world.lake.paths() == []
+
+
+def test_a_header_proves_nothing_without_entra(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS")
+    assert world.post({}, x_ms_client_principal_id="eve").status == 503
+    world = ApiWorld(monkeypatch)
+    assert world.post({}, x_ms_client_principal_id="eve").body["asked_by"] == "function key"
+
+
+@pytest.mark.parametrize("guarded", ["True", "true", " TRUE "])
+def test_behind_entra_a_principal_is_asked_for(monkeypatch: pytest.MonkeyPatch, guarded: str) -> None:
+    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS", WEBSITE_AUTH_ENABLED=guarded)
+    assert world.post({}).status == 401
+    assert world.post({}, x_ms_client_principal_id=" ").status == 401
+    assert world.get("x").status == world.recent().status == world.health().status == 401
+    assert world.lake.paths() == []
+    answer = world.post({}, x_ms_client_principal_id="ann\n")
+    assert (answer.status, answer.body["asked_by"]) == (202, "ann")
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked_by"),
+    [
+        ({}, "function key"),
+        ({"HTTP_AUTH_LEVEL": "admin"}, "admin key"),
+        ({"WEBSITE_SITE_NAME": "", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, "local host"),
+        (
+            {
+                "WEBSITE_SITE_NAME": "",
+                "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+                "HTTP_AUTH_LEVEL": "ANONYMOUS",
+            },
+            "local host",
+        ),
+    ],
+)
+def test_a_run_says_who_asked(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], asked_by: str) -> None:
+    answer = ApiWorld(monkeypatch, **environ).post({})
+    assert (answer.status, answer.body["asked_by"]) == (202, asked_by)
+
+
+def test_a_site_that_says_it_is_a_laptop_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "HTTP_AUTH_LEVEL": "ANONYMOUS"}
+    assert ApiWorld(monkeypatch, **environ).post({}).status == 503
+
+
+# What is wrong with the app itself
+
+
+def test_wrong_settings_are_500_with_every_problem_and_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = ApiWorld(monkeypatch, RUN_HOURS="99", DATA_LAKE_URL="https://token.blob.example?sig=s3cr3t")
+    answer = world.post({})
+    assert {problem.partition(":")[0] for problem in problems(answer, 500, "settings")} == {
+        "RUN_HOURS",
+        "DATA_LAKE_URL",
+    }
+    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["settings"]
+    for other in (world.get("x"), world.recent(), world.health()):
+        assert len(problems(other, 500, "settings")) == 2
+        assert "s3cr3t" not in other.text
+    assert "s3cr3t" not in answer.text + caplog.text
+
+
+def test_a_broken_catalog_is_500_and_logged(world: ApiWorld, caplog: pytest.LogCaptureFixture) -> None:
+    world.catalog_error = ConfigurationError(["exports.toml: revenue.id: missing"], code="catalog")
+    assert problems(world.post({}), 500, "catalog") == ["exports.toml: revenue.id: missing"]
+    [event] = events(caplog, Event.TRIGGER_FAILED)
+    assert (event["trigger"], event["class"]) == ("http", "catalog")
+    assert world.lake.paths() == []
+
+
+@pytest.mark.parametrize("body", [b"{", {"exports": ["no"]}, {"export": INLINE}, {"date": "2027-01-01"}])
+def test_what_the_caller_must_mend_is_no_failure_of_the_trigger(
+    world: ApiWorld, caplog: pytest.LogCaptureFixture, body: Any
+) -> None:
+    assert world.post(body).status < 500
+    assert events(caplog, Event.TRIGGER_FAILED) == []
+
+
+def test_a_lake_that_is_out_is_a_failure_of_the_trigger(world: ApiWorld, caplog: pytest.LogCaptureFixture) -> None:
+    world.out_until = world.lake.now() + HOUR
+    world.post({})
+    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == [OUTAGE.code]
+
+
+def test_every_status_that_an_error_makes_is_described() -> None:
+    described = {
+        int(status) for calls in OPENAPI["paths"].values() for call in calls.values() for status in call["responses"]
+    }
+    assert set(api._STATUSES.values()) | {200, 202, 500} == described
+
+
+# Health
+
+
+CHECKS = [
+    "read the Pigment key",
+    "reach Pigment",
+    "write to the lake",
+    "no rename over a file that has changed",
+    "no rename over a file that is there",
+    "rename over a file as it was seen",
+]
+NO_KEY = PermanentError(Cause("vault_secret_missing", "there is no such secret", Who.ADMINISTRATOR, "store the key"))
+NO_WAY = RetryableError(Cause("pigment_unreachable", "no route", Who.NETWORK, "open the firewall"))
+
+
+def test_health_asks_for_nothing_unless_it_is_told_to(world: ApiWorld) -> None:
+    world.out_until = world.lake.now() + HOUR
+    answer = world.health()
+    assert answer.status == 200
+    assert answer.body == {"state": "up", "version": "1.2.3", "deployment": "app", "checks": []}
+
+
+def test_deep_health_tells_each_check_and_leaves_nothing_behind(world: ApiWorld) -> None:
+    answer = world.health(deep=True)
+    assert (answer.status, answer.body["state"]) == (200, "up")
+    assert [check["name"] for check in answer.body["checks"]] == CHECKS
+    assert all(check["ok"] and "remedy" not in check for check in answer.body["checks"])
+    assert world.lake.paths() == []
+
+
+def lone_failure(answer: Told) -> dict[str, Any]:
+    """The only check that failed, which has a remedy; all others are told, too."""
+    assert (answer.status, answer.body["state"]) == (503, "failing")
+    assert [check["name"] for check in answer.body["checks"]] == CHECKS
+    [failed] = [check for check in answer.body["checks"] if not check["ok"]]
+    return failed
+
+
+def test_a_key_that_cannot_be_read_fails_alone(world: ApiWorld) -> None:
+    world.key_error = NO_KEY
+    failed = lone_failure(world.health(deep=True))
+    assert failed == {
+        "name": CHECKS[0],
+        "ok": False,
+        "detail": "there is no such secret [vault_secret_missing]",
+        "remedy": "the Azure administrator: store the key",
+    }
+
+
+def test_pigment_that_cannot_be_reached_fails_alone(world: ApiWorld) -> None:
+    world.pigment = NO_WAY
+    failed = lone_failure(world.health(deep=True))
+    assert (failed["name"], failed["remedy"]) == (CHECKS[1], f"{Who.NETWORK}: open the firewall")
+
+
+def test_a_key_that_may_not_see_metadata_is_no_failure(world: ApiWorld) -> None:
+    world.pigment = 403
+    answer = world.health(deep=True)
+    assert answer.status == 200
+    assert "may only export" in answer.body["checks"][1]["detail"]
+
+
+def obliging(world: ApiWorld, *, when: Callable[[str | None], bool]) -> None:
+    """Make the lake rename where it should refuse to, as `when` says of `replacing`."""
+    rename = world.lake.rename
+
+    def oblige(source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
+        if when(replacing):
+            current = world.lake.look(destination).etag
+            world.lake.rename = rename  # type: ignore[method-assign]
+            replacing = current
+        rename(source, destination, source_etag=source_etag, replacing=replacing)
+
+    world.lake.rename = oblige  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("number", "when"), [(3, lambda replacing: replacing is not None), (4, lambda replacing: replacing is None)]
+)
+def test_a_lake_that_does_not_refuse_a_rename_is_told(
+    world: ApiWorld, number: int, when: Callable[[str | None], bool]
+) -> None:
+    obliging(world, when=when)
+    answer = world.health(deep=True)
+    assert answer.status == 503
+    failed = answer.body["checks"][number]
+    assert (failed["name"], failed["ok"]) == (CHECKS[number], False)
+    assert "lake_breaks_promise" in failed["detail"]
+    assert "hierarchical namespace" in failed["remedy"]
+    assert all(check["ok"] for check in answer.body["checks"][:number])
+    assert world.lake.paths() == []
+
+
+def test_a_lake_whose_rename_loses_metadata_is_told(world: ApiWorld) -> None:
+    world.lake.describe = lambda path, _metadata, _etag: world.lake.look(path).etag  # type: ignore[method-assign,assignment,return-value]
+    failed = lone_failure(world.health(deep=True))
+    assert (failed["name"], "keep the file's metadata" in failed["detail"]) == (CHECKS[5], True)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_lake_that_cannot_be_written_to_is_told_and_what_was_written_is_removed(world: ApiWorld, number: int) -> None:
+    """Whichever of the three writes fails, and though its effect may be there."""
+    world.around = failing(number)
+    answer = world.health(deep=True)
+    failed = answer.body["checks"][2]
+    assert (answer.status, failed["name"], failed["ok"]) == (503, CHECKS[2], False)
+    assert [check["ok"] for check in answer.body["checks"][:2]] == [True, True]
+    assert world.lake.paths() == []
+
+
+def failing(number: int) -> Around:
+    seen = Seen()
+
+    def around(operation: str, path: str, call: Callable[[], Any]) -> Any:
+        answer = seen(operation, path, call)
+        if len(seen.requests) == number + 1:
+            raise RetryableError(OUTAGE)
+        return answer
+
+    return around
+
+
+def test_no_answer_has_the_key(world: ApiWorld) -> None:
+    run(world, costs=FAILING)
+    answers = [world.post({}), world.recent(), world.health(deep=True), world.get(world.post({}).body["run_id"])]
+    assert not any("k3y-that-nobody-sees" in answer.text for answer in answers)
+
+
+def test_a_list_reaches_back_some_days_only(world: ApiWorld) -> None:
+    world.post({})
+    world.lake.advance(timedelta(days=8))
+    assert world.recent().body["runs"] == []

@@ -1,0 +1,520 @@
+"""What `Files` and `Records` promise, kept by the real adapters and by the tests' fake alike."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from emulators.lake.account import Answer, Lake, LostReply
+from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.records import MOST_BYTES, LakeRecords
+from pigment_export.errors import ConflictError, ExportError, MissingError, PermanentError, RetryableError
+from pigment_export.lake.interface import Files, Found, Records
+from tests.harness.fakes import FakeLake
+
+pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
+
+NOW = datetime(2026, 11, 24, 6, 30, 15, tzinfo=UTC)
+STALE = '"0xDEAD"'
+PATH = "demo/revenue/dt=2026-11-24/revenue.csv"
+STAGED = "demo/revenue/_20261124T060000Z-00.11.partial"
+
+
+@dataclass
+class Subject:
+    """One implementation, and what a test may do behind its back."""
+
+    files: Files
+    records: Records
+    now: Callable[[], datetime]
+    set_now: Callable[[datetime], None]
+    put: Callable[[str, bytes, Mapping[str, str]], None]
+    tree: Callable[[], dict[str, bytes]]
+    folders: Callable[[], list[str]]
+
+    def staged(self, data: bytes = b"a;b\n1;2\n", path: str = STAGED) -> str:
+        """Make a flushed file as `StagedFile` does; returns its ETag."""
+        etag = self.files.create(path)
+        if data:
+            self.files.append(path, 0, data)
+        return self.files.flush(path, len(data), etag)
+
+
+def fake() -> Subject:
+    lake = FakeLake(NOW)
+    return Subject(
+        files=lake,
+        records=lake,
+        now=lake.now,
+        set_now=lambda now: lake.advance(now - lake.now()),
+        put=lake.put,
+        tree=lambda: {path: lake.content(path) for path in lake.paths()},
+        folders=lake.folders,
+    )
+
+
+@pytest.fixture(params=["fake", "adapters"])
+def subject(request: pytest.FixtureRequest) -> Subject:
+    if request.param == "fake":
+        return fake()
+    lake: Lake = request.getfixturevalue("lake")
+    files: LakeFiles = request.getfixturevalue("real_files")
+    lake.clock = lambda: NOW
+
+    def set_now(now: datetime) -> None:
+        lake.clock = lambda: now
+
+    return Subject(
+        files=files,
+        records=request.getfixturevalue("real_records"),
+        now=files.now,
+        set_now=set_now,
+        put=lake.write,
+        tree=lambda: {path: lake.read(path) for path in lake.tree()},
+        folders=lake.folders,
+    )
+
+
+def code_of(call: Callable[[], object], kind: type[ExportError]) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    return caught.value.cause.code
+
+
+# The clock
+
+
+def test_now_is_the_lakes_clock_and_no_machines(subject: Subject) -> None:
+    subject.set_now(NOW + timedelta(days=3))
+    assert subject.now() == NOW + timedelta(days=3)
+
+
+def test_a_look_tells_the_lakes_clock_where_something_is_and_where_nothing_is(subject: Subject) -> None:
+    subject.put(PATH, b"x", {})
+    subject.set_now(NOW + timedelta(seconds=7))
+    assert subject.files.look(PATH).now == NOW + timedelta(seconds=7)
+    assert subject.files.look("nothing") == Found(NOW + timedelta(seconds=7))
+
+
+# Files
+
+
+def test_a_look_tells_size_metadata_and_an_etag_that_holds_as_a_condition(subject: Subject) -> None:
+    subject.put(PATH, b"12345", {"pigment_run_id": "r1", "note": "a%20b"})
+    found = subject.files.look(PATH)
+    assert (found.size, found.metadata) == (5, {"pigment_run_id": "r1", "note": "a%20b"})
+    assert found.etag
+    assert found.etag.startswith('"')
+    subject.files.describe(PATH, {}, found.etag)
+
+
+def test_a_folder_in_the_way_looks_like_something_that_is_not_ours(subject: Subject) -> None:
+    subject.files.make_folder(PATH)
+    found = subject.files.look(PATH)
+    assert found.etag is not None
+    assert set(found.metadata) <= {"hdi_isfolder"}
+
+
+def test_a_new_file_is_empty_and_has_its_folders(subject: Subject) -> None:
+    etag = subject.files.create(STAGED)
+    assert subject.files.look(STAGED) == Found(NOW, etag, 0, {})
+    assert subject.folders() == ["demo", "demo/revenue"]
+
+
+def test_create_refuses_a_path_that_is_taken_and_leaves_it_alone(subject: Subject) -> None:
+    subject.put(PATH, b"precious", {"a": "b"})
+    assert code_of(lambda: subject.files.create(PATH), ConflictError) == "lake_conflict"
+    assert subject.tree() == {PATH: b"precious"}
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_every_kind_of_buffer_is_appended(subject: Subject, kind: Callable[[bytes], bytes]) -> None:
+    etag = subject.files.create(STAGED)
+    subject.files.append(STAGED, 0, kind(b"abc" * 100_000))
+    subject.files.flush(STAGED, 300_000, etag)
+    assert subject.tree() == {STAGED: b"abc" * 100_000}
+
+
+def test_a_slice_of_a_buffer_is_appended_and_no_more(subject: Subject) -> None:
+    etag = subject.files.create(STAGED)
+    subject.files.append(STAGED, 0, memoryview(bytearray(b"0123456789"))[2:5])
+    subject.files.flush(STAGED, 3, etag)
+    assert subject.tree() == {STAGED: b"234"}
+
+
+def test_appends_may_come_at_once_in_any_order_and_twice(subject: Subject) -> None:
+    chunks = [bytes([65 + number]) * 1000 for number in range(8)]
+    etag = subject.files.create(STAGED)
+    calls = [*reversed(list(enumerate(chunks))), (3, chunks[3])]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda call: subject.files.append(STAGED, call[0] * 1000, call[1]), calls))
+    subject.files.flush(STAGED, 8000, etag)
+    assert subject.tree() == {STAGED: b"".join(chunks)}
+
+
+def test_what_is_appended_is_not_there_before_the_flush(subject: Subject) -> None:
+    etag = subject.files.create(STAGED)
+    subject.files.append(STAGED, 0, b"abc")
+    assert subject.files.look(STAGED).size == 0
+    assert subject.files.look(STAGED).etag == etag
+
+
+def test_an_empty_file_can_be_flushed(subject: Subject) -> None:
+    subject.staged(b"")
+    assert subject.tree() == {STAGED: b""}
+
+
+def test_append_and_flush_need_the_file(subject: Subject) -> None:
+    assert code_of(lambda: subject.files.append(STAGED, 0, b"a"), MissingError) == "lake_path_missing"
+    assert code_of(lambda: subject.files.flush(STAGED, 0, STALE), MissingError) == "lake_path_missing"
+
+
+def test_a_flush_changes_the_etag_and_a_stale_one_flushes_nothing(subject: Subject) -> None:
+    etag = subject.files.create(STAGED)
+    subject.files.append(STAGED, 0, b"abc")
+    assert code_of(lambda: subject.files.flush(STAGED, 3, STALE), ConflictError) == "lake_conflict"
+    assert subject.files.look(STAGED).size == 0
+    flushed = subject.files.flush(STAGED, 3, etag)
+    assert flushed != etag
+    assert subject.files.look(STAGED).etag == flushed
+
+
+@pytest.mark.parametrize("appended", [(), (0,), (4,), (0, 8)])
+def test_a_flush_with_bytes_missing_is_refused(subject: Subject, appended: tuple[int, ...]) -> None:
+    etag = subject.files.create(STAGED)
+    for position in appended:
+        subject.files.append(STAGED, position, b"abcd")
+    assert code_of(lambda: subject.files.flush(STAGED, 12, etag), RetryableError) == "lake_bytes_missing"
+    assert subject.tree() == {STAGED: b""}
+
+
+def test_describe_replaces_all_metadata_and_changes_the_etag(subject: Subject) -> None:
+    etag = subject.staged()
+    described = subject.files.describe(STAGED, {"pigment_rows": "1", "old": "x"}, etag)
+    again = subject.files.describe(STAGED, {"pigment_rows": "2"}, described)
+    assert len({etag, described, again}) == 3
+    assert subject.files.look(STAGED) == Found(NOW, again, 8, {"pigment_rows": "2"})
+
+
+def test_describe_refuses_a_stale_etag_and_a_missing_file(subject: Subject) -> None:
+    subject.staged()
+    assert code_of(lambda: subject.files.describe(STAGED, {"a": "b"}, STALE), ConflictError) == "lake_conflict"
+    assert subject.files.look(STAGED).metadata == {}
+    assert code_of(lambda: subject.files.describe("no", {}, STALE), MissingError) == "lake_path_missing"
+
+
+def test_a_rename_to_where_nothing_is_keeps_bytes_metadata_and_etag(subject: Subject) -> None:
+    etag = subject.files.describe(STAGED, {"pigment_run_id": "r1"}, subject.staged())
+    subject.files.make_folder("demo/revenue/dt=2026-11-24")
+    subject.files.rename(STAGED, PATH, source_etag=etag, replacing=None)
+    assert subject.files.look(PATH) == Found(NOW, etag, 8, {"pigment_run_id": "r1"})
+    assert subject.tree() == {PATH: b"a;b\n1;2\n"}
+
+
+def test_a_rename_replaces_exactly_the_file_that_was_seen(subject: Subject) -> None:
+    subject.put(PATH, b"old", {})
+    seen = subject.files.look(PATH).etag
+    assert seen
+    etag = subject.staged(b"new")
+    subject.files.rename(STAGED, PATH, source_etag=etag, replacing=seen)
+    assert subject.tree() == {PATH: b"new"}
+
+
+@pytest.mark.parametrize("replacing", [None, STALE])
+def test_a_rename_over_another_file_than_was_seen_changes_nothing(subject: Subject, replacing: str | None) -> None:
+    subject.put(PATH, b"theirs", {})
+    etag = subject.staged(b"new")
+    call = lambda: subject.files.rename(STAGED, PATH, source_etag=etag, replacing=replacing)  # noqa: E731 - used once
+    assert code_of(call, ConflictError) == "lake_conflict"
+    assert subject.tree() == {PATH: b"theirs", STAGED: b"new"}
+
+
+def test_a_rename_over_a_file_that_has_gone_changes_nothing(subject: Subject) -> None:
+    subject.files.make_folder("demo/revenue/dt=2026-11-24")
+    etag = subject.staged(b"new")
+    with pytest.raises(ConflictError):
+        subject.files.rename(STAGED, PATH, source_etag=etag, replacing=STALE)
+    assert subject.tree() == {STAGED: b"new"}
+
+
+def test_a_rename_of_another_file_than_was_staged_changes_nothing(subject: Subject) -> None:
+    subject.put(PATH, b"old", {})
+    seen = subject.files.look(PATH).etag
+    subject.staged(b"new")
+    with pytest.raises(ConflictError):
+        subject.files.rename(STAGED, PATH, source_etag=STALE, replacing=seen)
+    assert subject.tree() == {PATH: b"old", STAGED: b"new"}
+
+
+def test_a_rename_tells_a_missing_parent_from_a_missing_source(subject: Subject) -> None:
+    etag = subject.staged()
+    parent = lambda: subject.files.rename(STAGED, PATH, source_etag=etag, replacing=None)  # noqa: E731 - used once
+    assert code_of(parent, MissingError) == "lake_parent_missing"
+    source = lambda: subject.files.rename("no", "x", source_etag=etag, replacing=None)  # noqa: E731 - used once
+    assert code_of(source, MissingError) == "lake_source_missing"
+
+
+def test_making_a_folder_twice_makes_it_once_with_its_parents_and_keeps_what_is_in_it(subject: Subject) -> None:
+    subject.files.make_folder("a/b/c")
+    subject.put("a/b/c/x", b"1", {})
+    subject.files.make_folder("a/b/c")
+    assert subject.folders() == ["a", "a/b", "a/b/c"]
+    assert subject.tree() == {"a/b/c/x": b"1"}
+
+
+def test_a_deleted_file_is_gone_and_may_be_deleted_again(subject: Subject) -> None:
+    subject.staged()
+    subject.files.delete(STAGED)
+    subject.files.delete(STAGED)
+    assert subject.tree() == {}
+
+
+def test_a_read_gives_the_first_bytes_of_the_file_that_was_seen(subject: Subject) -> None:
+    etag = subject.staged(b"0123456789")
+    assert subject.files.read(STAGED, 4, etag) == b"0123"
+    assert subject.files.read(STAGED, 4000, etag) == b"0123456789"
+    assert code_of(lambda: subject.files.read(STAGED, 4, STALE), ConflictError) == "lake_conflict"
+    assert code_of(lambda: subject.files.read("no", 4, etag), MissingError) == "lake_path_missing"
+
+
+def test_a_read_of_an_empty_file_gives_nothing(subject: Subject) -> None:
+    assert subject.files.read(STAGED, 4, subject.staged(b"")) == b""
+
+
+# Records
+
+
+def test_a_record_that_is_not_there_reads_as_nothing_by_the_lakes_clock(subject: Subject) -> None:
+    record = subject.records.read("_runs/x.json")
+    assert (record.now, record.etag, record.data) == (NOW, None, b"")
+
+
+def test_a_record_is_written_with_its_folders_and_read_back(subject: Subject) -> None:
+    subject.records.write("_runs/dt=2026-11-24/x.json", b'{"a": 1}', {"state": "failed"}, replacing=None)
+    record = subject.records.read("_runs/dt=2026-11-24/x.json")
+    assert (record.now, record.data) == (NOW, b'{"a": 1}')
+    assert subject.files.look("_runs/dt=2026-11-24/x.json") == Found(NOW, record.etag, 8, {"state": "failed"})
+
+
+def test_a_record_is_written_only_over_the_one_that_was_read(subject: Subject) -> None:
+    write = subject.records.write
+    write("x", b"1", {"a": "b"}, replacing=None)
+    assert code_of(lambda: write("x", b"2", {}, replacing=None), ConflictError) == "lake_conflict"
+    assert code_of(lambda: write("x", b"2", {}, replacing=STALE), ConflictError) == "lake_conflict"
+    assert subject.tree() == {"x": b"1"}
+    first = subject.records.read("x").etag
+    write("x", b"3", {"c": "d"}, replacing=first)
+    assert subject.files.look("x").metadata == {"c": "d"}
+    assert code_of(lambda: write("x", b"4", {}, replacing=first), ConflictError) == "lake_conflict"
+    assert subject.tree() == {"x": b"3"}
+
+
+def test_a_record_that_has_gone_is_not_written_over(subject: Subject) -> None:
+    with pytest.raises(ConflictError):
+        subject.records.write("x", b"2", {}, replacing=STALE)
+    assert subject.tree() == {}
+
+
+def test_of_many_writers_one_wins(subject: Subject) -> None:
+    def write(number: int) -> bool:
+        try:
+            subject.records.write("x", str(number).encode(), {}, replacing=None)
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        won = list(pool.map(write, range(8)))
+    assert won.count(True) == 1
+    assert subject.tree() == {"x": str(won.index(True)).encode()}
+
+
+def test_an_empty_record_reads_as_empty_but_there(subject: Subject) -> None:
+    subject.put("x", b"", {})
+    record = subject.records.read("x")
+    assert record.data == b""
+    assert record.etag is not None
+    assert record.now == NOW
+
+
+def test_a_listing_has_files_with_metadata_times_and_sizes_and_no_folders(subject: Subject) -> None:
+    subject.records.write("_runs/r1/receipts/a.json", b"12", {"state": "failed"}, replacing=None)
+    subject.put("_runs/r1/run.json", b"123", {})
+    subject.put("_runs/r10/run.json", b"1", {})
+    rows = list(subject.records.list("_runs/r1/"))
+    assert [(row.path, row.metadata, row.size) for row in rows] == [
+        ("_runs/r1/receipts/a.json", {"state": "failed"}, 2),
+        ("_runs/r1/run.json", {}, 3),
+    ]
+    assert {moment for row in rows for moment in (row.created_at, row.written_at)} == {NOW}
+
+
+def test_a_listing_of_what_is_not_there_or_is_empty_has_no_rows(subject: Subject) -> None:
+    subject.files.make_folder("empty/folder")
+    assert list(subject.records.list("empty/")) == []
+    assert list(subject.records.list("nothing/")) == []
+
+
+def test_a_deleted_record_is_gone_and_may_be_deleted_again(subject: Subject) -> None:
+    subject.records.write("x", b"1", {}, replacing=None)
+    subject.records.delete("x")
+    subject.records.delete("x")
+    assert subject.tree() == {}
+
+
+# What only the wire can show
+
+ONE_REQUEST: dict[str, Callable[[LakeFiles, LakeRecords, str], object]] = {
+    "now": lambda files, _records, _etag: files.now(),
+    "look": lambda files, _records, _etag: files.look(STAGED),
+    "look at nothing": lambda files, _records, _etag: files.look("no"),
+    "create": lambda files, _records, _etag: files.create("new"),
+    "append": lambda files, _records, _etag: files.append(STAGED, 3, b"d" * 9_000_000),
+    "flush": lambda files, _records, etag: files.flush(STAGED, 3, etag),
+    "describe": lambda files, _records, etag: files.describe(STAGED, {"a": "b"}, etag),
+    "rename": lambda files, _records, etag: files.rename(STAGED, "new", source_etag=etag, replacing=None),
+    "make folder": lambda files, _records, _etag: files.make_folder("a/b/c"),
+    "delete": lambda files, _records, _etag: files.delete(STAGED),
+    "read bytes": lambda files, _records, etag: files.read(STAGED, 2, etag),
+    "read a record": lambda _files, records, _etag: records.read("record"),
+    "write": lambda _files, records, _etag: records.write("new", b"1" * 5_000_000, {"a": "b"}, replacing=None),
+    "list": lambda _files, records, _etag: list(records.list("")),
+    "delete a record": lambda _files, records, _etag: records.delete("record"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_REQUEST)
+def test_every_method_is_one_request(name: str, lake: Lake, real_files: LakeFiles, real_records: LakeRecords) -> None:
+    lake.write("record", b"{}")
+    etag = real_files.create(STAGED)
+    real_files.append(STAGED, 0, b"abc")
+    etag = real_files.flush(STAGED, 3, etag)
+    before = len(lake.calls)
+    ONE_REQUEST[name](real_files, real_records, etag)
+    assert len(lake.calls) == before + 1
+
+
+@pytest.mark.parametrize("name", ONE_REQUEST)
+def test_a_refusal_is_not_retried_and_names_its_method_and_path(
+    name: str, lake: Lake, real_files: LakeFiles, real_records: LakeRecords
+) -> None:
+    lake.faults.add("any", times=None, then=Answer(503, "ServerBusy", retry_after=7))
+    with pytest.raises(RetryableError) as caught:
+        ONE_REQUEST[name](real_files, real_records, STALE)
+    assert len(lake.calls) == 1
+    assert caught.value.cause.code == "lake_throttled"
+    assert caught.value.retry_after_seconds == 7
+    assert "HTTP 503, ServerBusy" in caught.value.cause.reason
+    assert "request 0000" in caught.value.cause.reason
+
+
+def test_a_flush_closes_the_file(lake: Lake, real_files: LakeFiles) -> None:
+    real_files.flush(STAGED, 0, real_files.create(STAGED))
+    assert lake.calls[-1].query["close"] == "true"
+
+
+def test_a_record_is_json_to_whoever_opens_it(lake: Lake, real_records: LakeRecords) -> None:
+    real_records.write("x.json", b"{}", {}, replacing=None)
+    assert lake.calls[-1].headers["x-ms-blob-content-type"] == "application/json"
+
+
+def test_the_blob_host_follows_from_the_data_lakes(open_lake: Callable[..., LakeRecords]) -> None:
+    records = open_lake(LakeRecords, url="https://mylake.dfs.core.windows.net")
+    assert records._client.url == "https://mylake.blob.core.windows.net/planning"
+
+
+def test_a_listing_goes_on_over_its_pages(lake: Lake, real_records: LakeRecords) -> None:
+    for number in range(7):
+        lake.write(f"many/{number}", b"x", {"number": str(number)})
+    pages = real_records._client.list_blobs
+    real_records._client.list_blobs = lambda **options: pages(**options, results_per_page=3)
+    rows = list(real_records.list("many/"))
+    assert [(row.path, row.metadata["number"]) for row in rows] == [(f"many/{at}", str(at)) for at in range(7)]
+    assert [call.operation for call in lake.calls] == ["list_blobs"] * 3
+
+
+def test_a_listing_whose_second_page_is_refused_is_an_error_and_no_short_list(
+    lake: Lake, real_records: LakeRecords
+) -> None:
+    for number in range(4):
+        lake.write(f"many/{number}", b"x")
+    pages = real_records._client.list_blobs
+    real_records._client.list_blobs = lambda **options: pages(**options, results_per_page=3)
+    lake.faults.add("list_blobs", skip=1, then=Answer(500, "InternalError"))
+    rows = iter(real_records.list("many/"))
+    assert len(list(itertools.islice(rows, 3))) == 3
+    assert code_of(lambda: next(rows), RetryableError) == "lake_unavailable"
+
+
+def test_a_file_too_large_to_be_a_record_is_named_and_not_read_on(lake: Lake, real_records: LakeRecords) -> None:
+    lake.write("huge.json", bytes(MOST_BYTES + 1))
+    with pytest.raises(PermanentError, match=r"huge\.json") as caught:
+        real_records.read("huge.json")
+    assert caught.value.cause.code == "lake_record_too_large"
+    assert len(lake.calls) == 1
+
+
+def test_a_record_of_the_largest_size_is_written_and_read(lake: Lake, real_records: LakeRecords) -> None:
+    real_records.write("large.json", bytes(MOST_BYTES), {}, replacing=None)
+    assert len(real_records.read("large.json").data) == MOST_BYTES
+    assert len(lake.calls) == 2
+
+
+def test_a_record_that_could_not_be_read_back_is_not_written(lake: Lake, real_records: LakeRecords) -> None:
+    with pytest.raises(PermanentError, match=r"huge\.json"):
+        real_records.write("huge.json", bytes(MOST_BYTES + 1), {}, replacing=None)
+    assert lake.calls == []
+
+
+@pytest.mark.parametrize("value", ["Zürich", "two\nlines", " space", "nul\0"])
+def test_metadata_that_cannot_be_sent_are_a_bug_and_not_an_outage(
+    value: str, lake: Lake, real_files: LakeFiles, real_records: LakeRecords
+) -> None:
+    with pytest.raises(ValueError, match="cannot be sent"):
+        real_files.describe(STAGED, {"a": value}, STALE)
+    with pytest.raises(ValueError, match="cannot be sent"):
+        real_records.write("x", b"", {"a": value}, replacing=None)
+    assert lake.calls == []
+
+
+@pytest.mark.parametrize(("status", "name"), [(409, "PathAlreadyExists"), (412, "ConditionNotMet")])
+def test_a_folder_that_is_there_is_fine_however_the_service_says_so(
+    status: int, name: str, lake: Lake, real_files: LakeFiles
+) -> None:
+    lake.faults.add("create_directory", then=Answer(status, name))
+    real_files.make_folder("a/b")
+
+
+def test_a_file_where_a_folder_is_needed_is_a_conflict(lake: Lake, real_files: LakeFiles) -> None:
+    lake.write("a", b"file")
+    with pytest.raises(ConflictError, match="PathConflict"):
+        real_files.make_folder("a/b")
+
+
+LOST: dict[str, tuple[Callable[[LakeFiles, LakeRecords, str], object], Callable[[Lake], bool]]] = {
+    "create": (ONE_REQUEST["create"], lambda lake: "new" in lake.tree()),
+    "flush": (ONE_REQUEST["flush"], lambda lake: lake.tree()[STAGED] == 3),
+    "set_metadata": (ONE_REQUEST["describe"], lambda lake: lake.metadata(STAGED) == {"a": "b"}),
+    "rename": (ONE_REQUEST["rename"], lambda lake: "new" in lake.tree() and STAGED not in lake.tree()),
+    "create_directory": (ONE_REQUEST["make folder"], lambda lake: "a/b/c" in lake.folders()),
+    "delete": (ONE_REQUEST["delete"], lambda lake: STAGED not in lake.tree()),
+    "put_blob": (ONE_REQUEST["write"], lambda lake: "new" in lake.tree()),
+}
+
+
+@pytest.mark.parametrize("operation", LOST)
+def test_a_write_whose_answer_is_lost_has_happened_once_and_is_retryable(
+    operation: str, lake: Lake, real_files: LakeFiles, real_records: LakeRecords
+) -> None:
+    etag = real_files.create(STAGED)
+    real_files.append(STAGED, 0, b"abc")
+    call, happened = LOST[operation]
+    lake.faults.add(operation, then=LostReply())
+    with pytest.raises(RetryableError) as caught:
+        call(real_files, real_records, etag)
+    assert caught.value.cause.code == "lake_unavailable"
+    assert happened(lake)
+    assert [recorded.operation for recorded in lake.calls].count(operation) == (2 if operation == "create" else 1)

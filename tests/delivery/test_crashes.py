@@ -1,0 +1,176 @@
+"""kill -9, for real: worker processes that die while the lake is answering, and the next one that finds the rest."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from emulators.everything import Everything
+from emulators.lake.account import Answer, Dropped, Held, LostReply
+from emulators.pigment.model import REVENUE
+from emulators.pigment.service import Fault
+from pigment_export.catalog.file import load
+from pigment_export.lake.paths import Layout, new_run_id
+from pigment_export.runs.plan import new_plan
+
+ROOT = Path(__file__).parents[2]
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# What a worker asks of the lake, in order; the number is how many of the kind come before.
+STEPS = [
+    ("get", "receipts/revenue", 0),
+    ("head", "revenue.csv", 0),
+    ("create", "partial", 0),
+    ("append", "partial", 0),
+    ("flush", "partial", 0),
+    ("get", "revenue/_latest", 0),
+    ("set_metadata", "partial", 0),
+    ("head", "revenue.csv", 1),
+    ("rename", "revenue.csv", 0),
+    ("create_directory", "revenue/dt=", 0),
+    ("rename", "revenue.csv", 1),
+    ("put_blob", "revenue/_latest", 0),
+    ("put_blob", "receipts/revenue", 0),
+    ("list_blobs", "", 0),
+    ("put_blob", "result.json", 0),
+    ("put_blob", "_SUCCESS", 0),
+]
+
+
+def planned(everything: Everything) -> str:
+    """A run's plan in the lake, as one that nobody has worked on yet."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    plan = new_plan(
+        load((ROOT / "exports.toml").read_bytes(), file="exports.toml").select(["revenue"]),
+        run_id=new_run_id(now, "0123456789abcdef"),
+        layout=Layout("", "{name}/dt={date}/{name}.csv"),
+        deployment="local/test",
+        trigger="cli",
+        asked_by="test",
+        request={},
+        claimed_at=now,
+        occurrence=None,
+        date_asked=None,
+        time_zone=ZoneInfo("UTC"),
+        hours=6,
+    )
+    everything.lake.write(plan.folder.plan, plan.to_json())
+    return plan.folder.plan
+
+
+def worker(plan: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.harness.deliver_one", plan, "revenue"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    with process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+def check(everything: Everything, plan: str) -> None:
+    """One whole file, its receipt, the result, the marker, and nothing that a reader could stumble over."""
+    lake, folder = everything.lake, plan.removesuffix("/run.json")
+    (path,) = [path for path in lake.tree() if path.endswith(".csv")]
+    assert lake.read(path).count(b"\n") == everything.pigment.model.blocks[REVENUE].rows + 1
+    receipt = json.loads(lake.read(f"{folder}/receipts/revenue.json"))
+    assert (receipt["state"], receipt["path"]) == ("succeeded", path)
+    assert lake.metadata(path)["pigment_nonce"] == receipt["nonce"]
+    assert json.loads(lake.read("revenue/_latest.json"))["nonce"] == receipt["nonce"]
+    assert json.loads(lake.read(f"{folder}/result.json"))["state"] == "succeeded"
+    assert lake.read(f"{folder}/_SUCCESS")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at_once", "late"])
+@pytest.mark.parametrize(("operation", "path", "skip"), STEPS, ids=[f"{op}{skip}" for op, _, skip in STEPS])
+def test_a_worker_killed_at_any_step_is_followed_by_one_that_ends_it_well(
+    everything: Everything, environment: dict[str, str], operation: str, path: str, skip: int, *, late: bool
+) -> None:
+    """Its last request takes effect: at once, or only when the next worker has long finished."""
+    plan = planned(everything)
+    reached, release = threading.Event(), threading.Event()
+    held = Held(before=late, reached=reached, release=release)
+    everything.lake.faults.add(operation, path, skip=skip, times=1, then=held)
+    with worker(plan, environment) as process:
+        assert reached.wait(timeout=60), process.communicate(timeout=60)
+        process.kill()
+        process.communicate()
+    if not late:
+        release.set()
+    for name in [name for name in everything.lake.tree() if name.endswith(".csv")]:
+        assert everything.lake.read(name).count(b"\n") == 1001
+    assert finish(worker(plan, environment)) == "succeeded"
+    before = len(everything.lake.calls)
+    release.set()
+    while late and len(everything.lake.calls) == before:
+        threading.Event().wait(0.01)
+    check(everything, plan)
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [("create", "partial"), ("flush", "partial"), ("set_metadata", "partial"), ("rename", "revenue.csv"),
+     ("put_blob", "receipts/revenue"), ("put_blob", "_latest"), ("put_blob", "result.json"), ("append", "partial"),
+     ("create_directory", "dt="), ("put_blob", "_SUCCESS"), ("delete", "partial")],
+)  # fmt: skip
+@pytest.mark.parametrize("fault", [LostReply(), Dropped(), Answer(503, "ServerBusy")], ids=["lost", "dropped", "503"])
+def test_a_lost_answer_is_healed_within_the_call(
+    command: Run, everything: Everything, operation: str, path: str, fault: object
+) -> None:
+    everything.lake.faults.add(operation, path, times=1, then=fault)
+    done = command("run", "revenue")
+    assert done.returncode == 0, done.stderr
+    (plan,) = [path for path in everything.lake.tree() if path.endswith("run.json")]
+    check(everything, plan)
+
+
+@pytest.mark.parametrize(
+    ("switches", "fault"),
+    [
+        ({}, Fault("reset", after=9000, code=2, times=99)),
+        ({}, Fault("reset", after=9000, code=0, times=99)),
+        ({}, Fault("cut", after=9000, length=32_978, times=99)),
+        ({"gzip": True}, Fault("cut", after=2000, times=99)),
+        ({}, Fault("cut", after=9004, times=99)),
+    ],
+    ids=["internal_error", "no_error", "shorter_than_its_length", "half_a_gzip_body", "within_a_row"],
+)
+def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_what_to_do(  # noqa: PLR0917
+    command: Run,
+    everything: Everything,
+    environment: dict[str, str],
+    tmp_path: Path,
+    switches: dict[str, bool],
+    fault: Fault,
+) -> None:
+    assert command("run", "revenue").returncode == 0
+    good = {path: everything.lake.read(path) for path in everything.lake.tree() if path.startswith("revenue/")}
+    for name, value in switches.items():
+        setattr(everything.pigment.switches, name, value)
+    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(seconds=5)
+    everything.pigment.faults.append(fault)
+    with (tmp_path / "err").open("w+") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.harness.impatient", "run", "revenue"], cwd=ROOT, env=environment, stderr=err
+        )
+        assert process.wait(timeout=120) == 130
+        err.seek(0)
+        said = err.read()
+    assert {path: everything.lake.read(path) for path in everything.lake.tree() if path.startswith("revenue/")} == good
+    receipts = [everything.lake.read(path) for path in everything.lake.tree() if "receipts/" in path]
+    assert len(receipts) == 2
+    assert "nothing was published" in said

@@ -1,0 +1,142 @@
+"""The HTTP functions in process, on a lake in memory: every answer is held to `docs/openapi.json`."""
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from pigment_export import settings
+from pigment_export.app import functions as triggers
+from pigment_export.app.functions import App, Triggers
+from pigment_export.app.health import Health
+from pigment_export.app.http import Answer, Api
+from pigment_export.errors import ExportError
+from pigment_export.runs.messages import record_poison
+from tests.harness.run_world import Seen, World
+
+OPENAPI = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+URL = "https://app.azurewebsites.net"
+ENVIRON = {
+    "WEBSITE_SITE_NAME": "app",
+    "KEY_VAULT_URL": "https://my-vault.vault.azure.net",
+    "DATA_LAKE_URL": "https://mylake.dfs.core.windows.net",
+    "DATA_LAKE_FILE_SYSTEM": "planning",
+}
+
+
+@functools.cache
+def schema(name: str) -> Draft202012Validator:
+    """A component's schema, with those that it refers to."""
+    document = {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]}
+    return Draft202012Validator(document, format_checker=FormatChecker())
+
+
+@dataclass
+class Told:
+    """An answer, decoded."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+    text: str
+    messages: list[str]
+
+
+def told(path: str, method: str, answer: Answer, messages: Iterable[str] = ()) -> Told:
+    """Decode an answer that the description of the interface allows."""
+    responses = OPENAPI["paths"][path][method]["responses"]
+    assert str(answer.status) in responses, f"{answer.status} is not described"
+    described = responses[str(answer.status)]
+    allowed = described.get("headers", {})
+    assert set(answer.headers) <= set(allowed)
+    assert {name for name, header in allowed.items() if header.get("required")} <= set(answer.headers)
+    body = json.loads(answer.body)
+    name = described["content"][answer.media_type]["schema"]["$ref"].rpartition("/")[2]
+    schema(name).validate(body)
+    if answer.media_type == "application/problem+json":
+        assert body["status"] == answer.status
+    return Told(answer.status, answer.headers, body, answer.body.decode(), list(messages))
+
+
+class ApiWorld(World):
+    """A deployment, and its HTTP functions.
+
+    Args:
+        patch: of the test: calls take their time from this world's clocks.
+        *exports: as for `World`.
+        inline: whether callers may define exports.
+        **environ: beside `ENVIRON`.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch | None, *exports: Any, inline: bool = False, **environ: str) -> None:
+        super().__init__(*exports)
+        self.environ = ENVIRON | environ
+        self.inline = inline
+        self.around: Any = Seen()  # see `Watched`
+        self.key_error: ExportError | None = None
+        self.pigment: int | ExportError = 200
+        self.catalog_error: ExportError | None = None
+        if patch:
+            patch.setattr(triggers, "_answering", lambda: self.deadline(45, patience_seconds=22))
+
+    def _catalog(self, _deadline: Any) -> Any:
+        self.chosen += 1
+        if self.catalog_error:
+            raise self.catalog_error
+        return self.catalog()
+
+    def _read_key(self) -> str:
+        if self.key_error:
+            raise self.key_error
+        return "k3y-that-nobody-sees"
+
+    def _reach(self, _deadline: Any) -> int:
+        if isinstance(self.pigment, ExportError):
+            raise self.pigment
+        return self.pigment
+
+    def api(self, deployment: str = "app") -> Api:
+        runs = self.runs(self.around, deployment=deployment)
+        return Api(runs, self._catalog, self.inline, URL, lambda: f"random-{next(self._nonces)}")
+
+    def app(self) -> App:
+        read = settings.load(self.environ)
+        api = self.api(read.deployment)
+        health = Health(self._read_key, self._reach, api.runs.files, api.runs.layout.probes, api.runs.new_nonce)
+        return App("1.2.3", read, api.runs, self._catalog, api, health)
+
+    def triggers(self) -> Triggers:
+        return Triggers(self.app, self.environ)
+
+    # Calls
+
+    def post(self, body: Any = b"", key: str | None = None, **headers: str) -> Told:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent |= {"idempotency-key": key} if key is not None else {}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return told("/api/runs", "post", *self.triggers().start_run(sent, data))
+
+    def get(self, run_id: str, **headers: str) -> Told:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return told("/api/runs/{runId}", "get", self.triggers().run_status(sent, run_id))
+
+    def recent(self) -> Told:
+        return told("/api/runs", "get", self.triggers().list_runs({}))
+
+    def health(self, *, deep: bool = False) -> Told:
+        return told("/api/health", "get", self.triggers().health({}, deep=deep))
+
+    def poison(self, messages: Iterable[str]) -> None:
+        for text in messages:
+            record_poison(self.runs(), text, queue="poison", deadline=self.deadline())
+
+    def names(self, answer: Told) -> list[str]:
+        """The exports of a run's plan."""
+        plan = self.runs().plan_of(answer.body["run_id"], self.deadline())
+        assert plan
+        return list(plan.names)

@@ -1,0 +1,19 @@
+"""A worker process: delivers one export of a run whose plan lies in the lake; for tests that kill it."""
+
+import sys
+
+from pigment_export import wiring
+from pigment_export.retry import Deadline
+from pigment_export.runs.plan import Plan
+
+
+def main(plan_path: str, name: str) -> None:
+    runs = wiring.app().runs
+    plan = Plan.from_json(runs.records.read(plan_path).data)
+    planned = plan.planned(name)
+    assert planned
+    sys.stdout.write(runs.deliver(plan, planned, Deadline(300)).state)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,195 @@
+"""A lake in memory: files and records under one roof, as the adapters show them, held to the same contract tests."""
+
+import itertools
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pigment_export.azure.errors import LAKE, NO_ANSWER, meaning_of
+from pigment_export.errors import ExportError
+from pigment_export.lake.interface import Found, Listed, Record
+from pigment_export.lake.paths import parent
+
+EPOCH = datetime(2026, 11, 24, 6, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    etag: str
+    created_at: datetime
+    written_at: datetime
+    data: bytes = b""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[int, bytes] = field(default_factory=dict)
+    is_record: bool = False
+
+
+def refused(name: str, path: str) -> ExportError:
+    """The error that the adapters raise for one of the service's error codes."""
+    status = 412 if name.endswith("ConditionNotMet") else 409 if name.endswith("AlreadyExists") else NO_ANSWER
+    return meaning_of(LAKE, status, frozenset({name})).raised(f"{path} ({name})")
+
+
+class FakeLake:
+    """One file system: `Files` and `Records` at once. Thread safe; its clock stands still until it is advanced.
+
+    Args:
+        now: its clock, at first.
+    """
+
+    def __init__(self, now: datetime = EPOCH) -> None:
+        self._now = now
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._nodes: dict[str, _Node] = {}
+        self._folders: set[str] = {""}
+
+    # What tests see and do
+
+    def now(self) -> datetime:
+        return self._now.replace(microsecond=0)
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+    def paths(self) -> list[str]:
+        with self._lock:
+            return sorted(self._nodes)
+
+    def folders(self) -> list[str]:
+        with self._lock:
+            return sorted(self._folders - {""})
+
+    def content(self, path: str) -> bytes:
+        return self._nodes[path].data
+
+    def put(self, path: str, data: bytes, metadata: Mapping[str, str]) -> None:
+        """Put a file there, as some other program would."""
+        with self._lock:
+            self._make_parents(path)
+            self._nodes[path] = self._new(data=data, metadata=dict(metadata), is_record=True)
+
+    # Files
+
+    def look(self, path: str) -> Found:
+        with self._lock:
+            if path in self._folders:
+                return Found(self.now(), '"folder"', 0, {"hdi_isfolder": "true"})
+            node = self._nodes.get(path)
+            if node is None:
+                return Found(self.now())
+            return Found(self.now(), node.etag, len(node.data), dict(node.metadata))
+
+    def create(self, path: str) -> str:
+        with self._lock:
+            self._check_free(path)
+            self._make_parents(path)
+            self._nodes[path] = self._new()
+            return self._nodes[path].etag
+
+    def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
+        with self._lock:
+            node = self._appendable(path)
+            self._nodes[path] = replace(node, pending={**node.pending, position: bytes(data)})
+
+    def flush(self, path: str, size: int, etag: str) -> str:
+        with self._lock:
+            node = self._unchanged(self._appendable(path), path, etag)
+            data = bytearray(node.data)
+            while len(data) < size and len(data) in node.pending:
+                data += node.pending[len(data)]
+            if len(data) != size:
+                raise refused("InvalidFlushPosition", path)
+            return self._write(path, data=bytes(data), pending={})
+
+    def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
+        with self._lock:
+            self._unchanged(self._node(path), path, etag)
+            return self._write(path, metadata=dict(metadata))
+
+    def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
+        with self._lock:
+            if source not in self._nodes:
+                raise refused("SourcePathNotFound", source)
+            if parent(destination) not in self._folders:
+                raise refused("RenameDestinationParentPathNotFound", destination)
+            if self._nodes[source].etag != source_etag:
+                raise refused("SourceConditionNotMet", source)
+            self._check_replaceable(destination, replacing)
+            self._nodes[destination] = self._nodes.pop(source)
+
+    def make_folder(self, path: str) -> None:
+        with self._lock:
+            self._make_parents(f"{path}/")
+
+    def delete(self, path: str) -> None:
+        with self._lock:
+            self._nodes.pop(path, None)
+
+    # Both have a `read`: files are read up to a length, records whole
+
+    def read(self, path: str, length: int | None = None, etag: str | None = None) -> Any:
+        with self._lock:
+            if length is not None and etag is not None:
+                return self._unchanged(self._node(path), path, etag).data[:length]
+            node = self._nodes.get(path)
+            return Record(self.now()) if node is None else Record(self.now(), node.etag, node.data)
+
+    # Records
+
+    def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
+        with self._lock:
+            self._check_replaceable(path, replacing)
+            self.put(path, data, metadata)
+
+    def list(self, prefix: str) -> Iterable[Listed]:
+        with self._lock:
+            return [
+                Listed(path, dict(node.metadata), node.created_at, node.written_at, len(node.data))
+                for path, node in sorted(self._nodes.items())
+                if path.startswith(prefix)
+            ]
+
+    # Within
+
+    def _new(self, **fields: Any) -> _Node:
+        return _Node(f'"0x{next(self._numbers):X}"', self.now(), self.now(), **fields)
+
+    def _write(self, path: str, **fields: Any) -> str:
+        etag = f'"0x{next(self._numbers):X}"'
+        self._nodes[path] = replace(self._nodes[path], etag=etag, written_at=self.now(), **fields)
+        return etag
+
+    def _node(self, path: str) -> _Node:
+        if path not in self._nodes:
+            raise refused("PathNotFound", path)
+        return self._nodes[path]
+
+    def _appendable(self, path: str) -> _Node:
+        node = self._node(path)
+        if node.is_record:
+            raise refused("PathAlreadyExists", path)
+        return node
+
+    @staticmethod
+    def _unchanged(node: _Node, path: str, etag: str) -> _Node:
+        if node.etag != etag:
+            raise refused("ConditionNotMet", path)
+        return node
+
+    def _check_free(self, path: str) -> None:
+        if path in self._nodes or path in self._folders:
+            raise refused("PathAlreadyExists", path)
+
+    def _check_replaceable(self, path: str, replacing: str | None) -> None:
+        if replacing is None:
+            self._check_free(path)
+        elif path not in self._nodes or self._nodes[path].etag != replacing:
+            raise refused("ConditionNotMet", path)
+
+    def _make_parents(self, path: str) -> None:
+        for at, letter in enumerate(path):
+            if letter == "/":
+                self._folders.add(path[:at])

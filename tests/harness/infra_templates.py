@@ -1,0 +1,148 @@
+"""What the tests of `infra/` read: the scenarios' kept snapshots, and templates that the compiler makes on the spot."""
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+SCENARIOS = ("all-new", "existing-data", "private-new", "private-existing", "entra-callers", "no-role-assignments")
+
+Resource = dict[str, Any]
+
+
+def script(name: str) -> ModuleType:
+    """A script of `scripts/`, imported."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CHECK = script("check_infra")
+
+
+@functools.cache
+def snapshot(scenario: str) -> dict[str, Any]:
+    """What a scenario would deploy, as kept; `make check` compares it with the templates."""
+    return json.loads((INFRA / "scenarios" / f"{scenario}.snapshot.json").read_text())
+
+
+def resources(scenario: str, kind: str) -> list[Resource]:
+    """The resources of one type."""
+    return [resource for resource in snapshot(scenario)["predictedResources"] if resource["type"] == kind]
+
+
+def site(scenario: str) -> Resource:
+    """The function app."""
+    [found] = resources(scenario, "Microsoft.Web/sites")
+    return found
+
+
+def app_settings(scenario: str) -> dict[str, str]:
+    """The app settings; what only Azure knows is an expression in brackets."""
+    listed = site(scenario)["properties"]["siteConfig"]["appSettings"]
+    settings = {setting["name"]: setting["value"] for setting in listed}
+    assert len(settings) == len(listed), "a setting stands twice"
+    return settings
+
+
+@dataclass(frozen=True, order=True)
+class Grant:
+    """One role assignment: which role, and on what."""
+
+    role: str
+    scope: str
+
+
+ROLE_NAMES = {
+    found[2]: found[1] for found in re.finditer(r"name: '([^']+)', id: '([^']+)'", (INFRA / "roles.bicep").read_text())
+}
+_GUID = r"guid\('(?P<again>[^']+)', (?P<principal>.+), '(?P<role>[0-9a-f-]{36})'\)"
+_ASSIGNMENT = re.compile(
+    rf"\[extensionResourceId\('(?P<scope>[^']+)', 'Microsoft.Authorization/roleAssignments', {_GUID}\)\]"
+)
+
+
+def grant_of(assignment: Resource) -> Grant:
+    """The grant of a role assignment, whose name must be made of its scope, principal and role."""
+    found = _ASSIGNMENT.fullmatch(assignment["id"])
+    if found:
+        role, scope = found["role"], found["scope"]
+        assert found["again"] == scope, "the name is made of another scope"
+    else:  # the principal was known: id and name are plain
+        scope = assignment["id"].partition("/providers/Microsoft.Authorization/")[0]
+        role = assignment["properties"]["roleDefinitionId"].rpartition("/")[2]
+    assert assignment["properties"]["roleDefinitionId"].endswith(f"/roleDefinitions/{role}")
+    return Grant(ROLE_NAMES[role], scope)
+
+
+def grants(scenario: str) -> set[Grant]:
+    """All role assignments of a scenario."""
+    return {grant_of(found) for found in resources(scenario, "Microsoft.Authorization/roleAssignments")}
+
+
+def compiler() -> str:
+    """The Bicep compiler; without one the test fails in CI and is skipped on a laptop."""
+    found = CHECK.find_bicep(os.environ)
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(CHECK.HOW_TO_GET_ONE)
+    return found
+
+
+@functools.cache
+def compiled(entry: str) -> dict[str, Any]:
+    """The ARM template that the compiler makes of a file of `infra/`."""
+    done = subprocess.run(
+        [compiler(), "build", "--stdout", str(INFRA / entry)], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def predicted(template: str, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What a template would deploy with these parameters.
+
+    Raises:
+        subprocess.CalledProcessError: nothing, since the template refuses them; stderr says why.
+    """
+    lines = [f"using '{os.path.relpath(INFRA / template, folder)}'"]
+    lines += [f"param {name} = {bicep_value(value)}" for name, value in parameters.items()]
+    file = folder / "given.bicepparam"
+    file.write_text("\n".join(lines) + "\n")
+    command = [compiler(), "snapshot", str(file), "--mode", "overwrite", "--location", "westeurope"]
+    command += ["--tenant-id", CHECK.TENANT, "--subscription-id", CHECK.SUBSCRIPTION, "--resource-group", CHECK.GROUP]
+    subprocess.run([*command, "--config", str(ROOT / "bicepconfig.json")], capture_output=True, text=True, check=True)
+    return json.loads((folder / "given.snapshot.json").read_text())
+
+
+def bicep_value(value: object) -> str:
+    """A JSON value in Bicep."""
+    if isinstance(value, Mapping):
+        return "{\n" + "".join(f"{name}: {bicep_value(member)}\n" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[\n" + "".join(f"{bicep_value(member)}\n" for member in value) + "]"
+    return f"'{value}'" if isinstance(value, str) else json.dumps(value)
+
+
+def every_resource(template: Mapping[str, Any]) -> list[Resource]:
+    """All resources of a compiled template, those of its modules too; references to existing ones left out."""
+    found: list[Resource] = []
+    listed = template["resources"]
+    for resource in listed.values() if isinstance(listed, dict) else listed:
+        if not resource.get("existing"):
+            found.append(resource)
+        if resource["type"] == "Microsoft.Resources/deployments":
+            found += every_resource(resource["properties"]["template"])
+    return found

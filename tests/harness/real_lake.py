@@ -1,0 +1,62 @@
+"""Fixtures: the adapters over the lake stand-in; a plugin beside `emulated_lake`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken
+
+from emulators.lake.account import Lake
+from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.records import LakeRecords
+
+FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
+
+
+class TokenCredential:
+    """Gives the same token to everybody."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        return AccessToken(self._token, FAR_FUTURE)
+
+
+@pytest.fixture
+def token() -> str:
+    """A bearer token that the stand-in accepts, and that must show nowhere."""
+    return "emulated:https://storage.azure.com:system:5ec2e75ec2e7"
+
+
+@pytest.fixture
+def open_lake(lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Open an adapter on the stand-in; what is passed goes before the defaults."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+    with ExitStack() as opened:
+
+        def open_adapter(
+            kind: type = LakeFiles,
+            *,
+            url: str = f"https://127.0.0.1:{lake.address[1]}/{lake.account}",
+            file_system: str = "planning",
+            token: str = token,
+            credential: Any = None,
+            **options: Any,
+        ) -> Any:
+            adapter = kind(url, file_system, credential or TokenCredential(token), **options)
+            return opened.enter_context(closing(adapter))
+
+        yield open_adapter
+
+
+@pytest.fixture
+def real_files(open_lake: Callable[..., Any]) -> LakeFiles:
+    return open_lake(LakeFiles)
+
+
+@pytest.fixture
+def real_records(open_lake: Callable[..., Any]) -> LakeRecords:
+    return open_lake(LakeRecords)

@@ -1,0 +1,225 @@
+"""A deployment in memory: its lake, its clock, its catalog and what Pigment says; shared by the tests of runs."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pigment_export.catalog.exports import Export, from_json
+from pigment_export.catalog.file import Catalog
+from pigment_export.delivery.receipt import Standing
+from pigment_export.errors import Cause, ConfigurationError, ExportError, RetryableError, Who
+from pigment_export.events import Event
+from pigment_export.lake.paths import Layout
+from pigment_export.retry import Deadline
+from pigment_export.runs.claim import Asked, Choose, Claimed, Runs
+from pigment_export.runs.housekeeping import tend
+from pigment_export.runs.messages import work_off
+from pigment_export.runs.plan import Plan
+from pigment_export.transfer.stream import Source
+from tests.harness.fakes import FakeLake
+from tests.harness.stepping import OUTAGE, Around, Watched
+
+BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
+BODY = b"Country;Revenue\nFR;1.50\nDE;2.50\n"
+DAILY = "{name}/dt={date}/{name}.csv"
+CUT = Cause("pigment_body_cut", "the stream was reset", Who.NOBODY, "wait")
+REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check the id")
+BROKEN = ConfigurationError(["exports.toml: b: 'id' is missing"])
+ASKED = Asked("http", "monday", "ann", {"names": []})
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+_READS = {"read", "look", "list", "now"}
+
+
+def export(name: str, **definition: Any) -> Export:
+    return from_json({"name": name, "kind": "metric", "id": "22222222-2222-4222-8222-222222222222", **definition})
+
+
+def broken_catalog() -> Any:
+    raise BROKEN
+
+
+@dataclass
+class Body:
+    """A whole body."""
+
+    data: bytes
+    protocol: str = "HTTP/2"
+    evidence: str = "END_STREAM"
+
+    def readinto(self, buffer: memoryview) -> int:
+        chunk, self.data = self.data[: len(buffer)], self.data[len(buffer) :]
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+@dataclass
+class Seen:
+    """Remembers requests, and lets them through."""
+
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def __call__(self, operation: str, path: str, call: Callable[[], Any]) -> Any:
+        self.requests.append((operation, path))
+        return call()
+
+    @property
+    def writes(self) -> list[tuple[str, str]]:
+        return [request for request in self.requests if request[0] not in _READS]
+
+    def paths(self, operation: str) -> list[str]:
+        return [path for done, path in self.requests if done == operation]
+
+
+class World:
+    """One lake, one clock, and what Pigment would say.
+
+    Args:
+        *exports: of the catalog, or their names.
+    """
+
+    def __init__(self, *exports: str | Export) -> None:
+        self.lake = FakeLake(now=BEGAN)
+        self.exports = tuple(export(item) if isinstance(item, str) else item for item in exports or ("revenue",))
+        self.says: dict[str, bytes | ExportError] = {}
+        self.fetched: list[str] = []  # exports that Pigment was asked for
+        self.chosen = 0  # times that the catalog was read
+        self.out_until = BEGAN  # until then, nothing that the app depends on answers
+        self._nonces = itertools.count(1)
+        self._seconds = 0.0
+
+    # What the app is made of
+
+    def runs(
+        self,
+        around: Around | None = None,
+        *,
+        deployment: str = "app",
+        zone: str = "UTC",
+        template: str = DAILY,
+    ) -> Runs:
+        through = around or Seen()
+
+        def answered(operation: str, path: str, call: Callable[[], Any]) -> Any:
+            self._check_up()
+            return through(operation, path, call)
+
+        watched = Watched(self.lake, answered)
+        return Runs(
+            files=watched,
+            records=watched,
+            now=lambda: answered("now", "", self.lake.now),
+            layout=Layout("", template),
+            deployment=deployment,
+            time_zone=ZoneInfo(zone),
+            hours=6,
+            fetch=self._fetch,
+            new_nonce=lambda: f"{next(self._nonces):016x}",
+        )
+
+    def deadline(self, seconds: float = 3300, *, patience_seconds: float = 120) -> Deadline:
+        """A call's time: who waits lets all clocks go on."""
+
+        def sleep(waited: float) -> None:
+            self._seconds += waited
+            self.lake.advance(timedelta(seconds=waited))
+
+        return Deadline(seconds, patience_seconds=patience_seconds, clock=lambda: self._seconds, sleep=sleep)
+
+    def choose(self) -> Sequence[Export]:
+        self.chosen += 1
+        return self.exports
+
+    def catalog(self) -> Catalog:
+        return Catalog("exports.toml", self.exports)
+
+    @contextmanager
+    def _fetch(self, asked: Export, _deadline: Deadline) -> Iterator[Source]:
+        self._check_up()
+        self.fetched.append(asked.name)
+        answer = self.says.get(asked.name, BODY)
+        if isinstance(answer, ExportError):
+            raise answer
+        yield Body(answer)
+
+    def _check_up(self) -> None:
+        if self.lake.now() < self.out_until:
+            raise RetryableError(OUTAGE)
+
+    # What tests do
+
+    def claim(self, runs: Runs | None = None, asked: Asked = ASKED, choose: Choose | None = None) -> Claimed:
+        return (runs or self.runs()).claim(asked, choose or self.choose, self.deadline())
+
+    def fire(self, occurrence: datetime | None, runs: Runs | None = None) -> Claimed:
+        """The timer's function for an occurrence."""
+        return (runs or self.runs()).claim_occurrence(occurrence, self.choose, self.deadline())
+
+    def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Standing | None]:
+        return [work_off(runs or self.runs(), text, self.deadline()) for text in messages]
+
+    def deliver(self, plan: Plan, *names: str) -> None:
+        """Deliver these exports of a run, or all."""
+        for planned in plan.exports:
+            if planned.export.name in (names or plan.names):
+                self.runs().deliver(plan, planned, self.deadline(patience_seconds=0))
+
+    def tend(
+        self,
+        runs: Runs | None = None,
+        *,
+        catalog: Callable[[], Catalog] | None = None,
+        retention: timedelta = 30 * DAY,
+        freshness_hours: int = 26,
+        deadline: Deadline | None = None,
+    ) -> list[str]:
+        return tend(
+            runs or self.runs(),
+            catalog or self.catalog,
+            freshness_hours=freshness_hours,
+            retention=retention,
+            deadline=deadline or self.deadline(2400),
+        )
+
+    # What tests see
+
+    def is_there(self, path: str) -> bool:
+        return path in self.lake.paths()
+
+    def under(self, prefix: str) -> list[str]:
+        return [path for path in self.lake.paths() if path.startswith(prefix)]
+
+    def claims(self) -> list[str]:
+        return self.under("_runs/_keys/")
+
+    def plans(self) -> list[str]:
+        """Paths of all `run.json`."""
+        return [path for path in self.under("_runs/dt=") if path.endswith("/run.json")]
+
+    def json(self, path: str) -> dict[str, Any]:
+        return json.loads(self.lake.content(path))
+
+    def state(self, plan: Plan, name: str) -> str | None:
+        """What a receipt says."""
+        path = plan.folder.receipt(name)
+        return self.json(path)["state"] if self.is_there(path) else None
+
+    def result(self, plan: Plan) -> str | None:
+        return self.json(plan.folder.result)["state"] if self.is_there(plan.folder.result) else None
+
+    def break_record(self, path: str, metadata: dict[str, str] | None = None) -> None:
+        """Write what nobody can read where a record is."""
+        self.lake.delete(path)
+        self.lake.put(path, b"{", metadata or {})
+
+
+def events(caplog: pytest.LogCaptureFixture, event: Event) -> list[dict[str, Any]]:
+    """The events of one name that were logged so far."""
+    said = [json.loads(record.getMessage()) for record in caplog.records if record.name == "pigment_export"]
+    return [fields for fields in said if fields["event"] == event]

@@ -1,0 +1,180 @@
+"""azure.yaml, the parameters that azd fills in, and what docs/deploy.md says of them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pigment_export.settings import SETTINGS
+from tests.harness.infra_templates import CHECK, INFRA, ROOT, SCENARIOS, compiled, every_resource, predicted, site
+
+AZD = yaml.safe_load((ROOT / "azure.yaml").read_text())
+GIVEN = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+
+
+def test_azd_deploys_the_built_package_as_it_is() -> None:
+    [(name, service)] = AZD["services"].items()
+    assert site("all-new")["tags"]["azd-service-name"] == name
+    assert service["host"] == "function"
+    assert service["remoteBuild"] is False
+    assert service["dist"] == "dist/app"
+    assert "make package" in service["hooks"]["prepackage"]["posix"]["run"]
+    assert "scripts/package.py" in service["hooks"]["prepackage"]["windows"]["run"]
+
+
+def test_azd_is_new_enough_to_know_what_it_is_told() -> None:
+    """`remoteBuild` for functions came with 1.23.5: https://github.com/Azure/azure-dev/blob/main/cli/azd/CHANGELOG.md."""
+    found = re.fullmatch(r">= (\d+)\.(\d+)\.(\d+)", AZD["requiredVersions"]["azd"])
+    assert found
+    assert tuple(map(int, found.groups())) >= (1, 23, 5)
+
+
+@pytest.mark.parametrize("allowed", ["true", None])
+def test_azd_down_is_refused_until_it_is_allowed(allowed: str | None) -> None:
+    """It would delete other teams' resource groups."""
+    environment = {"PATH": os.environ["PATH"]} | ({"ALLOW_AZD_DOWN": allowed} if allowed else {})
+    hook = AZD["hooks"]["predown"]["posix"]["run"]
+    done = subprocess.run(["sh", "-c", hook], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == (allowed == "true")
+    assert allowed or "docs/deploy.md" in done.stderr
+    assert "ALLOW_AZD_DOWN" in AZD["hooks"]["predown"]["windows"]["run"]
+    assert "ALLOW_AZD_DOWN" in DEPLOY
+
+
+def test_azd_gives_every_parameter() -> None:
+    assert set(GIVEN) == set(compiled("main.bicep")["parameters"])
+
+
+def test_azd_gives_every_member_but_those_that_are_edited_in_the_file() -> None:
+    template = compiled("main.bicep")
+    for name in ("vault", "lake", "exports", "callers", "operator", "alerts"):
+        reference = template["parameters"][name]["$ref"].rpartition("/")[2]
+        assert set(GIVEN[name]["value"]) == set(template["definitions"][reference]["properties"]), name
+
+
+def test_a_setting_has_the_same_name_in_azds_environment() -> None:
+    names = {setting.name for setting in SETTINGS}
+    for value in GIVEN["exports"]["value"].values():
+        assert re.fullmatch(r"\$\{(\w+)\}", value)[1] in names  # type: ignore[index]
+
+
+def substituted(value: Any, environment: dict[str, str]) -> Any:
+    """What azd makes of a value: ${NAME} and ${NAME=default}."""
+    if isinstance(value, dict):
+        return {key: substituted(member, environment) for key, member in value.items()}
+    return re.sub(r"\$\{(\w+)(?:=([^}]*))?\}", lambda found: environment.get(found[1]) or found[2] or "", value)
+
+
+def test_an_empty_environment_gives_the_defaults(tmp_path: Any) -> None:
+    """What azd substitutes for what is not set are empty texts: they must mean what a missing value means."""
+    environment = {"AZURE_ENV_NAME": "demo", "AZURE_LOCATION": "westeurope"}
+    given = {name: substituted(parameter["value"], environment) for name, parameter in GIVEN.items()}
+    given = {name: {"true": True, "false": False}.get(str(value), value) for name, value in given.items()}
+    del given["resourceGroupName"]  # app.bicep is given a group
+    by_azd = predicted("app.bicep", given, tmp_path)
+    by_default = predicted("app.bicep", {"environmentName": "demo", "location": "westeurope"}, tmp_path)
+    assert by_azd == by_default
+
+
+def test_outputs_that_azd_looks_for_are_there() -> None:
+    outputs = compiled("main.bicep")["outputs"]
+    assert {"AZURE_LOCATION", "AZURE_TENANT_ID", "AZURE_RESOURCE_GROUP", "SERVICE_APP_NAME"} <= set(outputs)
+    variables = set(re.findall(r"\$\{(\w+)", json.dumps(GIVEN)))
+    assert set(outputs) & variables == {"AZURE_LOCATION"}  # an output would overwrite what was set
+
+
+def test_every_variable_that_deploy_md_sets_is_read() -> None:
+    told = set(re.findall(r"azd env set (\w+)", DEPLOY)) | {"ALLOW_AZD_DOWN"}
+    read = set(re.findall(r"\$\{(\w+)", json.dumps(GIVEN))) | {"ALLOW_AZD_DOWN"}
+    assert told <= read | {"NAME"}
+
+
+def test_deploy_md_has_the_parameters_of_the_templates() -> None:
+    table = CHECK.parameter_table(compiled("main.bicep"), GIVEN)
+    assert f"<!-- parameters -->\n{table}\n<!-- /parameters -->" in DEPLOY
+
+
+def test_deploy_md_names_every_scenario_and_every_file_that_it_names_is_there() -> None:
+    for scenario in SCENARIOS:
+        assert f"| `{scenario}` |" in DEPLOY
+    for path in re.findall(r"infra/[\w./-]+\.(?:bicep|json|py)\b", DEPLOY):
+        assert (ROOT / path).exists(), path
+
+
+def command(part: str) -> str:
+    """The one command of docs/deploy.md in which this stands; without a comment behind it."""
+    blocks = "".join(re.findall(r"^```sh\n(.*?)^```$", DEPLOY, re.MULTILINE | re.DOTALL))
+    [line] = [line for line in blocks.splitlines() if part in line]
+    return re.sub(r"\s{2,}#.*", "", line)
+
+
+def shell(line: str, *, cwd: Path = ROOT, given: str = "") -> str:
+    """What a command prints."""
+    done = subprocess.run(["bash", "-c", line], input=given, cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_key_comes_into_its_file_alone_and_without_a_line_break(tmp_path: Path) -> None:
+    printed = shell(command("read -rs key"), cwd=tmp_path, given="pk-made-up\\1\n")
+    file = tmp_path / "key.txt"
+    assert printed == ""
+    assert file.read_text() == "pk-made-up\\1"
+    assert file.stat().st_mode & 0o077 == 0
+    stored = command("az keyvault secret set")
+    assert "--file key.txt" in stored
+    assert "--expires" in stored  # an alert goes by it
+    assert "--output none" in stored  # else it prints the secret
+
+
+def test_a_copied_scenario_uses_the_template_beside_it() -> None:
+    line = command("infra/scenarios/existing-data.bicepparam >")
+    scenario = shell(line.partition(" > ")[0])
+    [used] = re.findall(r"^using '(.+)'$", scenario, re.MULTILINE)
+    assert used == "app.bicep"
+    assert (INFRA / used).exists()
+
+
+def test_the_commands_for_an_owner_come_out_one_on_a_line() -> None:
+    """An output that is a list is JSON to azd."""
+    reader = command("azd env get-value ROLE_COMMANDS").partition(" | ")[2]
+    assert shell(reader, given=json.dumps(['az one "x"', "az two"])) == 'az one "x"\naz two\n'
+
+
+def test_what_is_removed_is_what_carries_the_tag() -> None:
+    """`az resource list` refuses --tag together with --resource-group."""
+    line = command("az resource delete")
+    assert "--tag" not in line
+    [(name, value)] = re.findall(r"tags\.\\\"([\w-]+)\\\"=='(\w+)'", line)
+    assert site("all-new")["tags"][name] == value
+    identity = command("az identity list")
+    [prefix] = re.findall(r"starts_with\(name, '([\w-]+)'\)", identity)
+    assert f"name: '{prefix}${{token}}'" in (INFRA / "app.bicep").read_text()
+
+
+def test_every_provider_that_is_needed_is_named() -> None:
+    always = {"Microsoft.Authorization", "Microsoft.Resources"}  # registered in every subscription
+    used = {found["type"].partition("/")[0] for found in every_resource(compiled("main.bicep"))} - always
+    prerequisites = DEPLOY.partition("## Prerequisites")[2].partition("##")[0]
+    delegated = "Microsoft.App"  # of the app's subnet
+    assert set(re.findall(r"`(Microsoft\.\w+)`", prerequisites)) == used | {delegated}
+
+
+@pytest.mark.parametrize("caller", ["data-factory", "logic-app"])
+def test_the_command_for_a_caller_gives_the_parameters_that_it_has(caller: str) -> None:
+    parameters = compiled(f"callers/{caller}.bicep")["parameters"]
+    [lines] = re.findall(rf"--template-file infra/callers/{caller}\.bicep \\\n(.+)", DEPLOY)
+    given = set(re.findall(r"(\w+)=", lines))
+    required = {name for name, parameter in parameters.items() if "defaultValue" not in parameter}
+    assert required <= given <= set(parameters)
+
+
+def test_deploy_md_uses_outputs_that_are_there() -> None:
+    outputs = set(compiled("main.bicep")["outputs"]) | set(compiled("app.bicep")["outputs"])
+    assert {"ROLE_COMMANDS", "OUTGOING_ADDRESS", "APP_URL", "appName"} <= outputs
+    assert all(name in DEPLOY for name in ("ROLE_COMMANDS", "OUTGOING_ADDRESS", "APP_URL", "<appName>"))

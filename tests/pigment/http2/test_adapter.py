@@ -1,0 +1,869 @@
+"""The adapter over real TLS, against a peer that does what each test scripts."""
+
+import gzip
+import math
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import trustme
+from hyperframe.frame import DataFrame, WindowUpdateFrame
+from requests import exceptions
+
+from pigment_export.pigment.http2 import adapter as http2
+from pigment_export.pigment.http2.adapter import Http2Adapter, Timeouts, body_of
+from pigment_export.pigment.http2.channels import Ending
+from pigment_export.pigment.http2.connection import Wire
+from pigment_export.pigment.http2.gzip import GzipBroken, GzipCut, GzipEmpty
+from tests.harness import h2_server as peer
+from tests.harness.h2_server import ConnectProxy, Peer, ScriptedServer
+
+SHORT = 0.3  # seconds that a test waits for a timeout to strike
+LONG = 20.0  # seconds that no test waits
+CSV = b"Country;Month\nFR;Jan 21\nDE;Feb 21\n"
+SECRET = "s3cret-key"
+
+Script = Callable[[Peer], None]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def certificate(authority: trustme.CA) -> trustme.LeafCert:
+    return authority.issue_cert("localhost", "pigment.example")
+
+
+@pytest.fixture(scope="module")
+def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.mount("https://", Http2Adapter())
+        yield session
+
+
+@pytest.fixture
+def ask(session: requests.Session, certificate: trustme.LeafCert) -> Iterator[Callable[..., requests.Response]]:
+    """Ask a server that runs a script; everything is closed afterwards."""
+    opened: list[ScriptedServer] = []
+    answers: list[requests.Response] = []
+
+    def ask(
+        script: Script, *, alpn: tuple[str, ...] = ("h2",), method: str = "GET", **options: object
+    ) -> requests.Response:
+        opened.append(ScriptedServer(certificate, script, alpn))
+        options.setdefault("timeout", Timeouts(LONG, LONG, LONG))
+        options.setdefault("headers", {"Authorization": f"Bearer {SECRET}", "Accept-Encoding": "gzip"})
+        answers.append(session.request(method, opened[-1].url, stream=True, **options))  # type: ignore[arg-type]
+        return answers[-1]
+
+    yield ask
+    for answer in answers:
+        answer.close()
+    for server in opened:
+        server.__exit__(None, None, None)
+
+
+def answering(*chunks: bytes) -> Script:
+    """Send frames once the request is there."""
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(*chunks)
+        connection.await_close()
+
+    return script
+
+
+def plain(*chunks: bytes) -> Script:
+    """Send bytes of HTTP/1.1 once the request is there, and close."""
+
+    def script(connection: Peer) -> None:
+        connection.read_http1()
+        connection.send(*chunks)
+
+    return script
+
+
+def http1_over_h2(connection: Peer) -> None:
+    connection.read_exactly(24)
+    connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    connection.await_close()
+
+
+def read(source: object, room: int = 1000) -> bytes:
+    """Everything up to the end."""
+    buffer = memoryview(bytearray(room))
+    found = b""
+    while count := source.readinto(buffer):  # type: ignore[attr-defined]
+        found += buffer[:count]
+    return found
+
+
+OK = peer.headers(200, ("content-type", "text/csv"))
+SIZED = peer.headers(200, ("content-length", str(len(CSV))))
+GZIPPED = peer.headers(200, ("content-encoding", "gzip"))
+PACKED = gzip.compress(CSV)
+
+
+def test_a_body_over_http_2_is_proven_by_end_stream(ask: Callable[..., requests.Response]) -> None:
+    response = ask(answering(OK, peer.data(CSV), peer.data(b"", end=True)))
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/csv"
+    assert response.raw.ending is None
+    body = body_of(response)
+    assert (body.protocol, read(body), body.evidence) == ("HTTP/2", CSV, "END_STREAM")
+    assert response.raw.ending is Ending.END_STREAM
+    assert read(body) == b""
+
+
+@pytest.mark.parametrize(
+    ("script", "alpn", "evidence"),
+    [
+        (answering(SIZED, peer.data(CSV, end=True)), ("h2",), "END_STREAM + Content-Length"),
+        (answering(GZIPPED, peer.data(PACKED, end=True)), ("h2",), "END_STREAM + gzip trailer"),
+        (
+            answering(GZIPPED, peer.data(PACKED[:9]), peer.data(PACKED[9:], end=True)),
+            ("h2",),
+            "END_STREAM + gzip trailer",
+        ),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CSV), CSV)), ("http/1.1",), "Content-Length"),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CSV), CSV)), (), "Content-Length"),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + PACKED), ("http/1.1",), "gzip trailer"),
+        (
+            plain(
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: x-gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"%x\r\n%s\r\n0\r\n\r\n" % (len(PACKED), PACKED),
+            ),
+            ("http/1.1",),
+            "gzip trailer",
+        ),
+    ],
+)
+def test_each_proof_of_an_end_is_named(
+    ask: Callable[..., requests.Response], script: Script, alpn: tuple[str, ...], evidence: str
+) -> None:
+    response = ask(script, alpn=alpn)
+    body = body_of(response)
+    assert read(body) == CSV
+    assert body.evidence == evidence
+    assert body.protocol == ("HTTP/2" if alpn == ("h2",) else "HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("head", "rest", "ending"),
+    [
+        (b"", CSV, Ending.CONNECTION_CLOSED),
+        (b"Transfer-Encoding: chunked\r\n", b"%x\r\n%s\r\n0\r\n\r\n" % (len(CSV), CSV), Ending.CHUNKED),
+    ],
+)
+def test_an_http_1_1_body_without_a_length_is_refused(
+    ask: Callable[..., requests.Response], head: bytes, rest: bytes, ending: Ending
+) -> None:
+    script = plain(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + rest)
+    with pytest.raises(http2.UnprovenEnd, match=f"{ending}.*localhost speaks HTTP/1.1 without a length"):
+        read(body_of(ask(script, alpn=("http/1.1",))))
+    response = ask(script, alpn=("http/1.1",))
+    assert read(response.raw) == CSV  # as it is, for small answers
+    assert response.raw.ending is ending
+
+
+@pytest.mark.parametrize(
+    ("script", "alpn", "error"),
+    [
+        (answering(OK, peer.data(CSV), peer.reset(0)), "h2", http2.StreamReset),
+        (answering(OK, peer.data(CSV), peer.reset(2)), "h2", http2.StreamReset),
+        (answering(OK, peer.data(CSV), peer.goaway(0)), "h2", http2.GoneAway),
+        (answering(SIZED, peer.data(CSV[:-1], end=True)), "h2", http2.BodyTooShort),
+        (answering(SIZED, peer.data(CSV + b"x", end=True)), "h2", http2.BodyTooLong),
+        (answering(OK, peer.data(CSV, stream=3)), "h2", http2.ProtocolViolation),
+        (answering(GZIPPED, peer.data(PACKED[:-1], end=True)), "h2", GzipCut),
+        (answering(GZIPPED, peer.data(PACKED + b"x" * 20, end=True)), "h2", GzipBroken),
+        (answering(GZIPPED, peer.data(b"", end=True)), "h2", GzipEmpty),
+        (
+            answering(peer.headers(200, ("content-encoding", "br")), peer.data(b"x", end=True)),
+            "h2",
+            http2.WrongEncoding,
+        ),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + CSV), "http/1.1", http2.BodyTooShort),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + PACKED[:-3]), "http/1.1", GzipCut),
+        (plain(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"), "http/1.1", GzipEmpty),
+        (
+            plain(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 34\r\n\r\n" + CSV),
+            "http/1.1",
+            http2.ProtocolViolation,
+        ),
+        (
+            plain(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + CSV),
+            "http/1.1",
+            http2.ProtocolViolation,
+        ),
+        (plain(b"SSH-2.0-OpenSSH\r\n"), "http/1.1", http2.ProtocolViolation),
+        (plain(b""), "http/1.1", http2.ConnectionLost),
+        (lambda connection: connection.await_request(), "h2", http2.ConnectionLost),
+        (http1_over_h2, "h2", http2.ProtocolViolation),
+    ],
+)
+def test_every_other_end_is_a_named_error(
+    ask: Callable[..., requests.Response], script: Script, alpn: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error) as caught:
+        read(body_of(ask(script, alpn=(alpn,))))
+    assert isinstance(caught.value, exceptions.RequestException)
+    assert str(caught.value)
+    assert "Authorization" not in repr(caught.value) + str(caught.value)
+    assert SECRET not in repr(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rest", "text"),
+    [
+        (b"", "last chunk"),
+        (b"5\r\na;b", "last chunk"),
+        (b"4\r\na;b\n\r\n", "last chunk"),
+        (b"zz\r\n", "last chunk"),
+    ],
+)
+def test_a_chunked_body_without_its_last_chunk_is_an_error(
+    ask: Callable[..., requests.Response], rest: bytes, text: str
+) -> None:
+    response = ask(plain(b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n" + rest), alpn=("http/1.1",))
+    with pytest.raises(http2.BodyTooShort, match=text):
+        read(response.raw)
+
+
+def test_a_connection_that_is_torn_down_is_lost(ask: Callable[..., requests.Response]) -> None:
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(OK, peer.data(CSV))
+        connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+
+    with pytest.raises(http2.ConnectionLost):
+        read(body_of(ask(script)))
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_no_redirect_is_followed_nor_its_body_read(
+    ask: Callable[..., requests.Response], status: int, alpn: str
+) -> None:
+    asked = []
+
+    def script(connection: Peer) -> None:
+        asked.append(1)
+        if alpn == "h2":
+            connection.await_request()
+            connection.send(peer.headers(status, ("location", "https://elsewhere.example/"), ("content-length", "9")))
+        else:
+            connection.read_http1()
+            connection.send(
+                b"HTTP/1.1 %d Go\r\nLocation: https://elsewhere.example/\r\nContent-Length: 9\r\n\r\n" % status
+            )
+        connection.await_close()  # the body never comes: whoever waited for it would hang
+
+    with pytest.raises(http2.RedirectRefused, match=str(status)):
+        ask(script, alpn=(alpn,), allow_redirects=True)
+    assert asked == [1]
+
+
+def test_the_request_carries_what_requests_prepared(ask: Callable[..., requests.Response]) -> None:
+    seen: list[dict[str, str]] = []
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        seen.append(connection.fields)
+        connection.send(peer.headers(200, end=True))
+
+    response = ask(script, params={"q": "a b"})
+    port = response.url.split(":")[2].split("/")[0]
+    assert seen[0][":method"] == "GET"
+    assert seen[0][":scheme"] == "https"
+    assert seen[0][":authority"] == f"localhost:{port}"
+    assert seen[0][":path"] == "/export?q=a+b"
+    assert seen[0]["authorization"] == f"Bearer {SECRET}"
+    assert not seen[0].keys() & {"connection", "host", "transfer-encoding"}
+
+
+def test_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
+    seen: list[bytes] = []
+
+    def script(connection: Peer) -> None:
+        seen.append(connection.read_http1())
+        connection.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    response = ask(script, alpn=("http/1.1",), method="POST", json={"a": 1})
+    assert read(body_of(response)) == b""
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    port = response.url.split(":")[2].split("/")[0]
+    assert lines[0] == b"POST /export HTTP/1.1"
+    assert [line for line in lines if line.lower().startswith(b"host:")] == [f"Host: localhost:{port}".encode()]
+    assert [line for line in lines if line.lower().startswith(b"accept-encoding:")] == [b"accept-encoding: gzip"]
+    assert body == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_a_request_body_of_a_megabyte_arrives_whole(ask: Callable[..., requests.Response], alpn: str) -> None:
+    sent = bytes(range(256)) * 4096
+    seen: list[bytes] = []
+
+    def script(connection: Peer) -> None:
+        if alpn == "http/1.1":
+            seen.append(connection.read_http1().partition(b"\r\n\r\n")[2])
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            return
+        connection.greet(peer.settings(INITIAL_WINDOW_SIZE=70_000))
+        while len(connection.body) < len(sent):
+            frame = connection.frame()
+            if isinstance(frame, DataFrame):
+                assert len(frame.data) <= 16_384
+                size = len(frame.data)
+                connection.send(peer.window_update(0, size))
+                if "END_STREAM" not in frame.flags:
+                    connection.send(peer.window_update(1, size), peer.ping())
+        seen.append(connection.body)
+        connection.send(peer.headers(200, end=True))
+        connection.await_close()
+
+    assert read(body_of(ask(script, alpn=(alpn,), method="POST", data=sent))) == b""
+    assert seen == [sent]
+
+
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_an_answer_before_the_request_body_is_out_is_returned(ask: Callable[..., requests.Response], alpn: str) -> None:
+    def script(connection: Peer) -> None:
+        if alpn == "h2":
+            connection.greet()
+            connection.await_headers()
+            connection.send(peer.headers(413), peer.data(b"too big", end=True), peer.reset(0))
+            connection.await_close()
+            return
+        while b"\r\n\r\n" not in connection._buffer:
+            connection._buffer += connection.more()
+        connection.send(b"HTTP/1.1 413 Too Big\r\nContent-Length: 7\r\n\r\ntoo big")
+        connection.await_close()
+
+    response = ask(script, alpn=(alpn,), method="POST", data=bytes(30_000_000))
+    assert response.status_code == 413
+    assert response.raw.read(100) == b"too big"
+
+
+def test_a_request_body_goes_out_in_bounded_pieces_to_a_server_that_stays_silent(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    write = Wire.write
+    monkeypatch.setattr(Wire, "write", lambda wire, data: (pieces.append(len(data)), write(wire, data))[1])
+
+    def script(connection: Peer) -> None:
+        connection.greet(peer.settings(INITIAL_WINDOW_SIZE=2**30), peer.window_update(0, 2**30))
+        connection.await_end()
+        connection.send(peer.headers(200, end=True))
+        connection.await_close()
+
+    assert ask(script, method="POST", data=bytes(3_000_000)).ok
+    assert sum(pieces) > 3_000_000
+    assert max(pieces) < 70_000
+
+
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_an_answer_is_heard_though_the_server_takes_no_more(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch, alpn: str
+) -> None:
+    sent = [0]
+    send = socket.socket.send
+
+    def failing(sock: socket.socket, data: bytes) -> int:
+        if sent[0] > 30_000:
+            raise BrokenPipeError
+        sent[0] += (count := send(sock, data[:20_000]))
+        return count
+
+    monkeypatch.setattr(socket.socket, "send", failing)  # only the client sends by it
+
+    def script(connection: Peer) -> None:
+        if alpn == "h2":
+            connection.greet()
+            connection.await_headers()
+            connection.send(peer.headers(413), peer.data(b"too big", end=True))
+        else:
+            while b"\r\n\r\n" not in connection._buffer:
+                connection._buffer += connection.more()
+            connection.send(b"HTTP/1.1 413 Too Big\r\nContent-Length: 7\r\n\r\ntoo big")
+        connection.await_close()
+
+    response = ask(script, alpn=(alpn,), method="POST", data=bytes(1_000_000))
+    assert (response.status_code, response.raw.read(100)) == (413, b"too big")
+
+
+def test_a_reset_before_the_request_body_is_out_is_an_error(ask: Callable[..., requests.Response]) -> None:
+    def script(connection: Peer) -> None:
+        connection.greet()
+        connection.await_headers()
+        connection.send(peer.reset(7))
+        connection.await_close()
+
+    with pytest.raises(http2.StreamReset, match="REFUSED_STREAM") as caught:
+        ask(script, method="POST", data=bytes(30_000_000))
+    assert caught.value.code == 7
+
+
+@pytest.mark.parametrize("body", [iter([b"a"]), {"file": b"x"}])
+def test_a_request_body_that_is_no_bytes_is_refused(ask: Callable[..., requests.Response], body: object) -> None:
+    options = {"files": body} if isinstance(body, dict) else {"data": body}
+    if isinstance(body, dict):
+        assert ask(answering(peer.headers(200, end=True)), method="POST", **options).ok  # encoded by requests: bytes
+    else:
+        with pytest.raises(exceptions.RequestException, match="bytes or text"):
+            ask(answering(), method="POST", **options)
+
+
+def test_small_answers_are_read_as_requests_does_and_gzip_is_decoded(ask: Callable[..., requests.Response]) -> None:
+    packed = gzip.compress(b'{"detail": "no such view"}')
+    response = ask(answering(peer.headers(404, ("content-encoding", "gzip")), peer.data(packed, end=True)))
+    assert response.json() == {"detail": "no such view"}
+    chunks = ask(answering(peer.headers(404), peer.data(b"no such view", end=True))).iter_content(5)
+    assert list(chunks) == [b"no su", b"ch vi", b"ew"]
+
+
+def test_headers_that_come_twice_are_joined(ask: Callable[..., requests.Response]) -> None:
+    response = ask(answering(peer.headers(200, ("vary", "a"), ("vary", "b"), end=True)))
+    assert response.headers["Vary"] == "a, b"
+
+
+def flood(*frames: bytes) -> Script:
+    """Answer, then repeat frames until the client is gone."""
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(*frames[:-1])
+        while True:
+            connection.send(frames[-1] * 10)
+
+    return script
+
+
+IDLE = Timeouts(LONG, LONG, SHORT)
+FIRST = Timeouts(LONG, SHORT, LONG)
+
+
+@pytest.mark.parametrize(
+    ("script", "timeouts", "error"),
+    [
+        (answering(), FIRST, http2.NoFirstByte),
+        (answering(OK), FIRST, http2.NoFirstByte),
+        (flood(peer.ping()), FIRST, http2.NoFirstByte),
+        (flood(peer.settings()), FIRST, http2.NoFirstByte),
+        (flood(peer.headers(103)), FIRST, http2.NoFirstByte),
+        (flood(OK, peer.ping()), FIRST, http2.NoFirstByte),
+        (flood(OK, peer.data(b"", padding=100)), FIRST, http2.NoFirstByte),
+        (answering(OK, peer.data(CSV)), IDLE, http2.BodyStalled),
+        (flood(OK, peer.data(CSV), peer.ping()), IDLE, http2.BodyStalled),
+        (flood(OK, peer.data(CSV), peer.settings()), IDLE, http2.BodyStalled),
+        (flood(OK, peer.data(CSV), peer.data(b"")), IDLE, http2.BodyStalled),
+    ],
+)
+def test_only_bytes_of_the_body_renew_a_timeout(
+    ask: Callable[..., requests.Response], script: Script, timeouts: Timeouts, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"0\.3 seconds") as caught:
+        read(body_of(ask(script, timeout=timeouts)))
+    assert isinstance(caught.value, exceptions.ReadTimeout)
+
+
+@pytest.mark.parametrize("sent", [(), (OK,), (OK, peer.data(CSV))])
+def test_no_read_waits_past_the_deadline(ask: Callable[..., requests.Response], sent: tuple[bytes, ...]) -> None:
+    with pytest.raises(http2.DeadlinePassed):
+        read(body_of(ask(answering(*sent), timeout=Timeouts(LONG, LONG, LONG, time.monotonic() + SHORT))))
+
+
+def test_a_deadline_cuts_a_body_that_never_stops(ask: Callable[..., requests.Response]) -> None:
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(OK)
+        while True:
+            connection.send(peer.data(b"FR;Jan 21\n"))
+            if connection._sock.pending():  # SETTINGS and windows
+                connection.more()
+
+    with pytest.raises(http2.DeadlinePassed):
+        read(body_of(ask(script, timeout=Timeouts(ends_at=time.monotonic() + SHORT))))
+
+
+def test_http_1_1_knows_the_same_timeouts(ask: Callable[..., requests.Response]) -> None:
+    def script(connection: Peer) -> None:
+        connection.read_http1()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *([CSV] if connection_has_begun else []))
+        connection.await_close()
+
+    connection_has_begun = False
+    with pytest.raises(http2.NoFirstByte):
+        read(body_of(ask(script, alpn=("http/1.1",), timeout=FIRST)))
+    connection_has_begun = True
+    with pytest.raises(http2.BodyStalled):
+        read(body_of(ask(script, alpn=("http/1.1",), timeout=IDLE)))
+
+
+def test_a_pause_of_the_caller_is_no_idleness_of_the_server(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    response = ask(answering(OK, peer.data(CSV), peer.data(CSV, end=True)))
+    buffer = memoryview(bytearray(len(CSV)))
+    assert response.raw.readinto(buffer) == len(CSV)
+    clock[0] += 10 * LONG
+    assert response.raw.readinto(buffer) == len(CSV)
+    assert response.raw.readinto(buffer) == 0
+
+
+def test_requests_own_timeouts_are_understood() -> None:
+    assert Timeouts.of(None) == Timeouts(math.inf, math.inf, math.inf, math.inf)
+    assert Timeouts.of(3) == Timeouts(3, 3, 3)
+    assert Timeouts.of((1.5, None)) == Timeouts(1.5, math.inf, math.inf)
+    assert Timeouts.of(IDLE) is IDLE
+    with pytest.raises(ValueError, match="not a timeout"):
+        Timeouts.of("3")
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_a_connect_timeout(session: requests.Session) -> None:
+    with peer.silent_listener() as port, pytest.raises(exceptions.ConnectTimeout):
+        session.get(f"https://localhost:{port}/", timeout=(SHORT, LONG))
+
+
+def test_a_deadline_that_has_passed_reaches_nobody(session: requests.Session) -> None:
+    with peer.silent_listener() as port, pytest.raises(http2.DeadlinePassed):
+        session.get(f"https://localhost:{port}/", timeout=Timeouts(ends_at=time.monotonic() - 1))  # type: ignore[arg-type]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_nobody_there_is_a_connection_error(session: requests.Session) -> None:
+    with pytest.raises(exceptions.ConnectionError, match="no connection to localhost"):
+        session.get(f"https://localhost:{free_port()}/")
+
+
+def test_a_server_that_speaks_no_tls_is_an_ssl_error(session: requests.Session) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_say_hello, args=(listener,))
+        thread.start()
+        with pytest.raises(exceptions.SSLError):
+            session.get(f"https://localhost:{listener.getsockname()[1]}/", timeout=LONG)
+        thread.join()
+
+
+def _hang_up(listener: socket.socket) -> None:
+    listener.accept()[0].close()
+
+
+def _say_hello(listener: socket.socket) -> None:
+    sock, _ = listener.accept()
+    with sock:
+        sock.recv(10_000)
+        sock.sendall(b"220 mail.example ESMTP\r\n")
+
+
+def test_a_server_that_hangs_up_during_the_handshake_is_lost(session: requests.Session) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_hang_up, args=(listener,))
+        thread.start()
+        with pytest.raises(exceptions.ConnectionError) as caught:
+            session.get(f"https://localhost:{listener.getsockname()[1]}/", timeout=LONG)
+        thread.join()
+    assert not isinstance(caught.value, exceptions.SSLError)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_unless_it_is_asked_for(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = answering(peer.headers(200, end=True))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(exceptions.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        ask(script)
+    assert ask(script, verify=False).ok
+
+
+def test_a_certificate_of_another_name_is_refused(authority: trustme.CA, session: requests.Session) -> None:
+    with (
+        ScriptedServer(authority.issue_cert("other.example"), answering()) as server,
+        pytest.raises(exceptions.SSLError, match=r"[Hh]ostname mismatch"),
+    ):
+        session.get(server.url, timeout=LONG)
+
+
+def test_verify_takes_a_path_and_a_path_that_is_not_there_is_an_error(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch, bundle: str
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    script = answering(peer.headers(200, end=True))
+    assert ask(script, verify=bundle).ok
+    with pytest.raises(exceptions.SSLError, match="CA bundle"):
+        ask(script, verify="/nowhere/ca.pem")
+
+
+def test_a_certificate_of_the_client_is_shown_and_one_that_is_not_there_is_an_error(
+    session: requests.Session, authority: trustme.CA, certificate: trustme.LeafCert, tmp_path: Path
+) -> None:
+    own = tmp_path / "client.pem"
+    authority.issue_cert("client.example").private_key_and_cert_chain_pem.write_to_path(own)
+    shown: list[object] = []
+
+    def script(connection: Peer) -> None:
+        shown.append(connection._sock.getpeercert())
+        answering(peer.headers(200, end=True))(connection)
+
+    with ScriptedServer(certificate, script) as server:
+        authority.configure_trust(server._context)
+        server._context.verify_mode = ssl.CERT_REQUIRED
+        assert session.get(server.url, cert=str(own), timeout=LONG).ok
+        assert "client.example" in str(shown)
+        with pytest.raises(exceptions.SSLError, match="client's certificate"):
+            session.get(server.url, cert=(str(own), str(tmp_path / "none.pem")), timeout=LONG)
+
+
+def test_a_prepared_request_is_checked_by_what_send_is_told(
+    session: requests.Session, certificate: trustme.LeafCert, bundle: str
+) -> None:
+    """`Session.send` reads no bundle from the surroundings: it refuses rather than trusts, unless told."""
+    with ScriptedServer(certificate, answering(peer.headers(200, end=True))) as server:
+        request = session.prepare_request(requests.Request("GET", server.url))
+        with pytest.raises(exceptions.SSLError):
+            session.send(request, timeout=LONG)
+        assert session.send(request, timeout=LONG, verify=bundle).ok
+
+
+@pytest.mark.parametrize("credentials", ["", "me:p%40ss@"])
+def test_the_proxy_of_the_surroundings_opens_a_tunnel(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch, credentials: str
+) -> None:
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{credentials}127.0.0.1:{proxy.port}")
+        response = ask(answering(OK, peer.data(CSV, end=True)))
+        assert read(body_of(response)) == CSV
+        head = proxy.heads[0].decode()
+        port = response.url.split(":")[2].split("/")[0]
+        assert head.startswith(f"CONNECT localhost:{port} HTTP/1.")
+        assert ("Proxy-Authorization: Basic bWU6cEBzcw==" in head) is bool(credentials)
+        assert SECRET not in head
+
+
+def test_no_proxy_is_honoured(ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch) -> None:
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        assert read(body_of(ask(answering(OK, peer.data(CSV, end=True))))) == CSV
+        assert proxy.heads == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 403 No\r\n\r\n",
+        b"",
+        b"?\r\n",
+    ],
+)
+def test_a_proxy_that_opens_no_tunnel_is_named_without_its_credentials(
+    session: requests.Session, answer: bytes
+) -> None:
+    with ConnectProxy(answer) as proxy, pytest.raises(exceptions.ProxyError) as caught:
+        session.get(
+            "https://pigment.example/",
+            proxies={"https": f"http://me:passw0rd@127.0.0.1:{proxy.port}"},
+            timeout=LONG,
+            headers={"Authorization": SECRET},
+        )
+    assert f"127.0.0.1:{proxy.port}" in str(caught.value)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "passw0rd" not in f"{error} {error!r}"
+        assert SECRET not in f"{error} {error!r}"
+        error = error.__cause__ or error.__context__
+
+
+def test_a_proxy_that_is_not_there_is_a_proxy_error(session: requests.Session) -> None:
+    with pytest.raises(exceptions.ProxyError, match=r"127\.0\.0\.1"):
+        session.get("https://pigment.example/", proxies={"https": f"127.0.0.1:{free_port()}"}, timeout=LONG)
+
+
+def test_a_proxy_that_says_nothing_is_a_connect_timeout(session: requests.Session) -> None:
+    with peer.silent_listener() as port, pytest.raises(exceptions.ConnectTimeout, match="through the proxy"):
+        session.get("https://pigment.example/", proxies={"https": f"127.0.0.1:{port}"}, timeout=(SHORT, LONG))
+
+
+def test_a_proxy_that_answers_by_drops_is_a_connect_timeout(session: requests.Session) -> None:
+    class Dripping(ConnectProxy):
+        def serve(self, sock: socket.socket) -> None:
+            sock.recv(65536)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            sock.settimeout(SHORT / 6)
+            for _ in range(60):
+                try:
+                    sock.recv(1)
+                except TimeoutError:
+                    sock.sendall(b"x")
+                else:
+                    given_up.append(True)
+                    return
+
+    given_up: list[bool] = []
+    with Dripping() as proxy, pytest.raises(exceptions.ConnectTimeout, match="through the proxy"):
+        session.get("https://pigment.example/", proxies={"https": f"127.0.0.1:{proxy.port}"}, timeout=(SHORT, LONG))
+    assert given_up == [True]
+
+
+@pytest.mark.parametrize("url", ["https://proxy.example:3128", "socks5://proxy.example"])
+def test_another_kind_of_proxy_is_refused(session: requests.Session, url: str) -> None:
+    with pytest.raises(exceptions.InvalidProxyURL):
+        session.get("https://pigment.example/", proxies={"https": url})
+
+
+def test_an_unproven_end_names_the_proxy_without_its_credentials(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ConnectProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:passw0rd@127.0.0.1:{proxy.port}")
+        with (
+            ask(plain(b"HTTP/1.1 200 OK\r\n\r\n" + CSV), alpn=("http/1.1",)) as response,
+            pytest.raises(http2.UnprovenEnd) as caught,
+        ):
+            read(body_of(response))
+    assert f"the proxy 127.0.0.1:{proxy.port} is in use" in str(caught.value)
+    assert "passw0rd" not in str(caught.value)
+
+
+def test_only_https_is_spoken(session: requests.Session) -> None:
+    session.mount("http://", Http2Adapter())
+    with pytest.raises(exceptions.InvalidSchema):
+        session.get("http://localhost/")
+
+
+@pytest.mark.parametrize(
+    "key", ["Bearer abc\r\nX: y", "Bearer abc\n", "Bearer k€y", "Bearer k\x00y", " Bearer", b"Bearer \xff"]
+)
+def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(
+    session: requests.Session, key: str | bytes
+) -> None:
+    def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = key  # type: ignore[assignment]  # past requests' own check
+        return request
+
+    with pytest.raises(exceptions.InvalidHeader) as caught:
+        session.get("https://localhost:1/", auth=auth)
+    assert str(caught.value) == "the header 'Authorization' has characters that cannot be sent"
+    assert caught.value.__context__ is None
+
+
+def test_the_name_of_a_header_is_checked_too(session: requests.Session) -> None:
+    def auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["a b"] = "c"
+        return request
+
+    with pytest.raises(exceptions.InvalidHeader, match="'a b'"):
+        session.get("https://localhost:1/", auth=auth)
+
+
+def test_an_answer_that_is_closed_early_closes_the_connection(ask: Callable[..., requests.Response]) -> None:
+    gone = threading.Event()
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(OK, peer.data(CSV))
+        connection.await_close()
+        gone.set()
+
+    with ask(script) as response:
+        assert response.raw.readinto(memoryview(bytearray(5))) == 5
+    assert gone.wait(LONG)
+    with pytest.raises(ValueError, match="closed"):
+        response.raw.readinto(memoryview(bytearray(5)))
+
+
+def test_the_connection_ends_with_the_body(ask: Callable[..., requests.Response]) -> None:
+    gone = threading.Event()
+
+    def script(connection: Peer) -> None:
+        answering(OK, peer.data(CSV, end=True))(connection)
+        gone.set()
+
+    response = ask(script)
+    assert read(response.raw) == CSV
+    assert gone.wait(LONG)
+
+
+def test_nothing_is_read_that_the_caller_does_not_ask_for(ask: Callable[..., requests.Response]) -> None:
+    """A server that sends without end is stopped by the socket's own buffer, and its stream by the window."""
+    stuck = threading.Event()
+    sent = [0]
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection._sock.settimeout(SHORT)
+        connection.send(OK)
+        try:
+            while True:
+                connection.send(peer.data(bytes(16_000)))
+                sent[0] += 16_000
+        except TimeoutError:
+            stuck.set()
+
+    response = ask(script)
+    assert response.raw.readinto(memoryview(bytearray(1000))) == 1000
+    assert stuck.wait(LONG)
+    assert sent[0] < 16 * 1024 * 1024
+
+
+def test_a_server_that_demands_answers_and_reads_none_is_cut_off(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pigment_export.pigment.http2.channels.MOST_UNSENT_BYTES", 100_000)
+    with pytest.raises(http2.ProtocolViolation, match="reads none"):
+        read(body_of(ask(flood(OK, peer.ping() * 1000))))
+
+
+def test_windows_are_opened_while_a_body_flows(ask: Callable[..., requests.Response]) -> None:
+    """40 MB through a server that keeps to its windows: it would hang if they were not given back."""
+    total = 40_000_000
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(OK)
+        left = 16 * 1024 * 1024
+        sent = 0
+        while sent < total:
+            size = min(16_000, total - sent)
+            while left < size:
+                frame = connection.await_kind(WindowUpdateFrame)
+                left += frame.window_increment if frame.stream_id == 1 else 0
+            connection.send(peer.data(bytes(size), end=sent + size == total))
+            sent += size
+            left -= size
+        connection.await_close()
+
+    assert len(read(body_of(ask(script)), 1_000_000)) == total

@@ -1,0 +1,109 @@
+"""gzip bodies: what is whole is decoded, and everything else is an error that says why."""
+
+import gzip
+import zlib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pigment_export.pigment.http2.gzip import DECODED_BYTES, GzipBroken, GzipCut, GzipEmpty, Inflated
+
+
+class Pieces:
+    """An encoded body that comes in given pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+        self.reads = 0
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        self.reads += 1
+        if not self._pieces:
+            return 0
+        piece = self._pieces.pop(0)
+        taken = piece[: len(buffer)]
+        if len(piece) > len(taken):
+            self._pieces.insert(0, piece[len(taken) :])
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def decoded(body: Inflated, room: int = 1000) -> bytes:
+    """The whole body, read into a buffer of that size."""
+    buffer = memoryview(bytearray(room))
+    found = b""
+    while count := body.readinto(buffer):
+        found += buffer[:count]
+    assert body.readinto(buffer) == 0  # and stays at its end
+    return found
+
+
+def cut(text: bytes, at: list[int]) -> list[bytes]:
+    """A text cut at given places."""
+    places = sorted({0, *(place % (len(text) + 1) for place in at), len(text)})
+    return [text[a:b] for a, b in pairwise(places)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.lists(st.integers(0, 2000)), st.integers(1, 400))
+def test_members_are_decoded_however_the_bytes_are_cut(members: list[bytes], at: list[int], room: int) -> None:
+    encoded = b"".join(gzip.compress(member) for member in members)
+    assert decoded(Inflated(Pieces(*cut(encoded, at))), room) == b"".join(members)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_body_cut_anywhere_within_a_member_is_an_error(data: st.DataObject) -> None:
+    first, second = gzip.compress(b"Country;Month\n" * 20), gzip.compress(b"FR;Jan 21\n" * 20)
+    encoded = first + second
+    place = data.draw(st.integers(1, len(encoded) - 1).filter(lambda place: place != len(first)))
+    with pytest.raises(GzipCut, match="cut"):
+        decoded(Inflated(Pieces(encoded[:place])))
+
+
+def test_a_header_with_a_file_name_is_understood() -> None:
+    encoded = bytearray(gzip.compress(b"a;b\n"))
+    encoded[3] |= 0x08  # FNAME
+    named = bytes(encoded[:10]) + b"export.csv\0" + bytes(encoded[10:])
+    assert decoded(Inflated(Pieces(*[named[i : i + 1] for i in range(len(named))]))) == b"a;b\n"
+
+
+def test_a_body_without_a_byte_is_an_error() -> None:
+    with pytest.raises(GzipEmpty):
+        decoded(Inflated(Pieces()))
+
+
+def test_an_encoded_empty_text_is_no_error() -> None:
+    assert decoded(Inflated(Pieces(gzip.compress(b"")))) == b""
+
+
+@pytest.mark.parametrize("byte", range(-8, 0))
+def test_each_byte_of_the_trailer_is_compared(byte: int) -> None:
+    encoded = bytearray(gzip.compress(b"a;b\n1;2\n"))
+    encoded[byte] ^= 0x01
+    with pytest.raises(GzipBroken, match="first member"):
+        decoded(Inflated(Pieces(bytes(encoded))))
+
+
+@pytest.mark.parametrize("whole_members", [0, 1])
+@pytest.mark.parametrize("other", [b"plain text, which is no gzip", zlib.compress(b"zlib has another wrapper")])
+def test_anything_but_a_member_is_an_error(whole_members: int, other: bytes) -> None:
+    with pytest.raises(GzipBroken):
+        decoded(Inflated(Pieces(gzip.compress(b"a;b\n") * whole_members, other)))
+
+
+@pytest.mark.parametrize("zeros", [1, 9, 10, 512])
+def test_zero_bytes_after_the_last_member_are_refused(zeros: int) -> None:
+    with pytest.raises((GzipBroken, GzipCut)):
+        decoded(Inflated(Pieces(gzip.compress(b"a;b\n"), bytes(zeros))))
+
+
+def test_a_bomb_is_decoded_in_bounded_steps_and_nothing_is_read_ahead() -> None:
+    bomb = gzip.compress(bytes(200 * DECODED_BYTES), 9)
+    pieces = Pieces(bomb)
+    body = Inflated(pieces)
+    buffer = memoryview(bytearray(4 * DECODED_BYTES))
+    assert 0 < body.readinto(buffer) <= DECODED_BYTES
+    assert pieces.reads == 1

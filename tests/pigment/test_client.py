@@ -1,0 +1,406 @@
+"""Pigment's adapter against the stand-in, over TLS: what is asked, what is answered, and each way in which it fails."""
+
+import logging
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+
+from emulators.network import Authority, Proxy
+from emulators.pigment.model import BIG_VIEW, BOARD_VIEW, COUNTRIES, PNL, PNL_VIEW, REVENUE
+from emulators.pigment.service import DEMO_KEY, Fault, Pigment
+from pigment_export.azure.vault import checked_key
+from pigment_export.catalog.exports import Export, from_json
+from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.pigment.client import Key
+from pigment_export.pigment.client import Pigment as Adapter
+from pigment_export.retry import Deadline
+from tests.harness import h2_server as peer
+
+KINDS = {"list": COUNTRIES, "metric": REVENUE, "table": PNL, "view": PNL_VIEW}
+SCENARIO = "99999999-9999-4999-8999-999999999999"
+
+
+class Keys:
+    """Keys that change when they are read again."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = list(texts)
+        self.read_count = 0
+
+    def read(self, name: str | None) -> Key:  # noqa: ARG002
+        return checked_key(self._texts[0], "test")
+
+    def read_again(self, name: str | None) -> Key:
+        self.read_count += 1
+        self._texts = self._texts[1:] or self._texts
+        return self.read(name)
+
+
+@pytest.fixture(params=[["h2", "http/1.1"]], ids=["h2"])
+def pigment(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pigment]:
+    """Pigment under its real name, behind the proxy."""
+    authority = Authority(tmp_path)
+    with (
+        Pigment(authority.server_context("pigment.app", alpn=request.param)) as server,
+        Proxy({"pigment.app": server.address}) as proxy,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address[0]}:{proxy.address[1]}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.ca_file))
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        yield server
+
+
+only_http1 = pytest.mark.parametrize("pigment", [["http/1.1"]], indirect=True, ids=["http1"])
+
+
+def export(kind: str = "view", **fields: object) -> Export:
+    return from_json({"name": "x", "kind": kind, "id": KINDS.get(kind), **fields})
+
+
+def adapter(*keys: str, idle_seconds: float = 30) -> Adapter:
+    return Adapter("https://pigment.app", Keys(*(keys or (DEMO_KEY,))), version="test", idle_seconds=idle_seconds)
+
+
+def read(wanted: Export, adapter: Adapter, seconds: float = 60, room: int = 65536) -> tuple[bytes, str, str]:
+    """A whole body, with its protocol and evidence."""
+    buffer, body = memoryview(bytearray(room)), bytearray()
+    with adapter.open(wanted, Deadline(seconds)) as source:
+        while count := source.readinto(buffer):
+            body += buffer[:count]
+        return bytes(body), source.protocol, source.evidence
+
+
+def failure(wanted: Export, adapter: Adapter, seconds: float = 60) -> ExportError:
+    with pytest.raises(ExportError) as raised:
+        read(wanted, adapter, seconds)
+    return raised.value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_asked_for_by_its_call_with_the_lakes_defaults(pigment: Pigment, kind: str) -> None:
+    body, protocol, evidence = read(export(kind), adapter())
+    assert (protocol, evidence) == ("HTTP/2", "END_STREAM")
+    assert body.count(b"\n") == pigment.model.blocks[KINDS["table"] if kind == "view" else KINDS[kind]].rows + 1
+    (seen,) = pigment.requests
+    if kind == "view":
+        assert (seen.method, seen.path) == ("GET", f"/api/export/view/{PNL_VIEW}")
+        assert seen.query == {"dateFormat": "Iso8601", "fieldDelimiter": "Semicolon"}
+    else:
+        assert (seen.method, seen.path) == ("POST", f"/api/v1/export/{kind}/{KINDS[kind]}")
+        assert seen.body == {
+            "dateFormat": "Iso8601",
+            "fieldDelimiter": "Semicolon",
+            "decimalSeparator": "Dot",
+            "encoding": "Utf8WithoutBom",
+        }
+    assert seen.headers["accept-encoding"] == "gzip"
+    assert seen.headers["user-agent"] == "pigment-export/test"
+
+
+def test_options_arrive_as_they_were_written(pigment: Pigment) -> None:
+    options = {
+        "scenarios": [SCENARIO],
+        "exportFilter": {
+            "type": "And",
+            "and": [
+                {"type": "Dimension", "dimension": {"dimensionId": COUNTRIES, "modalityIds": [SCENARIO]}},
+                {"type": "Value", "value": {"metricId": REVENUE, "condition": {"type": "GreaterThan", "value": 10}}},
+            ],
+        },
+        "fields": [{"sourceId": None, "type": "ScenarioField"}, {"sourceId": REVENUE, "type": "ValueField"}],
+        "metrics": [REVENUE],
+        "friendlyHeaders": True,
+        "encoding": "Utf8WithBom",
+        "fieldDelimiter": "Comma",
+    }
+    body, _, _ = read(export("table", options=options), adapter())
+    assert body.startswith(b"\xef\xbb\xbfScenario,")
+    sent = pigment.requests[0].body
+    assert {name: sent[name] for name in options} == options
+
+
+def test_a_filter_of_a_megabyte_goes_out(pigment: Pigment) -> None:
+    options = {"listFilter": [f"{number:08x}-1111-4111-8111-111111111111" for number in range(26_000)]}
+    read(export("list", options=options), adapter())
+    assert len(pigment.requests[0].body["listFilter"]) == 26_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "code", "who", "hint"),
+    [
+        ("view", {"id": "12121212-1212-4212-8212-121212121212"}, "pigment_not_found", Who.EXPORT_OWNER, "id"),
+        ("metric", {"id": COUNTRIES}, "pigment_not_found", Who.EXPORT_OWNER, "kind"),
+        ("view", {"id": BIG_VIEW}, "pigment_view_too_big", Who.CATALOG, "block"),
+        ("view", {"id": BOARD_VIEW}, "pigment_not_exportable", Who.CATALOG, "a list, a metric or a table"),
+        ("list", {"options": {"propertyTechnicalNames": ["nope"]}}, "pigment_bad_request", Who.CATALOG, "options"),
+    ],
+)
+def test_what_pigment_refuses_is_told_with_who_must_do_what(
+    pigment: Pigment, *, kind: str, fields: dict[str, object], code: str, who: Who, hint: str
+) -> None:
+    error = failure(export(kind, **fields), adapter())
+    assert isinstance(error, PermanentError)
+    assert (error.cause.code, error.cause.who) == (code, who)
+    assert hint in error.cause.remedy
+    assert len(pigment.requests) == 1
+
+
+@pytest.mark.parametrize("key", ["wrong", "pgm_emulated_expired"])
+def test_a_key_that_is_not_accepted_is_read_again_once_and_then_fails(pigment: Pigment, key: str) -> None:
+    error = failure(export(), adapter(key))
+    assert error.cause.code == "pigment_unauthorized"
+    assert "expired" in error.cause.remedy
+    assert len(pigment.requests) == 1, "the same key again is not tried again"
+    failure(export(), adapter(key, "another"))
+    assert len(pigment.requests) == 3
+
+
+def test_a_rotated_key_is_used_at_once(pigment: Pigment) -> None:
+    body, _, _ = read(export(), adapter("old", DEMO_KEY))
+    assert body
+    assert len(pigment.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        (Fault("status", status=429, retry_after="7"), 7.0),
+        (Fault("status", status=429, retry_after="soon"), None),
+        (Fault("status", status=429), None),
+        (Fault("status", status=503, retry_after="Tue, 24 Nov 2026 06:00:30 GMT"), 30.0),
+        (Fault("status", status=500), None),
+    ],
+)
+def test_what_may_pass_is_retryable_and_says_how_long(pigment: Pigment, fault: Fault, seconds: float | None) -> None:
+    pigment.faults.append(fault)
+    now = datetime(2026, 11, 24, 6, tzinfo=UTC)
+    error = failure(export(), Adapter("https://pigment.app", Keys(DEMO_KEY), version="test", now=lambda: now))
+    assert isinstance(error, RetryableError)
+    assert error.retry_after_seconds == seconds
+    assert error.rate_limited == (fault.status == 429)
+    assert read(export(), adapter())[0], "then it is fine"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault("reset", after=5000, code=2), "pigment_body_cut"),
+        (Fault("reset", after=5000, code=0), "pigment_body_cut"),
+        (Fault("reset", after=0, code=11), "pigment_body_cut"),
+        (Fault("goaway", after=5000), "pigment_body_cut"),
+        (Fault("cut", after=5000, length=45_539), "pigment_body_cut"),
+        (Fault("cut", after=5000, length=4000), "pigment_body_cut"),
+        (Fault("close", after=5000), "pigment_unreachable"),
+        (Fault("html"), "pigment_error_page"),
+        (Fault("json"), "pigment_error_page"),
+    ],
+    ids=lambda value: f"{value.kind}-{value.code}-{value.length}" if isinstance(value, Fault) else None,
+)
+def test_a_body_that_is_cut_or_no_csv_is_a_retryable_failure(pigment: Pigment, fault: Fault, code: str) -> None:
+    pigment.faults.append(fault)
+    error = failure(export(), adapter())
+    assert isinstance(error, RetryableError)
+    assert error.cause.code == code
+
+
+@pytest.fixture
+def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Event]]:
+    """Have Pigment's name answer with these frames, whatever is asked; tells when the client has hung up."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with ExitStack() as running:
+
+        def answering(*frames: bytes) -> threading.Event:
+            hung_up = threading.Event()
+
+            def script(connection: peer.Peer) -> None:
+                connection.await_request()
+                connection.send(*frames)
+                connection.await_close()
+                hung_up.set()
+
+            server = running.enter_context(peer.ScriptedServer(authority.issue_cert("pigment.app"), script))
+            proxy = running.enter_context(Proxy({"pigment.app": ("127.0.0.1", server.port)}))
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address[0]}:{proxy.address[1]}")
+            return hung_up
+
+        yield answering
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<!-- served by a proxy --><html><body>Sign in</body></html>",
+        b"\xef\xbb\xbf\r\n <HEAD><title>Sign in</title></HEAD>",
+        b'{"error":"too long to be seen whole","details":[' + b'"one more",' * 500 + b'"the last"]}',
+        b'[ {"error": "also too long"}' + b', {"error": "one more"}' * 500 + b"]",
+        b'["error"]',
+        b"{}",
+    ],
+)
+def test_an_error_page_is_known_however_long_it_is_and_however_little_is_read_at_once(
+    answering: Callable[..., threading.Event], page: bytes
+) -> None:
+    answering(peer.headers(200, ("content-type", "text/plain")), peer.data(page, end=True))
+    with pytest.raises(RetryableError) as raised, adapter().open(export(), Deadline(60)) as source:
+        source.readinto(memoryview(bytearray(1)))
+    assert raised.value.cause.code == "pigment_error_page"
+
+
+@pytest.mark.parametrize(
+    "csv",
+    [
+        b"[Country];{Month}\n[FR];{Jan}\n",
+        b'{"Country";Month\nFR;Jan\n',
+        b'"{""a"": 1}";b\n1;2\n',
+        b"<none>;Month\nFR;Jan\n",
+        b"a;b\n" + b"1;2\n" * 1000,
+    ],
+)
+def test_a_csv_is_taken_for_no_page_and_arrives_unchanged(
+    answering: Callable[..., threading.Event], csv: bytes
+) -> None:
+    answering(peer.headers(200, ("content-type", "text/plain")), peer.data(csv, end=True))
+    assert read(export(), adapter(), room=7)[0] == csv
+
+
+def test_a_key_that_cannot_be_read_anew_leaves_no_connection_open(
+    answering: Callable[..., threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object) -> Key:
+        raise RetryableError(Cause("vault_unreachable", "out", Who.NETWORK, "wait"))
+
+    monkeypatch.setattr(Keys, "read_again", out_of_reach)
+    hung_up = answering(peer.headers(401))
+    error = failure(export(), adapter())
+    assert error.cause.code == "vault_unreachable"
+    assert hung_up.wait(peer.PATIENCE_SECONDS)
+
+
+def test_a_goaway_that_spares_the_stream_is_no_failure(pigment: Pigment) -> None:
+    whole = read(export(), adapter())
+    pigment.faults.append(Fault("spare", after=5000))
+    assert read(export(), adapter()) == whole
+
+
+def test_a_redirect_is_not_followed(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("redirect"))
+    error = failure(export(), adapter())
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "pigment_redirect"
+
+
+def test_a_body_that_stalls_is_given_up_though_pings_go_on(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("stall", after=5000, seconds=30))
+    error = failure(export(), adapter(idle_seconds=0.3))
+    assert isinstance(error, RetryableError)
+    assert error.cause.code == "pigment_timeout"
+
+
+def test_the_first_byte_has_a_time_of_its_own_that_pings_do_not_renew(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("late", seconds=30))
+    error = failure(export(timeout_seconds=1), adapter())
+    assert error.cause.code == "pigment_timeout"
+    assert "timeout_seconds" in error.cause.remedy
+
+
+def test_no_read_waits_past_the_calls_deadline(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("stall", after=5000, seconds=30))
+    error = failure(export(), adapter(), seconds=1)
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "deadline_passed"
+    assert "exportFilter" in error.cause.remedy
+
+
+def test_gzip_is_decoded_and_its_trailer_is_part_of_the_evidence(pigment: Pigment) -> None:
+    plain, _, _ = read(export(), adapter())
+    pigment.switches.gzip = True
+    body, _, evidence = read(export(), adapter())
+    assert body == plain
+    assert evidence == "END_STREAM + gzip trailer"
+
+
+def test_half_a_gzip_body_with_a_clean_end_is_a_failure(pigment: Pigment) -> None:
+    pigment.switches.gzip = True
+    pigment.faults.append(Fault("cut", after=3000))
+    error = failure(export(), adapter())
+    assert error.cause.code == "pigment_body_cut"
+    assert "gzip" in error.cause.reason
+
+
+@only_http1
+def test_over_http1_an_end_that_nothing_proves_is_refused_before_its_first_byte(pigment: Pigment) -> None:
+    error = failure(export(), adapter())
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "pigment_unproven_end"
+    assert "127.0.0.1" in error.cause.reason, "the proxy in between is named"
+    assert len(pigment.requests) == 1
+
+
+@only_http1
+@pytest.mark.parametrize("proof", ["gzip", "length"])
+def test_over_http1_a_length_or_a_gzip_trailer_proves_the_end(pigment: Pigment, proof: str) -> None:
+    setattr(pigment.switches, proof, True)
+    body, protocol, evidence = read(export(), adapter())
+    assert body.count(b"\n") == 1001
+    assert protocol == "HTTP/1.1"
+    assert evidence == {"gzip": "gzip trailer", "length": "Content-Length"}[proof]
+
+
+@only_http1
+@pytest.mark.parametrize(
+    ("gzip", "fault"),
+    [
+        (True, Fault("cut", after=3000)),
+        (False, Fault("cut", after=5000, length=45_539)),
+        (True, Fault("close", after=3000)),
+    ],
+    ids=["clean_cut_in_gzip", "shorter_than_its_length", "closed_in_gzip"],
+)
+def test_over_http1_a_cut_is_a_failure_too(pigment: Pigment, fault: Fault, *, gzip: bool) -> None:
+    pigment.switches.gzip = gzip
+    pigment.faults.append(fault)
+    error = failure(export(), adapter())
+    assert isinstance(error, RetryableError)
+
+
+def test_nobody_there_names_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.delenv("HTTPS_PROXY", raising=False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        host = f"https://127.0.0.1:{unused.getsockname()[1]}"
+        error = failure(export(), Adapter(host, Keys(DEMO_KEY), version="test"))
+    assert isinstance(error, RetryableError)
+    assert (error.cause.code, error.cause.who) == ("pigment_unreachable", Who.NETWORK)
+
+
+def test_the_key_shows_in_no_error_however_it_fails(pigment: Pigment, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    faults = [Fault("status", status=400), Fault("reset", after=10), Fault("redirect"), Fault("html")]
+    for fault in faults:
+        pigment.faults.append(fault)
+        text = "".join(traceback.format_exception(failure(export(), adapter()), chain=True))
+        assert DEMO_KEY not in text
+    failure(export(), adapter("pgm_wrong_key"))
+    assert "pgm_wrong_key" not in caplog.text
+    assert DEMO_KEY not in caplog.text
+
+
+def test_a_netrc_entry_does_not_replace_the_key(
+    pigment: Pigment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine pigment.app login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert read(export(), adapter())[0]
+    assert len(pigment.requests) == 1

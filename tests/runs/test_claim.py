@@ -1,0 +1,443 @@
+"""Claims: one key is one run, whoever dies or asks again where; and what a run's followers are told."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pigment_export.errors import (
+    Cause,
+    ConfigurationError,
+    PermanentError,
+    RefusedError,
+    RetryableError,
+    Who,
+)
+from pigment_export.runs.claim import MOST_RECENT, Asked, Runs
+from pigment_export.runs.messages import messages_for
+from pigment_export.runs.plan import Plan
+from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
+from tests.harness.stepping import Around, Killed, Stepper, Striking
+
+MINUTE = timedelta(minutes=1)
+applied_or_not = pytest.mark.parametrize("applied", [False, True], ids=["dropped", "applied"])
+
+
+def requests_of_a_claim() -> int:
+    watch = Striking(None)
+    world = World("a", "b")
+    world.claim(world.runs(watch))
+    return len(watch.requests)
+
+
+def check_one_run(world: World) -> Plan:
+    """One claim, one plan, and they are the same."""
+    (claim,), (path,) = world.claims(), world.plans()
+    assert world.lake.content(claim) == world.lake.content(path)
+    assert world.lake.look(claim).metadata == world.lake.look(path).metadata
+    return Plan.from_json(world.lake.content(path))
+
+
+# One key
+
+
+def test_a_claim_makes_these_requests_and_no_others() -> None:
+    world, seen = World("a", "b"), Seen()
+    claimed = world.claim(world.runs(seen))
+    (claim,) = world.claims()
+    assert seen.requests == [("read", claim), ("write", claim), ("write", claimed.plan.folder.plan)]
+    assert claimed.pending == ("a", "b")
+    assert check_one_run(world) == claimed.plan
+
+
+def test_the_same_key_twice_is_one_run_and_what_has_no_final_receipt_is_pending() -> None:
+    world = World("a", "b", "c")
+    first = world.claim()
+    world.deliver(first.plan, "a")
+    world.says["b"] = RetryableError(CUT)
+    with pytest.raises(RetryableError):
+        world.deliver(first.plan, "b")
+    assert world.state(first.plan, "b") == "retrying"
+    world.lake.advance(HOUR)
+    again = world.claim()
+    assert again.plan == first.plan
+    assert again.pending == ("b", "c")
+    assert world.chosen == 1
+    assert check_one_run(world) == first.plan
+
+
+def test_the_same_key_across_midnight_is_the_run_of_the_day_before() -> None:
+    world = World()
+    world.lake.advance(17 * HOUR + 59 * MINUTE)
+    first = world.claim()
+    world.lake.advance(2 * MINUTE)
+    again = world.claim()
+    assert again.plan == first.plan
+    assert again.plan.snapshot_date == date(2026, 11, 24)
+
+
+@applied_or_not
+def test_any_request_of_a_claim_without_an_answer_is_healed_within_the_call(*, applied: bool) -> None:
+    for at in range(requests_of_a_claim()):
+        world = World("a", "b")
+        claimed = world.claim(world.runs(Striking(at, applied=applied)))
+        assert claimed.pending == ("a", "b"), at
+        assert check_one_run(world) == claimed.plan
+
+
+@applied_or_not
+def test_a_claim_killed_at_any_request_is_one_run_with_the_repeat(*, applied: bool) -> None:
+    for at in range(requests_of_a_claim()):
+        world = World("a", "b")
+        with pytest.raises(Killed):
+            world.claim(world.runs(Striking(at, applied=applied, kill=True)))
+        before = world.claims()
+        world.lake.advance(MINUTE)
+        claimed = world.claim()
+        assert claimed.pending == ("a", "b"), at
+        assert check_one_run(world) == claimed.plan
+        assert claimed.plan.claimed_at == (BEGAN if before else BEGAN + MINUTE), at
+
+
+@applied_or_not
+def test_a_repeat_killed_at_any_request_is_still_one_run(*, applied: bool) -> None:
+    for at in range(5):
+        world = World("a", "b")
+        with pytest.raises(Killed):  # the claim is made, `run.json` is not
+            world.claim(world.runs(Striking(1, applied=True, kill=True)))
+        with pytest.raises(Killed):
+            world.claim(world.runs(Striking(at if at < 4 else 3, applied=applied, kill=True)))
+        assert world.claim().pending == ("a", "b")
+        check_one_run(world)
+
+
+@pytest.mark.parametrize("ahead", range(7))
+def test_two_claimers_in_step_with_each_other_come_to_one_plan(ahead: int) -> None:
+    world = World("a", "b")
+
+    def claimer(around: Around) -> object:
+        return world.claim(world.runs(around))
+
+    one, other = Stepper(claimer), Stepper(claimer)
+    for _ in range(ahead):
+        one.step()
+    while not (one.finished and other.finished):
+        other.step()
+        one.step()
+    assert [one.error, other.error] == [None, None]
+    assert one.answer.plan == other.answer.plan == check_one_run(world)
+    assert one.answer.pending == other.answer.pending == ("a", "b")
+
+
+def test_a_key_that_was_used_for_another_request_is_refused_and_changes_nothing() -> None:
+    world, seen = World("a", "b"), Seen()
+    first = world.claim()
+    with pytest.raises(RefusedError) as caught:
+        world.claim(world.runs(seen), replace(ASKED, request={"names": ["a"]}))
+    assert caught.value.cause.code == "key_used_otherwise"
+    assert first.plan.run_id in caught.value.cause.reason
+    assert seen.writes == []
+
+
+def test_a_callers_key_that_spells_a_schedules_claim_is_a_run_of_its_own() -> None:
+    world = World()
+    due = BEGAN.isoformat()
+    spelt = [due, f"schedule/app/{due}", f"../schedule/app/{due}", f"app/{due}"]
+    called = {world.claim(asked=Asked("http", key, "eve", {"occurrence": due})).plan.run_id for key in spelt}
+    scheduled = world.fire(BEGAN)
+    assert len(called) == len(spelt)
+    assert scheduled.plan.run_id not in called
+    assert scheduled.plan.trigger == "schedule"
+    assert scheduled.pending == ("revenue",)
+
+
+def test_a_key_with_a_slash_is_not_that_of_a_deployment_with_one() -> None:
+    world = World()
+    one = world.claim(world.runs(deployment="a"), Asked("http", "b/c", "ann"))
+    other = world.claim(world.runs(deployment="a/b"), Asked("http", "c", "ann"))
+    assert one.plan.run_id != other.plan.run_id
+
+
+def test_two_deployments_at_the_same_minute_are_two_runs() -> None:
+    world = World()
+    one, other = (world.fire(BEGAN, world.runs(deployment=name)) for name in ("app", "other"))
+    assert one.plan.run_id != other.plan.run_id
+    assert (one.plan.deployment, other.plan.deployment) == ("app", "other")
+    assert len(world.claims()) == len(world.plans()) == 2
+
+
+# The catalog, and the date
+
+
+def test_a_broken_catalog_fails_a_new_claim_and_nothing_is_written() -> None:
+    world, seen = World(), Seen()
+    with pytest.raises(ConfigurationError):
+        world.claim(world.runs(seen), choose=broken_catalog)
+    assert seen.writes == []
+    assert world.lake.paths() == []
+
+
+def test_a_repeat_never_reads_the_catalog_even_if_the_claim_was_cut_off() -> None:
+    world = World("a", "b")
+    with pytest.raises(Killed):
+        world.claim(world.runs(Striking(2, kill=True)))
+    again = world.claim(choose=broken_catalog)
+    assert again.pending == ("a", "b")
+    check_one_run(world)
+
+
+def test_the_catalog_is_read_once_however_often_the_claims_write_is_tried() -> None:
+    world = World()
+    world.claim(world.runs(Striking(1)))
+    assert world.chosen == 1
+
+
+def test_a_date_in_the_future_of_the_time_zone_is_refused_and_nothing_is_written() -> None:
+    world, seen = World(), Seen()
+    tomorrow = replace(ASKED, date_asked=date(2026, 11, 25))
+    with pytest.raises(ConfigurationError) as caught:
+        world.claim(world.runs(seen), tomorrow)
+    assert caught.value.cause.code == "date_in_future"
+    assert seen.writes == []
+    world.lake.advance(4 * HOUR)  # 10:00 in London, and the 25th has begun on Kiritimati
+    there = world.claim(world.runs(zone="Pacific/Kiritimati"), tomorrow)
+    assert there.plan.snapshot_date == date(2026, 11, 25)
+
+
+# The schedule
+
+
+def test_a_timer_that_fires_twice_in_a_minute_is_one_run() -> None:
+    world = World()
+    first = world.fire(BEGAN)
+    world.lake.advance(timedelta(seconds=40))
+    assert world.fire(BEGAN).plan == first.plan
+    check_one_run(world)
+
+
+def test_a_timer_that_fires_early_at_midnight_is_the_run_of_the_day_that_begins() -> None:
+    world = World()
+    midnight = datetime(2026, 11, 25, tzinfo=UTC)
+    world.lake.advance(midnight - BEGAN - timedelta(seconds=1))
+    early = world.fire(midnight)
+    world.lake.advance(timedelta(seconds=2))
+    assert world.fire(midnight).plan == early.plan
+    assert early.plan.snapshot_date == date(2026, 11, 25)
+    assert early.plan.claimed_at < midnight
+
+
+@pytest.mark.parametrize("days", [-1, 1], ids=["behind", "ahead"])
+def test_a_machine_whose_clock_is_a_day_off_exports_today(days: int) -> None:
+    world = World()
+    wrong = world.fire(BEGAN + days * DAY)
+    assert wrong.plan.snapshot_date == date(2026, 11, 24)
+    assert wrong.pending == ("revenue",)
+
+
+def test_a_machine_a_day_ahead_leaves_tomorrows_run_to_tomorrow_under_the_same_key_only_once_a_day() -> None:
+    world = World()
+    tomorrow = BEGAN + DAY
+    wrong = world.fire(tomorrow)
+    world.deliver(wrong.plan)
+    world.lake.advance(DAY)
+    right = world.fire(tomorrow)
+    assert right.plan.run_id != wrong.plan.run_id
+    assert right.plan.snapshot_date == date(2026, 11, 25)
+    assert right.pending == ("revenue",)
+    assert world.fire(tomorrow).plan == right.plan
+
+
+def test_an_occurrence_claimed_before_an_outage_of_a_week_runs_once_more_on_the_day_it_ends() -> None:
+    world = World()
+    before = world.fire(BEGAN)
+    world.lake.advance(7 * DAY)
+    after = world.fire(BEGAN)
+    assert after.plan.run_id != before.plan.run_id
+    assert after.plan.snapshot_date == date(2026, 12, 1)
+    assert after.pending == ("revenue",)
+    world.lake.advance(MINUTE)
+    again = world.fire(BEGAN)
+    assert again.plan == after.plan
+    world.deliver(after.plan)
+    world.lake.advance(7 * HOUR)  # it has expired, too, and it is the same day
+    seen = Seen()
+    assert world.fire(BEGAN, world.runs(seen)).pending == ()
+    assert seen.writes == []
+    assert len(world.plans()) == 2
+
+
+def test_an_occurrence_never_claimed_before_an_outage_of_a_week_runs_for_the_present_day() -> None:
+    world = World()
+    world.lake.advance(7 * DAY)
+    late = world.fire(BEGAN)
+    world.lake.advance(MINUTE)
+    assert world.fire(BEGAN).plan == late.plan
+    assert late.plan.snapshot_date == date(2026, 12, 1)
+    check_one_run(world)
+
+
+def test_an_occurrence_whose_run_expired_the_same_day_is_not_run_again() -> None:
+    world, seen = World(), Seen()
+    first = world.fire(BEGAN)
+    world.lake.advance(7 * HOUR)
+    again = world.fire(BEGAN, world.runs(seen))
+    assert again.plan == first.plan
+    assert again.is_expired
+    assert again.pending == ()
+    assert seen.writes == []
+
+
+def test_a_schedule_without_a_status_is_the_run_of_the_present_minute() -> None:
+    world = World()
+    world.lake.advance(timedelta(seconds=3))
+    first = world.fire(None)
+    world.lake.advance(timedelta(seconds=50))
+    assert world.fire(None).plan == first.plan
+    assert world.fire(BEGAN).plan == first.plan
+    world.lake.advance(timedelta(seconds=10))
+    assert world.fire(None).plan.run_id != first.plan.run_id
+
+
+# After the end
+
+
+def test_a_repeat_after_the_end_writes_and_sends_nothing() -> None:
+    world, seen = World(), Seen()
+    first = world.claim()
+    world.deliver(first.plan)
+    again = world.claim(world.runs(seen))
+    assert (again.plan, again.pending, again.is_planned) == (first.plan, (), True)
+    assert seen.writes == []
+    assert [operation for operation, _ in seen.requests] == ["read", "read"]
+
+
+def test_a_repeat_after_expiry_writes_and_sends_nothing() -> None:
+    world, seen = World(), Seen()
+    first = world.claim()
+    world.lake.advance(6 * HOUR)
+    again = world.claim(world.runs(seen))
+    assert (again.plan, again.pending, again.is_planned) == (first.plan, (), True)
+    assert again.is_expired
+    assert seen.writes == []
+
+
+def test_a_second_before_expiry_a_repeat_still_heals() -> None:
+    world = World()
+    world.claim()
+    world.lake.advance(6 * HOUR - timedelta(seconds=1))
+    again = world.claim()
+    assert again.pending == ("revenue",)
+    assert not again.is_expired
+
+
+def test_an_expired_claim_without_run_json_has_no_plan_to_follow_and_nothing_is_written() -> None:
+    world, seen = World(), Seen()
+    with pytest.raises(Killed):
+        world.claim(world.runs(Striking(2, kill=True)))
+    world.lake.advance(6 * HOUR)
+    again = world.claim(world.runs(seen))
+    assert (again.pending, again.is_planned) == ((), False)
+    assert seen.writes == []
+    assert world.plans() == []
+
+
+# Following
+
+
+@pytest.mark.parametrize("size", [1, 500])
+def test_status_costs_three_requests_at_most_whatever_the_size_of_the_run(size: int) -> None:
+    world = World(*(f"e{number}" for number in range(size)))
+    plan = world.claim().plan
+    seen = Seen()
+    running = world.runs(seen).status(plan.run_id, world.deadline())
+    assert running is not None
+    assert (running.result, running.standings) == (None, {})
+    world.deliver(plan)
+    ended = world.runs(seen).status(plan.run_id, world.deadline())
+    assert ended is not None
+    assert ended.result is not None
+    assert len(ended.result["exports"]) == size
+    assert len(seen.requests) <= 6
+    assert seen.writes == []
+
+
+def test_status_tells_the_standings_until_there_is_a_result() -> None:
+    world = World("a", "b")
+    plan = world.claim().plan
+    world.deliver(plan, "a")
+    going = world.runs().status(plan.run_id, world.deadline())
+    assert going is not None
+    assert going.result is None
+    assert {name: str(standing.state) for name, standing in going.standings.items()} == {"a": "succeeded"}
+    world.deliver(plan, "b")
+    seen = Seen()
+    ended = world.runs(seen).status(plan.run_id, world.deadline())
+    assert ended is not None
+    assert ended.result is not None
+    assert ended.result["counts"] == {"succeeded": 2}
+    assert len(seen.requests) == 2
+
+
+@pytest.mark.parametrize("run_id", ["", "x", "../_keys", "20261324T060000Z-0000000000000000", "20261124T060000Z"])
+def test_status_of_what_is_no_run_id_is_none_without_a_request(run_id: str) -> None:
+    world, seen = World(), Seen()
+    assert world.runs(seen).status(run_id, world.deadline()) is None
+    assert seen.requests == []
+
+
+def test_another_deployments_run_has_no_status_here() -> None:
+    world = World()
+    plan = world.claim(world.runs(deployment="other")).plan
+    assert world.runs().status(plan.run_id, world.deadline()) is None
+    assert world.runs(deployment="other").status(plan.run_id, world.deadline()) is not None
+
+
+def claimed_often(world: World, runs: Runs, times: int, every: timedelta) -> list[str]:
+    ids = []
+    for number in range(times):
+        ids.append(world.claim(runs, Asked("cli", f"{runs.deployment}{number}", "ann")).plan.run_id)
+        world.lake.advance(every)
+    return ids
+
+
+def test_recent_runs_are_this_deployments_of_the_last_days_newest_first() -> None:
+    world = World()
+    ids = claimed_often(world, world.runs(), 10, DAY)
+    world.claim(world.runs(deployment="other"))
+    seen = Seen()
+    found = world.runs(seen).recent(world.deadline())
+    assert [header.run_id for header, _ in found] == ids[:3:-1]  # of today and the six days before
+    assert all(run.state == "running" for _, run in found)
+    assert len(seen.paths("list")) == 7
+    assert len(seen.requests) == 8
+
+
+def test_recent_runs_are_cut_at_so_many_and_no_more_days_are_listed() -> None:
+    world, seen = World(), Seen()
+    ids = claimed_often(world, world.runs(), MOST_RECENT + 5, MINUTE)
+    found = world.runs(seen).recent(world.deadline())
+    assert [header.run_id for header, _ in found] == ids[: -MOST_RECENT - 1 : -1]
+    assert len(seen.paths("list")) == 1
+
+
+def test_recent_runs_tell_how_each_ended_from_the_listing_alone() -> None:
+    world = World("a", "b")
+    ended = world.claim().plan
+    world.deliver(ended)
+    world.says["b"] = PermanentError(Cause("pigment_not_found", "nothing has this id", Who.EXPORT_OWNER, "look"))
+    world.lake.advance(MINUTE)
+    failed = world.claim(asked=replace(ASKED, key="tuesday")).plan
+    world.deliver(failed)
+    found = world.runs().recent(world.deadline())
+    assert [(header.run_id, run.state) for header, run in found] == [
+        (failed.run_id, "failed"),
+        (ended.run_id, "succeeded"),
+    ]
+
+
+def test_the_messages_of_a_claim_name_each_pending_export_once() -> None:
+    world = World("a", "b")
+    claimed = world.claim()
+    world.work(messages_for(claimed.plan, claimed.pending))
+    assert world.fetched == ["a", "b"]
+    assert world.result(claimed.plan) == "succeeded"

@@ -1,0 +1,149 @@
+"""The queue's messages: whatever comes is worked off, settled, or logged and dropped."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pigment_export.errors import RetryableError, UnreadableError
+from pigment_export.events import Event
+from pigment_export.runs.messages import GAVE_UP, Message, messages_for, record_poison, work_off
+from tests.harness.run_world import ASKED, BODY, CUT, DAY, HOUR, World, events
+from tests.harness.stepping import Stepper
+
+FILE = "revenue/dt=2026-11-24/revenue.csv"
+MOST_TRIES = 15  # as host.json says
+WAIT = timedelta(minutes=5)
+
+
+def poison(world: World, text: str) -> object:
+    return record_poison(world.runs(), text, queue="exports-poison", deadline=world.deadline())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5).map(repr))
+def test_any_text_is_dropped_and_nothing_is_written(text: str) -> None:
+    world = World()
+    assert work_off(world.runs(), text, world.deadline()) is None
+    assert poison(world, text) is None
+    assert world.lake.paths() == []
+
+
+@given(st.text(), st.text())
+def test_a_message_is_read_as_it_was_written(run_id: str, name: str) -> None:
+    assert Message.from_text(Message(run_id, name).to_text()) == Message(run_id, name)
+
+
+def test_a_message_of_no_run_or_no_export_or_an_unreadable_plan_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    world = World("revenue", "pnl")
+    plan = world.claim().plan
+    texts = [
+        Message("20261124T060000Z-00000000000000ff", "revenue").to_text(),
+        Message(plan.run_id, "another").to_text(),
+        Message(f"../{plan.run_id}", "revenue").to_text(),
+    ]
+    assert world.work(texts) == [None] * 3
+    world.break_record(plan.folder.plan)
+    assert world.work(messages_for(plan, ("revenue",))) == [None]
+    reasons = [dropped["reason"] for dropped in events(caplog, Event.MESSAGE_DROPPED)]
+    assert reasons[:3] == ["there is no such run", "the run has no such export", "there is no such run"]
+    assert "run.json is not what this app writes" in reasons[3]
+    assert world.fetched == []
+
+
+def test_records_that_are_nested_without_end_are_unreadable_and_no_mistake_of_ours() -> None:
+    world = World()
+    plan = world.claim().plan
+    for path in (plan.folder.receipt("revenue"), plan.folder.result, "revenue/_latest.json"):
+        world.lake.put(path, b"[" * 200_000, {})
+    (text,) = messages_for(plan, plan.names)
+    with pytest.raises(UnreadableError):
+        world.runs().status(plan.run_id, world.deadline())
+    world.work([text])
+    assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
+    world.lake.delete(plan.folder.plan)
+    world.lake.put(plan.folder.plan, b"[" * 200_000, {})
+    assert world.work([text]) == [None]
+
+
+def test_poison_settles_with_the_reason_of_the_last_try(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    plan = world.claim().plan
+    (text,) = messages_for(plan, plan.names)
+    world.says["revenue"] = RetryableError(CUT)
+    with pytest.raises(RetryableError):
+        world.work([text])
+    poison(world, text)
+    receipt = world.json(plan.folder.receipt("revenue"))
+    assert (receipt["state"], receipt["class"], receipt["reason"]) == ("failed", CUT.code, CUT.reason)
+    assert world.result(plan) == "failed"
+    (recorded,) = events(caplog, Event.POISON_RECORDED)
+    assert (recorded["queue"], recorded["name"], recorded["state"]) == ("exports-poison", "revenue", "failed")
+
+
+def test_poison_of_an_export_without_a_receipt_says_that_the_queue_gave_up() -> None:
+    world = World()
+    plan = world.claim().plan
+    poison(world, messages_for(plan, plan.names)[0])
+    assert world.json(plan.folder.receipt("revenue"))["class"] == GAVE_UP.code
+
+
+def test_poison_never_tells_failed_what_is_there() -> None:
+    world = World()
+    plan = world.claim().plan
+    world.deliver(plan)
+    for path in (plan.folder.receipt("revenue"), plan.folder.result, plan.folder.success):
+        world.lake.delete(path)
+    poison(world, messages_for(plan, plan.names)[0])
+    assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
+
+
+def test_a_message_after_expiry_fetches_nothing_and_leaves_yesterdays_file() -> None:
+    world = World()
+    world.deliver(world.claim().plan)
+    late = world.claim(asked=type(ASKED)("http", "late", "ann", {}))
+    before = world.lake.content(FILE)
+    world.fetched.clear()
+    world.says["revenue"] = BODY + b"ES;9\n"
+    world.lake.advance(DAY)
+    world.work(messages_for(late.plan, late.pending))
+    assert (world.state(late.plan, "revenue"), world.fetched) == ("failed", [])
+    assert world.lake.content(FILE) == before
+
+
+def test_every_dependency_out_for_an_hour_in_mid_run_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    world = World("revenue", "pnl")
+    claimed = world.claim()
+    first, second = messages_for(claimed.plan, claimed.pending)
+    world.work([first])
+    world.out_until = world.lake.now() + HOUR
+    for _ in range(MOST_TRIES):
+        try:
+            world.work([second])
+        except RetryableError:
+            world.lake.advance(WAIT)
+        else:
+            break
+    assert world.result(claimed.plan) == "succeeded"
+    assert world.lake.now() >= world.out_until
+
+
+def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succeeded() -> None:
+    world = World()
+    plan = world.claim().plan
+    (text,) = messages_for(plan, plan.names)
+    first = Stepper(lambda around: work_off(world.runs(around), text, world.deadline()))
+    for _ in range(6):
+        first.step()
+    poison(world, text)
+    assert world.state(plan, "revenue") == "failed"
+    first.finish()
+    assert first.error is None
+    assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
+    status = world.runs().status(plan.run_id, world.deadline())
+    assert status is not None
+    assert status.result is not None
+    assert status.result["state"] == "succeeded"
