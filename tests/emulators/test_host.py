@@ -796,7 +796,7 @@ def test_routes_that_are_not_done_are_refused(template: str) -> None:
 
 
 def test_the_worker_program_needs_nothing_of_this_project() -> None:
-    text = (ROOT / "emulators" / "host_worker.py").read_text()
+    text = (ROOT / "emulators" / "host" / "worker.py").read_text()
     assert "emulators" not in text
     assert "pigment_export" not in text
 
