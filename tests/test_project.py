@@ -37,7 +37,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pigment.http2": set(),
     "azure": {"lake"},  # what `lake.interface` asks for
 }
-STILL_TO_CUT = {("delivery", "runs")}
 LARGEST_FILE_LINES = 350
 MOST_IMPORTS = 10
 MOST_PARAMETERS = 6
@@ -93,8 +92,7 @@ def test_imports_go_one_way(name: str) -> None:
     allowed = (MAY_IMPORT[folder] | SERVE_ALL | {folder}) if folder in MAY_IMPORT else {"errors"}
     allowed -= SERVE_ALL if folder == "pigment.http2" else set()
     for other in own_imports(name):
-        if (folder, folder_of(other)) not in STILL_TO_CUT:
-            assert folder_of(other) in allowed, f"{name} imports {other}"
+        assert folder_of(other) in allowed, f"{name} imports {other}"
 
 
 def test_no_module_imports_itself_through_others() -> None:

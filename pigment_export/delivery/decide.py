@@ -10,9 +10,9 @@ from enum import Enum, auto
 
 from pigment_export.delivery.description import Description
 from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, Who
 from pigment_export.lake.interface import Found
-from pigment_export.runs.plan import Plan, PlannedExport
 
 
 class Next(Enum):
@@ -35,34 +35,32 @@ class Decision:
     cause: Cause | None = None
 
 
-def before_fetch(plan: Plan, planned: PlannedExport, found: Found, standing: Standing | None) -> Decision:
+def before_fetch(task: Task, found: Found, standing: Standing | None) -> Decision:
     """Decide from the destination and the receipt whether Pigment is to be asked.
 
     Args:
-        plan: the run.
-        planned: the export.
+        task: the export of the run.
         found: what is at the destination now.
         standing: the receipt, if there is one.
 
     Returns:
         `RECORD`, `END`, `FAIL` or `FETCH`.
     """
-    if is_ours(found, plan):
+    if is_ours(found, task):
         return Decision(Next.RECORD)
     if standing is not None and standing.state.final:
         return Decision(Next.END)
-    if found.now >= plan.expires_at:
-        return Decision(Next.FAIL, expired(plan, standing))
-    obstacle = _obstacle(plan, planned, found, fetched_at=found.now)
+    if found.now >= task.expires_at:
+        return Decision(Next.FAIL, expired(task.expires_at, standing.cause if standing else None))
+    obstacle = _obstacle(task, found, fetched_at=found.now)
     return Decision(Next.FAIL, obstacle) if obstacle else Decision(Next.FETCH)
 
 
-def before_publish(plan: Plan, planned: PlannedExport, found: Found, mine: Description, *, is_held: bool) -> Decision:
+def before_publish(task: Task, found: Found, mine: Description, *, is_held: bool) -> Decision:
     """Decide from the destination whether a whole file takes its place.
 
     Args:
-        plan: the run.
-        planned: the export.
+        task: the export of the run.
         found: what is at the destination now.
         mine: what the staged file says of itself.
         is_held: whether a guard spoke against it.
@@ -70,9 +68,9 @@ def before_publish(plan: Plan, planned: PlannedExport, found: Found, mine: Descr
     Returns:
         `RECORD`, `FAIL`, `SUPERSEDED`, `HOLD` or `RENAME`.
     """
-    if is_ours(found, plan):
+    if is_ours(found, task):
         return Decision(Next.RECORD)
-    obstacle = _obstacle(plan, planned, found, fetched_at=mine.fetched_at)
+    obstacle = _obstacle(task, found, fetched_at=mine.fetched_at)
     if obstacle:
         return Decision(Next.FAIL, obstacle)
     theirs = Description.from_metadata(found.metadata)
@@ -81,17 +79,17 @@ def before_publish(plan: Plan, planned: PlannedExport, found: Found, mine: Descr
     return Decision(Next.HOLD if is_held else Next.RENAME)
 
 
-def is_ours(found: Found, plan: Plan) -> bool:
+def is_ours(found: Found, task: Task) -> bool:
     """Whether the file that was found is this run's, whichever try of it."""
     theirs = Description.from_metadata(found.metadata)
-    return theirs is not None and theirs.run_id == plan.run_id
+    return theirs is not None and theirs.run_id == task.run_id
 
 
-def _obstacle(plan: Plan, planned: PlannedExport, found: Found, *, fetched_at: datetime) -> Cause | None:
+def _obstacle(task: Task, found: Found, *, fetched_at: datetime) -> Cause | None:
     """Why what is there may not be replaced; None where nothing is, or where it may."""
     if found.etag is None:
         return None
-    path = planned.destination.path
+    path = task.destination.path
     if Description.from_metadata(found.metadata) is None:
         return Cause(
             "destination_not_ours",
@@ -99,9 +97,9 @@ def _obstacle(plan: Plan, planned: PlannedExport, found: Found, *, fetched_at: d
             Who.ADMINISTRATOR,
             "move it out of the way, or give the exports another EXPORT_PATH; then run the export again",
         )
-    if plan.may_replace(planned, fetched_at):
+    if task.may_replace(fetched_at):
         return None
-    if not planned.destination.replaces:
+    if not task.destination.replaces:
         return Cause(
             "destination_taken",
             f"{path} is another run's, and EXPORT_PATH keeps every snapshot",
@@ -110,21 +108,20 @@ def _obstacle(plan: Plan, planned: PlannedExport, found: Found, *, fetched_at: d
         )
     return Cause(
         "day_is_over",
-        f"{path} stands for {plan.snapshot_date}, which is over: what Pigment holds now may not replace it",
+        f"{path} stands for {task.snapshot_date}, which is over: what Pigment holds now may not replace it",
         Who.EXPORT_OWNER,
         "keep the file; to export what Pigment holds now, run without a date",
     )
 
 
-def expired(plan: Plan, standing: Standing | None) -> Cause:
-    """Why an export of an expired run failed: with what its last try had met, if a receipt tells.
+def expired(expires_at: datetime, last: Cause | None) -> Cause:
+    """Return why an export of an expired run failed, with the reason of its last try where there is one.
 
     Args:
-        plan: the run.
-        standing: the export's receipt, if there is one.
+        expires_at: when the run expired.
+        last: why the last try failed, as the receipt says.
     """
-    reason = f"the run expired at {plan.expires_at.isoformat()} before this export succeeded"
-    last = standing.cause if standing else None
+    reason = f"the run expired at {expires_at.isoformat()} before this export succeeded"
     if last is None:
         return Cause(
             "run_expired", reason, Who.ADMINISTRATOR, "see what kept it (the events of this run), then run again"

@@ -2,7 +2,7 @@
 
 The destination is the truth and describes itself; the rename's condition is the only lock. Nobody owns anything but
 the file that he staged. `decisions` says what to do next, purely, from what was seen; `Delivery` does it, and
-`Settling` makes the records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
+`Reconciler` makes the records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ from pigment_export.delivery.decide import Next, before_fetch, before_publish
 from pigment_export.delivery.description import Description
 from pigment_export.delivery.guards import Guards, objection
 from pigment_export.delivery.receipt import Standing, State
-from pigment_export.delivery.reconcile import Settling
+from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.stage import StagedFile
+from pigment_export.delivery.task import Task
 from pigment_export.errors import (
     Cause,
     ConfigurationError,
@@ -25,11 +26,9 @@ from pigment_export.errors import (
     RetryableError,
     Who,
 )
-from pigment_export.lake.interface import Files, Found, Records
+from pigment_export.lake.interface import Found, Lake
 from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
-from pigment_export.runs.finish import end_run
-from pigment_export.runs.plan import Plan, PlannedExport
 from pigment_export.transfer.stream import Progress, Source, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
@@ -39,40 +38,34 @@ class Delivery:
     """One call's work on one export of one run.
 
     Args:
-        files: the lake's files.
-        records: the lake's records.
-        plan: the run.
-        planned: the export.
+        lake: where file and records are.
+        task: the export of the run.
         deadline: of this call.
         fetch: opens the body of an export; asked again for every try.
-        new_nonce: 16 hexadecimal digits that nobody else has.
+        new_nonce: 16 random hexadecimal digits.
         progress: told how far the transfer is.
     """
 
     def __init__(
         self,
-        files: Files,
-        records: Records,
-        plan: Plan,
-        planned: PlannedExport,
+        lake: Lake,
+        task: Task,
         deadline: Deadline,
         *,
         fetch: Fetch,
         new_nonce: Callable[[], str],
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
-        self._files = files
-        self._records = records
+        self._files = lake.files
         self._fetch = fetch
-        self._plan = plan
-        self._planned = planned
+        self._task = task
         self._deadline = deadline
         self._new_nonce = new_nonce
         self._progress = progress
-        self._settling = Settling(files, records, plan, planned, deadline)
+        self._reconciler = Reconciler(lake, task, deadline)
 
     def deliver(self) -> Standing:
-        """Bring the export to a final receipt, and the run to its end where this was the last.
+        """Bring the export to a final receipt.
 
         Returns:
             The receipt that stands, this call's or a better one.
@@ -84,35 +77,32 @@ class Delivery:
         attempt = 0
         while True:
             try:
-                standing = self._try()
-                end_run(self._records, self._plan, self._deadline)
+                return self._try()
             except RetryableError as error:
                 try:
                     self._deadline.pause(error, attempt)
                 except RetryableError:
-                    self._settling.leave_retrying(error.cause)
+                    self._reconciler.record_retrying(error.cause)
                     raise
                 attempt += 1
-            else:
-                return standing
 
     def _try(self) -> Standing:
-        standing = self._settling.standing()
-        found = self._settling.look()
-        decision = before_fetch(self._plan, self._planned, found, standing)
+        standing = self._reconciler.standing()
+        found = self._reconciler.look()
+        decision = before_fetch(self._task, found, standing)
         if decision.next is Next.RECORD:
-            return self._settling.conclude_found(State.SUCCEEDED, found)
+            return self._reconciler.record_found(State.SUCCEEDED, found)
         if decision.next is Next.END and standing is not None:
             return standing
         if decision.cause is not None:
-            return self._settling.fail(decision.cause)
-        destination = self._planned.destination
-        staged = StagedFile(self._files, destination, self._plan.run_id, self._deadline, self._new_nonce)
+            return self._reconciler.record_failed(decision.cause)
+        destination = self._task.destination
+        staged = StagedFile(self._files, destination, self._task.run_id, self._deadline, self._new_nonce)
         try:
             mine, columns, held = self._stage(staged, found)
         except (PermanentError, ConfigurationError) as error:
             staged.drop()
-            return self._settling.fail(error.cause)
+            return self._reconciler.record_failed(error.cause)
         except BaseException:
             staged.drop()
             raise
@@ -124,11 +114,11 @@ class Delivery:
 
     def _stage(self, staged: StagedFile, found: Found) -> tuple[Description, tuple[str, ...], Cause | None]:
         """Fetch into a staged file that describes itself; with the guards' objection, if they have one."""
-        export = self._planned.export
+        export = self._task.export
         with self._fetch(export, self._deadline) as source:
             moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress)
         inspection = moved.inspection
-        latest = self._settling.latest()
+        latest = self._reconciler.latest()
         objected = objection(
             Guards(export.minimum_rows, export.maximum_shrink, export.columns),
             rows=inspection.rows,
@@ -136,11 +126,11 @@ class Delivery:
             latest_rows=latest.file.rows if latest else None,
         )
         mine = Description(
-            run_id=self._plan.run_id,
+            run_id=self._task.run_id,
             nonce=staged.nonce,
             fetched_at=found.now,
-            snapshot_date=self._plan.snapshot_date,
-            deployment=self._plan.deployment,
+            snapshot_date=self._task.snapshot_date,
+            deployment=self._task.deployment,
             rows=inspection.rows,
             columns=len(inspection.columns),
             bytes=inspection.bytes,
@@ -157,19 +147,19 @@ class Delivery:
         return mine, inspection.columns, Cause("held_by_guard", objected, Who.EXPORT_OWNER, remedy)
 
     def _publish(self, staged: StagedFile, mine: Description, columns: tuple[str, ...], held: Cause | None) -> Standing:
-        destination = self._planned.destination.path
+        destination = self._task.destination.path
         failed: list[tuple[str | None, ExportError]] = []  # the destination's ETag before each rename, and its error
         while True:
-            found = self._settling.look()
-            decision = before_publish(self._plan, self._planned, found, mine, is_held=held is not None)
+            found = self._reconciler.look()
+            decision = before_publish(self._task, found, mine, is_held=held is not None)
             if decision.next is Next.HOLD and held is not None:
                 return self._hold(staged, mine, columns, held)
             if decision.next is not Next.RENAME:
                 staged.drop()
                 if decision.cause is not None:
-                    return self._settling.fail(decision.cause)
+                    return self._reconciler.record_failed(decision.cause)
                 state = State.SUCCEEDED if decision.next is Next.RECORD else State.SUPERSEDED
-                return self._settling.conclude_found(state, found)
+                return self._reconciler.record_found(state, found)
             if len(failed) > 1 and failed[-1][0] == failed[-2][0] == found.etag:
                 raise RetryableError(failed[-1][1].cause)  # nothing changed in between, and still it failed twice
             try:
@@ -180,7 +170,7 @@ class Delivery:
                 self._deadline.again(error, len(failed))
                 failed.append((found.etag, error))
             else:
-                return self._settling.conclude(State.SUCCEEDED, mine, columns)
+                return self._reconciler.record_file(State.SUCCEEDED, mine, columns)
 
     def _move(self, staged: StagedFile, destination: str, *, replacing: str | None) -> None:
         """Rename; make the destination's folder only if it is missing, so that a failed export leaves none."""
@@ -194,16 +184,16 @@ class Delivery:
 
     def _source_gone(self, mine: Description, error: MissingError) -> Standing:
         """The staged file is gone: moved by a rename whose answer was lost, or swept."""
-        found = self._settling.look()
-        decision = before_publish(self._plan, self._planned, found, mine, is_held=False)
+        found = self._reconciler.look()
+        decision = before_publish(self._task, found, mine, is_held=False)
         if decision.next is Next.RECORD:
-            return self._settling.conclude_found(State.SUCCEEDED, found)
+            return self._reconciler.record_found(State.SUCCEEDED, found)
         if decision.next is Next.SUPERSEDED:
-            return self._settling.conclude_found(State.SUPERSEDED, found)
+            return self._reconciler.record_found(State.SUPERSEDED, found)
         raise RetryableError(error.cause) from error
 
     def _hold(self, staged: StagedFile, mine: Description, columns: tuple[str, ...], held: Cause) -> Standing:
-        path = self._planned.destination.held(mine.run_id, mine.nonce)
+        path = self._task.destination.held(mine.run_id, mine.nonce)
         attempt = 0
         while True:
             try:
@@ -218,4 +208,4 @@ class Delivery:
                     raise RetryableError(error.cause) from error
                 self._deadline.again(error, attempt)
                 attempt += 1
-        return self._settling.conclude_held(path, mine, columns, held)
+        return self._reconciler.record_held(path, mine, columns, held)

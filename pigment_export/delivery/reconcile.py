@@ -10,42 +10,30 @@ from pigment_export.catalog.exports import delimiter_of
 from pigment_export.delivery.decide import is_ours
 from pigment_export.delivery.description import Description, Latest
 from pigment_export.delivery.receipt import Receipt, Standing, State, is_better
+from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Files, Found, Record, Records
+from pigment_export.lake.interface import Found, Lake, Record
 from pigment_export.retry import Deadline
-from pigment_export.runs.plan import Plan, PlannedExport
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
 TWO_FILES = "two_files"  # the note on a receipt whose day has a file at another path, too
 
 
-class Settling:
+class Reconciler:
     """The records of one export of one run.
 
     Args:
-        files: the lake's files.
-        records: the lake's records.
-        plan: the run.
-        planned: the export.
+        lake: where file and records are.
+        task: the export of the run.
         deadline: of this call.
     """
 
-    def __init__(
-        self,
-        files: Files,
-        records: Records,
-        plan: Plan,
-        planned: PlannedExport,
-        deadline: Deadline,
-    ) -> None:
-        self._files = files
-        self._records = records
-        self._plan = plan
-        self._export = planned.export
-        self._destination = planned.destination
-        self._folder = plan.folder
-        self._receipt_path = plan.folder.receipt(planned.export.name)
+    def __init__(self, lake: Lake, task: Task, deadline: Deadline) -> None:
+        self._files = lake.files
+        self._records = lake.records
+        self._task = task
+        self._destination = task.destination
         self._deadline = deadline
 
     def look(self) -> Found:
@@ -54,13 +42,13 @@ class Settling:
 
     def standing(self) -> Standing | None:
         """The receipt, if there is one."""
-        return Standing.from_json(self._read(self._receipt_path).data)
+        return Standing.from_json(self._read(self._task.receipt_path).data)
 
     def latest(self) -> Latest | None:
         """The newest good file of the export, if a record tells it."""
         return _latest_in(self._read(self._destination.latest))
 
-    def fail(self, cause: Cause) -> Standing:
+    def record_failed(self, cause: Cause) -> Standing:
         """Write that the export failed, unless this run's file is there or a final receipt says otherwise.
 
         Args:
@@ -71,11 +59,11 @@ class Settling:
         """
         attempt = 0
         while True:
-            record = self._read(self._receipt_path)
+            record = self._read(self._task.receipt_path)
             standing = Standing.from_json(record.data)
             found = self.look()
-            if is_ours(found, self._plan):
-                return self.conclude_found(State.SUCCEEDED, found)
+            if is_ours(found, self._task):
+                return self.record_found(State.SUCCEEDED, found)
             if standing is not None and standing.state.final:
                 return standing
             receipt = self._receipt(State.FAILED, self._destination.path, cause=cause)
@@ -87,8 +75,8 @@ class Settling:
             else:
                 return Standing.of(receipt)
 
-    def conclude_found(self, state: State, found: Found) -> Standing:
-        """Conclude from a file of this app that is at the destination: this run's, or a newer one.
+    def record_found(self, state: State, found: Found) -> Standing:
+        """Record a file of this app that is at the destination: this run's, or a newer one.
 
         Args:
             state: `SUCCEEDED` or `SUPERSEDED`.
@@ -100,9 +88,9 @@ class Settling:
         file = Description.from_metadata(found.metadata)
         if file is None or found.etag is None:
             raise ValueError(f"{self._destination.path} does not describe itself")
-        return self.conclude(state, file, self._columns_at(self._destination.path, found.etag))
+        return self.record_file(state, file, self._columns_at(self._destination.path, found.etag))
 
-    def conclude(self, state: State, file: Description, columns: tuple[str, ...] | None) -> Standing:
+    def record_file(self, state: State, file: Description, columns: tuple[str, ...] | None) -> Standing:
         """Move `_latest.json` forward to a file at the destination, then write the receipt.
 
         Args:
@@ -116,7 +104,7 @@ class Settling:
         notes = self._move_latest(Latest(self._destination.path, file, columns))
         return self._write_receipt(self._receipt(state, self._destination.path, file, columns, notes=notes))
 
-    def conclude_held(self, path: str, file: Description, columns: tuple[str, ...], cause: Cause) -> Standing:
+    def record_held(self, path: str, file: Description, columns: tuple[str, ...], cause: Cause) -> Standing:
         """Write that the file is held.
 
         Args:
@@ -130,26 +118,28 @@ class Settling:
         """
         return self._write_receipt(self._receipt(State.HELD, path, file, columns, cause=cause))
 
-    def leave_retrying(self, cause: Cause) -> None:
+    def record_retrying(self, cause: Cause) -> None:
         """Write why the last try failed, over nothing or the like; a lake that is out keeps nobody from trying again.
 
         Args:
             cause: why it failed.
         """
         receipt = self._receipt(State.RETRYING, self._destination.path, cause=cause)
-        log(Event.EXPORT_RETRYING, level=logging.WARNING, run_id=self._plan.run_id, **receipt.summary())
+        log(Event.EXPORT_RETRYING, level=logging.WARNING, run_id=self._task.run_id, **receipt.summary())
         try:
-            record = self._records.read(self._receipt_path)
+            record = self._records.read(self._task.receipt_path)
             standing = Standing.from_json(record.data)
             if standing is None or not standing.state.final:
-                self._records.write(self._receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag)
+                self._records.write(
+                    self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag
+                )
         except (ConflictError, RetryableError):
             return
 
     def _write_receipt(self, receipt: Receipt) -> Standing:
         attempt = 0
         while True:
-            record = self._read(self._receipt_path)
+            record = self._read(self._task.receipt_path)
             standing = Standing.from_json(record.data)
             if standing is not None and not is_better(Standing.of(receipt), standing):
                 return standing
@@ -162,9 +152,9 @@ class Settling:
                 return Standing.of(receipt)
 
     def _put_receipt(self, receipt: Receipt, over: Record) -> None:
-        self._records.write(self._receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        self._records.write(self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         level = logging.INFO if receipt.state.good else logging.ERROR
-        log(Event.EXPORT_ENDED, level=level, run_id=self._plan.run_id, **receipt.summary())
+        log(Event.EXPORT_ENDED, level=level, run_id=self._task.run_id, **receipt.summary())
 
     def _move_latest(self, mine: Latest) -> tuple[str, ...]:
         """Move `_latest.json` forward; what a receipt should note of it."""
@@ -194,8 +184,8 @@ class Settling:
         log(
             Event.DAY_HAS_TWO_FILES,
             level=logging.WARNING,
-            run_id=self._plan.run_id,
-            name=self._export.name,
+            run_id=self._task.run_id,
+            name=self._task.export.name,
             snapshot_date=str(mine.file.snapshot_date),
             path=mine.path,
             other_path=theirs.path,
@@ -208,7 +198,7 @@ class Settling:
             head = self._deadline.retry(lambda: self._files.read(path, HEADER_BYTES, etag))
         except (ConflictError, MissingError):
             return None
-        inspector = Inspector(delimiter_of(self._export))
+        inspector = Inspector(delimiter_of(self._task.export))
         inspector.update(head)
         return inspector.finish().columns
 
@@ -223,14 +213,14 @@ class Settling:
         notes: tuple[str, ...] = (),
     ) -> Receipt:
         return Receipt(
-            run_id=self._plan.run_id,
-            name=self._export.name,
+            run_id=self._task.run_id,
+            name=self._task.export.name,
             state=state,
-            snapshot_date=self._plan.snapshot_date,
-            deployment=self._plan.deployment,
+            snapshot_date=self._task.snapshot_date,
+            deployment=self._task.deployment,
             path=path,
             folder=self._destination.folder,
-            owner=self._export.owner,
+            owner=self._task.export.owner,
             file=file,
             columns=columns,
             cause=cause,

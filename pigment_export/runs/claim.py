@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.deliver import Delivery, Fetch
 from pigment_export.delivery.receipt import Standing, result_fields
-from pigment_export.delivery.reconcile import Settling
+from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.errors import (
     Cause,
     ConfigurationError,
@@ -26,7 +26,7 @@ from pigment_export.errors import (
     shorten,
 )
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Files, Record, Records
+from pigment_export.lake.interface import Files, Lake, Record, Records
 from pigment_export.lake.paths import Layout, is_run_id, new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import end_run, pending_in, standings_in
@@ -335,7 +335,7 @@ class Runs:
         deadline: Deadline,
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> Standing:
-        """Bring one export of a run to a final receipt; see `Delivery.deliver`.
+        """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
         Args:
             plan: the run.
@@ -346,16 +346,17 @@ class Runs:
         Returns:
             The receipt that stands.
         """
-        return Delivery(
-            self.files,
-            self.records,
-            plan,
-            planned,
+        delivery = Delivery(
+            Lake(self.files, self.records),
+            plan.task(planned),
             deadline,
             fetch=self.fetch,
             new_nonce=self.new_nonce,
             progress=progress,
-        ).deliver()
+        )
+        receipt = delivery.deliver()
+        end_run(self.records, plan, deadline)
+        return receipt
 
     def give_up(self, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Standing]:
         """Bring exports of a run to a final receipt without asking Pigment, then the run to its end if it has come.
@@ -370,7 +371,7 @@ class Runs:
             The receipts that stand, by name.
         """
         settled = {
-            planned.export.name: self._settling(plan, planned, deadline).fail(causes[planned.export.name])
+            planned.export.name: self._reconciler(plan, planned, deadline).record_failed(causes[planned.export.name])
             for planned in plan.exports
             if planned.export.name in causes
         }
@@ -379,11 +380,11 @@ class Runs:
 
     def last_reason(self, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Cause | None:
         """Why the last try of an export failed, as its receipt says; None where it doesn't."""
-        standing = self._settling(plan, planned, deadline).standing()
+        standing = self._reconciler(plan, planned, deadline).standing()
         return standing.cause if standing else None
 
-    def _settling(self, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Settling:
-        return Settling(self.files, self.records, plan, planned, deadline)
+    def _reconciler(self, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:
+        return Reconciler(Lake(self.files, self.records), plan.task(planned), deadline)
 
     def _standings(self, plan: Plan, deadline: Deadline) -> Mapping[str, Standing]:
         return standings_in(plan, deadline.retry(lambda: list(self.records.list(f"{plan.folder.path}/"))))

@@ -187,7 +187,10 @@ class _Pass:
             # Also what is final and not good: should its file be there after all, that is told.
             found = {name: seen.receipts.get(name) for name in plan.names} if is_over else {}
             bad = {name: standing for name, standing in found.items() if standing is None or not standing.state.good}
-            self.runs.give_up(plan, {name: expired(plan, standing) for name, standing in bad.items()}, self.deadline)
+            causes = {
+                name: expired(plan.expires_at, standing.cause if standing else None) for name, standing in bad.items()
+            }
+            self.runs.give_up(plan, causes, self.deadline)
             self.done["runs_ended"] += bool(pending)
         elif self.now < plan.expires_at and self._is_lifeless(seen):
             self.messages += messages_for(plan, pending)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from pigment_export.catalog.exports import Export, from_json, to_json
+from pigment_export.delivery.task import Task
 from pigment_export.lake.paths import Destination, Layout, RunFolder, is_run_id
 from pigment_export.lake.records import as_record, decode, encode, instant_in, read_record
 
@@ -102,14 +103,22 @@ class Plan:
         """One export by its name; None where the run has none of that name."""
         return next((planned for planned in self.exports if planned.export.name == name), None)
 
-    def may_replace(self, planned: PlannedExport, fetched_at: datetime) -> bool:
-        """Whether what is fetched at an instant may replace an older file.
+    def task(self, planned: PlannedExport) -> Task:
+        """What delivery needs of one export of this run.
 
-        Pigment has no past: once the day is over, what it answers is no longer that day's, and only a file that is
-        missing may be made of it. A date that was asked for has no grace: its caller knows that it is past.
+        A date that was asked for has no grace after its end: the caller knows that it is past.
         """
         grace = timedelta(seconds=0 if self.date_asked else LATE_SECONDS)
-        return planned.destination.replaces and fetched_at <= self.day_ends_at + grace
+        return Task(
+            run_id=self.run_id,
+            deployment=self.deployment,
+            export=planned.export,
+            destination=planned.destination,
+            receipt_path=self.folder.receipt(planned.export.name),
+            snapshot_date=self.snapshot_date,
+            replaces_until=self.day_ends_at + grace,
+            expires_at=self.expires_at,
+        )
 
     def to_json(self) -> bytes:
         """As `run.json`, and as the claim."""

@@ -18,15 +18,16 @@ from pigment_export.delivery.decide import expired
 from pigment_export.delivery.deliver import Delivery
 from pigment_export.delivery.description import Description, Latest
 from pigment_export.delivery.receipt import Standing, State
-from pigment_export.delivery.reconcile import TWO_FILES, Settling
+from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.lake.interface import Lake
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import end_run
 from pigment_export.runs.plan import Plan, new_plan
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
-from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched
+from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, at
 
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
 DAY = "revenue/dt=2026-11-24/revenue.csv"
@@ -34,6 +35,7 @@ LATEST = "revenue/_latest.json"
 BODY = b"Country;Revenue\nFR;1.50\nDE;2.50\n"
 BIGGER = BODY + b"ES;3.50\n"
 DEFINITION = {"name": "revenue", "kind": "metric", "id": "22222222-2222-4222-8222-222222222222"}
+PUBLISHED = at("rename", nth=2)  # the first one finds no folder of its day
 CUT = Cause("pigment_body_cut", "the stream was reset", Who.NOBODY, "wait")
 REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check the id")
 
@@ -104,22 +106,25 @@ class World:
             yield Body(data, error)
 
         def work(around: Around) -> Standing:
-            return Delivery(
-                Watched(self.lake, around),
-                Watched(self.lake, around),
-                plan,
-                plan.exports[0],
+            watched = Watched(self.lake, around)
+            standing = Delivery(
+                Lake(watched, watched),
+                plan.task(plan.exports[0]),
                 self.deadline(patience_seconds),
                 fetch=fetch,
                 new_nonce=self.new_nonce,
             ).deliver()
+            end_run(watched, plan, self.deadline(patience_seconds))
+            return standing
 
         return work
 
     def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Standing]:
         def work(around: Around) -> Standing:
             watched = Watched(self.lake, around)
-            standing = Settling(watched, watched, plan, plan.exports[0], self.deadline()).fail(cause)
+            standing = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_failed(
+                cause
+            )
             end_run(watched, plan, self.deadline())
             return standing
 
@@ -312,16 +317,16 @@ def test_every_setting_ends_as_it_should(setting: Setting, state: State) -> None
 @each_setting
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_request_is_healed_by_the_next_attempt(setting: Setting, state: State, *, applied: bool) -> None:
-    for at in range(requests_of(setting)):
+    for number in range(requests_of(setting)):
         world = World()
         plan, answers = setting(world)
         before = {path: world.lake.content(path) for path in world.lake.paths() if path.endswith(".csv")}
         with pytest.raises(Killed):
-            world.worker(plan, *answers)(Striking(at, applied=applied, kill=True))
+            world.worker(plan, *answers)(Striking(number, applied=applied, kill=True))
         world.check_now()
         for path, content in before.items():
             assert world.lake.content(path) in {content, *world.bodies}
-        assert world.deliver(plan, *answers[-1:]).state is state, at
+        assert world.deliver(plan, *answers[-1:]).state is state, number
         world.check_end(plan)
 
 
@@ -330,14 +335,14 @@ def test_a_kill_at_any_request_is_healed_by_the_next_attempt(setting: Setting, s
 def test_a_request_without_an_answer_is_healed_within_the_call(
     setting: Setting, state: State, *, applied: bool
 ) -> None:
-    for at in range(requests_of(setting)):
+    for number in range(requests_of(setting)):
         world = World()
         plan, answers = setting(world)
-        watch = Striking(at, applied=applied)
-        assert world.worker(plan, *answers)(watch).state is state, watch.requests[at]
+        watch = Striking(number, applied=applied)
+        assert world.worker(plan, *answers)(watch).state is state, watch.requests[number]
         world.check_end(plan)
-        created_without_an_answer = applied and watch.requests[at][0] == "delete"
-        assert world.leftovers() == [] or not applied or created_without_an_answer, watch.requests[at]
+        created_without_an_answer = applied and watch.requests[number][0] == "delete"
+        assert world.leftovers() == [] or not applied or created_without_an_answer, watch.requests[number]
 
 
 @each_setting
@@ -347,9 +352,9 @@ def test_two_kills_anywhere_are_healed_too(setting: Setting, state: State) -> No
         for second in range(0, count, 3):
             world = World()
             plan, answers = setting(world)
-            for at in (first, second):
+            for number in (first, second):
                 with suppress(Killed):
-                    world.worker(plan, *answers)(Striking(at, applied=True, kill=True))
+                    world.worker(plan, *answers)(Striking(number, applied=True, kill=True))
             assert world.deliver(plan, *answers[-1:]).state is state
             world.check_end(plan)
 
@@ -370,24 +375,25 @@ def test_two_workers_in_step_with_each_other_come_to_one_truth(setting: Setting,
 
 @each_setting
 def test_a_second_worker_that_passes_at_any_moment_changes_no_truth(setting: Setting, state: State) -> None:
-    for at in range(requests_of(setting)):
+    for number in range(requests_of(setting)):
         world = World()
         plan, answers = setting(world)
         worker = Stepper(world.worker(plan, *answers))
-        for _ in range(at):
+        for _ in range(number):
             worker.step()
         assert world.deliver(plan, *answers[-1:]).state is state
         worker.finish()
-        assert worker.error is None, at
+        assert worker.error is None, number
         world.check_end(plan)
 
 
-@pytest.mark.parametrize("at", range(1, 19))  # it has read the receipt: no final one was there
-def test_a_duplicate_that_gives_up_at_any_moment_ends_as_succeeded_if_the_first_publishes(at: int) -> None:
+@pytest.mark.parametrize("steps", range(18))
+def test_a_duplicate_that_gives_up_at_any_moment_ends_as_succeeded_if_the_first_publishes(steps: int) -> None:
     world = World()
     plan = world.plan()
     worker = Stepper(world.worker(plan, BODY))
-    for _ in range(at):
+    worker.reach(at("look"))  # it has read the receipt: no final one was there
+    for _ in range(steps):
         worker.step()
     world.worker(plan, PermanentError(REFUSED))(Striking(None))
     worker.finish()
@@ -396,14 +402,13 @@ def test_a_duplicate_that_gives_up_at_any_moment_ends_as_succeeded_if_the_first_
     world.check_end(plan)
 
 
-@pytest.mark.parametrize("at", range(24))
-def test_an_older_fetch_that_finishes_after_a_newer_one_is_superseded(at: int) -> None:
+@pytest.mark.parametrize("steps", range(24))
+def test_an_older_fetch_that_finishes_after_a_newer_one_is_superseded(steps: int) -> None:
     world = World()
     old = world.plan()
     older = Stepper(world.worker(old, BODY))
-    older.step()
-    older.step()  # it has looked: from here on, its fetch is as old as that
-    for _ in range(at):
+    older.reach(at("create"))  # it has looked: from here on, its fetch is as old as that
+    for _ in range(steps):
         older.step()
     world.lake.advance(timedelta(seconds=1))
     new = world.plan()
@@ -426,7 +431,7 @@ def test_any_order_of_workers_kills_and_runs_comes_to_one_truth(schedule: list[s
         "a": Stepper(world.worker(one, BODY)),
         "b": Stepper(world.worker(one, second)),
         "c": Stepper(world.worker(other, BIGGER)),
-        "d": Stepper(world.settler(one, expired(one, None))),
+        "d": Stepper(world.settler(one, expired(one.expires_at, None))),
     }
     for what in schedule:
         if what == "T":
@@ -463,8 +468,7 @@ def test_a_retrying_receipt_never_replaces_a_final_one() -> None:
     world = World()
     plan = world.plan()
     worker = Stepper(world.worker(plan, RetryableError(CUT), patience_seconds=0))
-    worker.step()
-    worker.step()
+    worker.reach(at("read", "receipts", nth=2))
     world.deliver(plan, BODY)
     worker.finish()
     assert isinstance(worker.error, RetryableError)
@@ -532,15 +536,14 @@ def test_a_file_that_is_not_ours_is_never_replaced() -> None:
 
 
 def test_a_strangers_file_that_appears_during_the_fetch_is_not_replaced() -> None:
-    for at in range(3, 9):
+    for moment in (at("append"), at("flush"), at("read", LATEST), at("describe"), at("look", DAY, nth=2), at("rename")):
         world = World()
         plan = world.plan()
         worker = Stepper(world.worker(plan, BODY))
-        for _ in range(at):
-            worker.step()
+        worker.reach(moment)
         world.lake.put(DAY, b"precious", {})
         worker.finish()
-        assert world.lake.content(DAY) == b"precious", at
+        assert world.lake.content(DAY) == b"precious", moment
         assert world.receipt(plan)["class"] == "destination_not_ours"
         assert world.leftovers() == []
 
@@ -603,11 +606,11 @@ def test_a_failed_export_leaves_no_folder_of_its_day() -> None:
 def test_settling_finds_the_file_that_a_killed_worker_published() -> None:
     world = World()
     plan = world.plan()
-    watch = Striking(10, applied=True, kill=True)  # right after the rename took effect
+    watch = Striking(PUBLISHED, applied=True, kill=True)
     with pytest.raises(Killed):
         world.worker(plan, BODY)(watch)
     assert watch.requests[-1][0] == "rename"
-    standing = world.settler(plan, expired(plan, None))(Striking(None))
+    standing = world.settler(plan, expired(plan.expires_at, None))(Striking(None))
     assert standing.state is State.SUCCEEDED
     assert world.receipt(plan)["columns"] == ["Country", "Revenue"]
     world.check_end(plan)
@@ -617,7 +620,7 @@ def test_a_file_that_was_published_by_a_killed_worker_is_not_fetched_again() -> 
     world = World()
     plan = world.plan()
     with pytest.raises(Killed):
-        world.worker(plan, BODY)(Striking(10, applied=True, kill=True))
+        world.worker(plan, BODY)(Striking(PUBLISHED, applied=True, kill=True))
     watch = Striking(None)
     assert world.worker(plan, BIGGER)(watch).state is State.SUCCEEDED
     assert "create" not in {operation for operation, _ in watch.requests}

@@ -1,8 +1,9 @@
 """Workers whose every request can be counted, failed, killed or interleaved: the harness of the delivery tests."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pigment_export.errors import Cause, ExportError, RetryableError, Who
@@ -12,6 +13,35 @@ OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NOBODY, "wait"
 
 class Killed(BaseException):
     """The process is gone: whatever it asks from now on never reaches the lake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request among those that a worker makes.
+
+    Attributes:
+        operation: what it asks, as `rename`.
+        path: what its path contains.
+        nth: which of those, from 1.
+    """
+
+    operation: str
+    path: str = ""
+    nth: int = 1
+
+    def is_reached(self, requests: Sequence[tuple[str, str]]) -> bool:
+        """Return whether the last of some requests is this one."""
+        if not requests or not self._takes(requests[-1]):
+            return False
+        return sum(map(self._takes, requests)) == self.nth
+
+    def _takes(self, request: tuple[str, str]) -> bool:
+        return request[0] == self.operation and self.path in request[1]
+
+
+def at(operation: str, path: str = "", nth: int = 1) -> Step:
+    """Name a request: the nth of an operation whose path contains a text."""
+    return Step(operation, path, nth)
 
 
 type Around = Callable[[str, str, Callable[[], Any]], Any]
@@ -46,12 +76,12 @@ class Striking:
     """Counts requests, and strikes at one of them.
 
     Args:
-        at: the number of the request to strike, from 0; None for none.
+        at: the request to strike: one that is named, or, where every one is struck in turn, its number from 0.
         applied: whether the request takes effect all the same.
         kill: whether the process dies there; else only the answer is lost.
     """
 
-    def __init__(self, at: int | None, *, applied: bool = False, kill: bool = False) -> None:
+    def __init__(self, at: Step | int | None, *, applied: bool = False, kill: bool = False) -> None:
         self._at = at
         self._applied = applied
         self._kill = kill
@@ -61,9 +91,8 @@ class Striking:
     def __call__(self, operation: str, path: str, call: Callable[[], Any]) -> Any:
         if self._dead:
             raise Killed
-        number = len(self.requests)
         self.requests.append((operation, path))
-        if number != self._at:
+        if not self._is_struck():
             return call()
         if self._applied:
             with suppress(ExportError):  # whatever the answer would have been, it never arrives
@@ -72,6 +101,11 @@ class Striking:
             self._dead = True
             raise Killed
         raise RetryableError(OUTAGE, retry_after_seconds=0)
+
+    def _is_struck(self) -> bool:
+        if isinstance(self._at, Step):
+            return self._at.is_reached(self.requests)
+        return len(self.requests) - 1 == self._at
 
 
 class Stepper:
@@ -85,6 +119,7 @@ class Stepper:
         self._arrived = threading.Semaphore(0)
         self._go = threading.Semaphore(0)
         self._dead = False
+        self._requests: list[tuple[str, str]] = []  # the last one waits to be let through
         self.finished = False
         self.answer: Any = None
         self.error: BaseException | None = None
@@ -97,6 +132,19 @@ class Stepper:
         if not self.finished:
             self._go.release()
             self._arrived.acquire()
+
+    def reach(self, step: Step) -> None:
+        """Let it make requests until a named one comes next.
+
+        Args:
+            step: the request that it makes with the next `step`.
+
+        Raises:
+            AssertionError: it has finished before.
+        """
+        while not step.is_reached(self._requests):
+            assert not self.finished, f"it never came to {step}"
+            self.step()
 
     def finish(self) -> None:
         """Let it make all the requests that it still wants."""
@@ -117,8 +165,9 @@ class Stepper:
         self.finished = True
         self._arrived.release()
 
-    def _around(self, _operation: str, _path: str, call: Callable[[], Any]) -> Any:
+    def _around(self, operation: str, path: str, call: Callable[[], Any]) -> Any:
         if not self._dead:
+            self._requests.append((operation, path))
             self._arrived.release()
             self._go.acquire()
         if self._dead:

@@ -72,7 +72,7 @@ def test_what_may_replace_depends_on_the_day_and_the_template() -> None:
         (asked, timedelta(seconds=1), False),
         (plan(claimed_at, template="{name}/{run_id}.csv"), timedelta(0), False),
     ):
-        assert run.may_replace(run.exports[0], midnight + late) == expected
+        assert run.task(run.exports[0]).may_replace(midnight + late) == expected
 
 
 def test_an_export_is_found_by_its_name() -> None:
