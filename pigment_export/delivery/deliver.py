@@ -5,6 +5,7 @@ the file that he staged. `decisions` says what to do next, purely, from what was
 `Reconciler` makes the records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -114,9 +115,14 @@ class Delivery:
 
     def _stage(self, staged: StagedFile, found: Found) -> tuple[Description, tuple[str, ...], Cause | None]:
         """Fetch into a staged file that describes itself; with the guards' objection, if they have one."""
+<<<<<<< Updated upstream
         export = self._task.export
+=======
+        export = self._planned.export
+        asked_at = time.monotonic()
+>>>>>>> Stashed changes
         with self._fetch(export, self._deadline) as source:
-            moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress)
+            moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
         inspection = moved.inspection
         latest = self._reconciler.latest()
         objected = objection(
@@ -138,6 +144,7 @@ class Delivery:
             protocol=moved.protocol,
             evidence=moved.evidence,
             seconds=round(moved.seconds, 3),
+            first_byte_seconds=round(moved.first_byte_seconds, 3),
             notes=tuple(map(str, inspection.notes)),
         )
         staged.describe(mine)

@@ -29,7 +29,8 @@ class Description:
         sha256: of the file, hexadecimal.
         protocol: what Pigment was spoken to in.
         evidence: what proved that the body was whole.
-        seconds: that the transfer took.
+        seconds: from asking Pigment to the last byte in the lake.
+        first_byte_seconds: how many of them Pigment took before its first byte; None in files of earlier versions.
         notes: what was noticed and is no failure.
     """
 
@@ -45,6 +46,7 @@ class Description:
     protocol: str
     evidence: str
     seconds: float
+    first_byte_seconds: float | None = None
     notes: tuple[str, ...] = ()
 
     def to_metadata(self) -> dict[str, str]:
@@ -63,6 +65,8 @@ class Description:
         """As plain values, for metadata and records alike."""
         fields = asdict(self)
         fields["number_of_columns"] = fields.pop("columns")
+        if self.first_byte_seconds is None:
+            del fields["first_byte_seconds"]
         return {
             **fields,
             "fetched_at": self.fetched_at.isoformat(),
@@ -91,6 +95,7 @@ class Description:
                 protocol=fields["protocol"],
                 evidence=fields["evidence"],
                 seconds=float(fields["seconds"]),
+                first_byte_seconds=float(fields["first_byte_seconds"]) if "first_byte_seconds" in fields else None,
                 notes=tuple(filter(None, fields["notes"].split(","))),
             )
         except (KeyError, TypeError, AttributeError) as exc:

@@ -91,6 +91,7 @@ class Receipt:
             "owner": self.owner,
             "deployment": self.deployment,
             "seconds": file and file.seconds,
+            "first_byte_seconds": file and file.first_byte_seconds,
             "nonce": file and file.nonce,
             "fetched_at": file and file.fetched_at.isoformat(),
             "rows": file and file.rows,
@@ -125,7 +126,7 @@ class Receipt:
         return encode({**listed, "folder": self.folder})
 
 
-_IN_RECORD_ONLY = ("name", "owner", "deployment", "seconds", "remedy")
+_IN_RECORD_ONLY = ("name", "owner", "deployment", "seconds", "first_byte_seconds", "remedy")
 
 
 @dataclass(frozen=True, slots=True)

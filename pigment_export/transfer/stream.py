@@ -57,12 +57,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """What a transfer moved, and what proves it."""
+    """What a transfer moved, what proves it, and how long it took: from asking to the end, and to the first byte."""
 
     inspection: Inspection
     protocol: str
     evidence: str
     seconds: float
+    first_byte_seconds: float
 
 
 def transfer(
@@ -73,6 +74,7 @@ def transfer(
     progress: Callable[[Progress], None] = lambda _: None,
     chunk_bytes: int = CHUNK_BYTES,
     clock: Callable[[], float] = time.monotonic,
+    asked_at: float | None = None,
 ) -> Transferred:
     """Move a body to a sink and prove it on the way.
 
@@ -83,6 +85,7 @@ def transfer(
         progress: called on this thread after each chunk.
         chunk_bytes: of one append.
         clock: seconds that never go back.
+        asked_at: when the source was asked, by `clock`, so that its preparation counts; None for now.
 
     Returns:
         What was moved.
@@ -91,20 +94,23 @@ def transfer(
         RetryableError: the body ended, but not as a whole CSV does.
         ExportError: what source or sink raised.
     """
-    began = clock()
+    began = clock() if asked_at is None else asked_at
     inspector = Inspector(delimiter)
     size = 0
+    first_byte_seconds = 0.0
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
     with ThreadPoolExecutor(1, "inspect") as inspecting, ThreadPoolExecutor(IN_FLIGHT, "append") as appending:
         ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
         while True:
             if len(ring) > IN_FLIGHT:
                 buffer, busy = ring.popleft()
-                for future in busy:
-                    future.result()
+                _wait(busy)
             else:
                 buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
-            filled = _fill(source, buffer)
+            filled = _fill(source, buffer, 0, 1 if size == 0 else chunk_bytes)
+            if size == 0:
+                first_byte_seconds = clock() - began
+                filled = filled and _fill(source, buffer, filled, chunk_bytes)
             if filled == 0:
                 break
             if size == 0:
@@ -117,8 +123,7 @@ def transfer(
             if filled < chunk_bytes:
                 break
         for _, busy in ring:
-            for future in busy:
-                future.result()
+            _wait(busy)
     inspection = inspector.finish()
     progress(Progress(size, inspection.rows, clock() - began))
     if inspection.problem is not None:
@@ -132,14 +137,18 @@ def transfer(
             )
         )
     sink.finish(size)
-    return Transferred(inspection, source.protocol, source.evidence, clock() - began)
+    return Transferred(inspection, source.protocol, source.evidence, clock() - began, first_byte_seconds)
 
 
-def _fill(source: Source, buffer: bytearray) -> int:
-    """Read until the buffer is full or the body ended; how many bytes it now holds."""
-    filled = 0
+def _wait(busy: list[Future[None]]) -> None:
+    for future in busy:
+        future.result()
+
+
+def _fill(source: Source, buffer: bytearray, filled: int, enough: int) -> int:
+    """Read until the buffer holds enough or the body ended; how many bytes it now holds."""
     with memoryview(buffer) as view:
-        while filled < len(view):
+        while filled < enough:
             read = source.readinto(view[filled:])
             if read == 0:
                 break

@@ -63,6 +63,7 @@ files = st.builds(
     protocol=texts,
     evidence=texts,
     seconds=st.floats(0, 1e6),
+    first_byte_seconds=st.none() | st.floats(0, 1e6),
     notes=st.lists(st.from_regex(r"[a-z_]+", fullmatch=True), max_size=3).map(tuple),
 )
 

@@ -174,3 +174,18 @@ def test_progress_is_told_after_each_chunk_and_at_the_end() -> None:
     assert [progress.bytes for progress in told] == [4, 8, 8]
     assert told[-1].rows == 1
     assert told[-1].seconds > 0
+
+
+def test_seconds_count_from_the_asking_and_the_first_byte_is_told_apart() -> None:
+    """Pigment computes for minutes before its first byte: the time limit counts those, too."""
+    now = 100.0
+
+    class Slow(Bytes):
+        def readinto(self, buffer: memoryview) -> int:
+            nonlocal now
+            now += 7
+            return super().readinto(buffer)
+
+    moved = transfer(Slow(b"a;b\n1;2\n"), Kept(), delimiter=b";", clock=lambda: now, asked_at=50.0)
+    assert moved.first_byte_seconds == 57
+    assert moved.seconds == 64
