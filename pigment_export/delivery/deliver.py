@@ -115,12 +115,8 @@ class Delivery:
 
     def _stage(self, staged: StagedFile, found: Found) -> tuple[Description, tuple[str, ...], Cause | None]:
         """Fetch into a staged file that describes itself; with the guards' objection, if they have one."""
-<<<<<<< Updated upstream
         export = self._task.export
-=======
-        export = self._planned.export
         asked_at = time.monotonic()
->>>>>>> Stashed changes
         with self._fetch(export, self._deadline) as source:
             moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
         inspection = moved.inspection
