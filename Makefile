@@ -39,9 +39,10 @@ lock: $(STAMP) ## compile requirements*.txt from their .in files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
-schema: $(STAMP) ## write exports.schema.json and docs/openapi.json from the models
+schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi.json, tables of docs/errors.md
 	$(BIN)/python -m scripts.make_schema
 	$(BIN)/python -m scripts.make_openapi
+	$(BIN)/python -m scripts.make_errors_page
 
 demo: $(STAMP) ## the whole way, on local stand-ins
 	$(BIN)/python -m emulators.demo

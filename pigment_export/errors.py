@@ -6,10 +6,14 @@
 - `PermanentError`: trying again would meet the same answer; somebody must act.
 - `UnreadableError`: a record is not what this app writes; whoever reads many goes on with the others.
 - `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
+- `SetupError`: retryable, but only a changed setup heals it; the command line ends with it at once.
 - `ConflictError`: a condition of a write did not hold, or the write had been done before: look, then decide.
 - `MissingError`: a path that a write needs is not there.
 
 An error never carries a secret: its text is made here from facts, never from a request's headers.
+
+What each error means stands in tables of `ErrorRow`, one table per boundary. Every row is in `ERROR_ROWS`: the registry
+that `docs/errors.md` is held to.
 """
 
 import re
@@ -24,14 +28,29 @@ _SPACES = re.compile(r"\s+")
 class Who(StrEnum):
     """Who must act on an error. The text is what a receipt and an alert say."""
 
-    NOBODY = "nobody: it is tried again"
-    CATALOG = "whoever keeps the catalog (exports.toml)"
+    NO_ACTION = "no action needed: it is retried automatically"
+    CALLER = "the caller"
+    CATALOG = "the maintainer of the catalog (exports.toml)"
     KEY_OWNER = "the owner of the Pigment key"
     ADMINISTRATOR = "the Azure administrator"
     EXPORT_OWNER = "the owner of the export"
     PIGMENT = "Pigment's support"
-    NETWORK = "whoever runs the network between the app and Pigment"
-    DEVELOPER = "whoever maintains this app"
+    NETWORK = "the administrator of the app's network"
+    DEVELOPER = "the maintainer of this app"
+    NOBODY = NO_ACTION
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Who | None":
+        """Read the texts that receipts of earlier versions have."""
+        return _EARLIER.get(str(value))
+
+
+_EARLIER = {
+    "nobody: it is tried again": Who.NO_ACTION,
+    "whoever keeps the catalog (exports.toml)": Who.CATALOG,
+    "whoever runs the network between the app and Pigment": Who.NETWORK,
+    "whoever maintains this app": Who.DEVELOPER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +86,16 @@ class ExportError(Exception):
 
 
 class ConfigurationError(ExportError):
-    """Settings or catalog are wrong: every problem at once, and nothing was touched."""
+    """Settings or catalog are wrong: every problem at once, and nothing was touched.
+
+    Args:
+        problems: one line each.
+        code: of the row in `CONFIGURATION`.
+    """
 
     def __init__(self, problems: Sequence[str], *, code: str = "configuration") -> None:
         self.problems = tuple(problems)
-        who = Who.ADMINISTRATOR if code == "settings" else Who.CATALOG
-        super().__init__(Cause(code, "\n".join(self.problems), who, "correct each line above and start again"))
+        super().__init__(CONFIGURATION[code].cause("\n".join(self.problems)))
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
@@ -105,6 +128,14 @@ class RetryableError(ExportError):
         self.rate_limited = rate_limited
 
 
+class SetupError(RetryableError):
+    """A setup that is wrong, or not in effect yet: a role, a name in DNS, a certificate.
+
+    The app retries it, since what was just deployed takes minutes to spread. On the command line a person can act at
+    once, so it is final there.
+    """
+
+
 class ConflictError(ExportError):
     """A condition did not hold (409, 412): another was here, or our own write whose answer was lost."""
 
@@ -113,7 +144,73 @@ class MissingError(ExportError):
     """What the request names is not there (404): its source, or the destination's parent."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One row of a table of errors. Making one adds it to `ERROR_ROWS`, so make them at a module's top level only.
+
+    Attributes:
+        code: stable name of the error class, for filters and alerts.
+        error: the class to raise, which says what recovers it.
+        what: the beginning of the reason; empty where the detail says it all.
+        who: who must act.
+        remedy: what they should do.
+    """
+
+    code: str
+    error: type[ExportError]
+    what: str
+    who: Who
+    remedy: str
+
+    def __post_init__(self) -> None:
+        ERROR_ROWS.setdefault(self.code, []).append(self)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return issubclass(self.error, RetryableError)
+
+    def cause(self, detail: str = "") -> Cause:
+        """Return the cause of one occurrence.
+
+        Args:
+            detail: what was being done, and what was seen; no secret.
+        """
+        return Cause(self.code, ": ".join(filter(None, (self.what, detail))), self.who, self.remedy)
+
+    def raised(self, detail: str = "", *, wait_seconds: float | None = None) -> ExportError:
+        """Return the error to raise.
+
+        Args:
+            detail: what was being done, and what was seen; no secret.
+            wait_seconds: how long the other side asked to wait, if it did.
+        """
+        if issubclass(self.error, RetryableError):
+            return self.error(self.cause(detail), retry_after_seconds=wait_seconds)
+        return self.error(self.cause(detail))
+
+
+ERROR_ROWS: dict[str, list[ErrorRow]] = {}
+"""Every row of the app by its code, as far as its module has been imported."""
+
+_CORRECT = "correct each line above and start again"
+CONFIGURATION = {
+    code: ErrorRow(code, ConfigurationError, "", who, _CORRECT)
+    for code, who in (
+        ("configuration", Who.CATALOG),
+        ("settings", Who.ADMINISTRATOR),
+        ("catalog", Who.CATALOG),
+        ("selection", Who.CALLER),
+        ("request", Who.CALLER),
+        ("malformed", Who.CALLER),
+        ("date_in_future", Who.CALLER),
+        ("folder", Who.CALLER),
+    )
+}
+"""The rows of `ConfigurationError`: what a person wrote is wrong, with every problem at once."""
+
+
 def shorten(message: str) -> str:
-    """Somebody else's text as it may stand in a reason: one line of printable characters, not too long."""
+    """Return another program's text as a reason may quote it: one line of printable characters, not too long."""
     line = _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in message)).strip()
     return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS]}…"

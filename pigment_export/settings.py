@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from pigment_export import network
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.paths import root_problems, template_problems
 
@@ -334,6 +335,7 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
         except ValueError as exc:
             given = f" (not {text!r})" if setting.shown else ""
             problems.append(f"{setting.name}: allowed: {exc}{given}. Example: {setting.example}")
+    problems += network.problems(environ)
     if problems:
         raise ConfigurationError(problems, code="settings")
     return Settings(deployment=deployment_of(environ), **values)

@@ -1,0 +1,171 @@
+"""What Pigment's and Azure's clients share of the network: the CA bundle, the proxy, names and certificates.
+
+The variables are those that `requests` reads, since both clients do: `REQUESTS_CA_BUNDLE`, else `CURL_CA_BUNDLE`;
+`HTTPS_PROXY` and `ALL_PROXY`, in lower case first. No text shows any part of a proxy's address: it may hold a password.
+Source: https://requests.readthedocs.io/en/latest/user/advanced/ (proxies, SSL cert verification)
+"""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pigment_export.errors import ErrorRow, PermanentError, RetryableError, SetupError, Who
+
+CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+PROXY_FORM = "http://proxy.example:3128, or http://user:password@proxy.example:3128 with both percent-encoded"
+# Certificates that the server can renew: expired, not yet valid, of another host.
+# Source: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
+_OF_THE_SERVER = {9, 10, 62}
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # as http.client words it
+_MOST_CAUSES = 20  # of one exception: a chain may be a circle
+
+CA_BUNDLE_UNUSABLE = ErrorRow(
+    "ca_bundle_unusable",
+    PermanentError,
+    "the file of trusted certificates cannot be used",
+    Who.NETWORK,
+    "set REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) to a readable PEM file of certificates, or remove the variable",
+)
+CERTIFICATE_UNTRUSTED = ErrorRow(
+    "certificate_untrusted",
+    PermanentError,
+    "the server's certificate is not signed by a trusted authority",
+    Who.NETWORK,
+    "where a proxy inspects TLS: add its root certificate to a PEM file and name that in REQUESTS_CA_BUNDLE",
+)
+CERTIFICATE_WRONG = ErrorRow(
+    "certificate_wrong",
+    SetupError,
+    "the server's certificate has expired, is not valid yet or belongs to another host",
+    Who.NETWORK,
+    "check this machine's clock, the address in the settings, and the server's certificate",
+)
+HOST_UNKNOWN = ErrorRow(
+    "host_unknown",
+    SetupError,
+    "the name of the server or of the proxy cannot be resolved",
+    Who.NETWORK,
+    "check the name in the settings (or in HTTPS_PROXY), then the network connection and DNS",
+)
+PROXY_ADDRESS = ErrorRow(
+    "proxy_address",
+    PermanentError,
+    "the proxy's address cannot be used",
+    Who.NETWORK,
+    f"correct HTTPS_PROXY (or ALL_PROXY): {PROXY_FORM}",
+)
+PROXY_FORBIDS = ErrorRow(
+    "proxy_forbids",
+    PermanentError,
+    "the proxy does not allow a connection to this host",
+    Who.NETWORK,
+    "allow the host on the proxy, or list it in NO_PROXY",
+)
+PROXY_CREDENTIALS = ErrorRow(
+    "proxy_credentials",
+    PermanentError,
+    "the proxy asks for a user and a password, or does not accept those that it was given",
+    Who.NETWORK,
+    "correct the user and the password in HTTPS_PROXY, both percent-encoded",
+)
+PROXY_UNREACHABLE = ErrorRow(
+    "proxy_unreachable",
+    RetryableError,
+    "the proxy could not be reached, or could not reach the server",
+    Who.NETWORK,
+    "it is retried automatically; if it continues, check the proxy that HTTPS_PROXY names",
+)
+
+
+def problems(environ: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the variables, one line each, before anything is asked over the network.
+
+    Args:
+        environ: the environment.
+    """
+    found = []
+    bundle = next((name for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
+    if bundle and (problem := ca_bundle_problem(Path(environ[bundle]))):
+        found.append(f"{bundle}: {problem}")
+    if environ.get("no_proxy", environ.get("NO_PROXY", "")).strip() != "*":
+        used = (next((name for name in names if environ.get(name)), None) for names in _by_scheme())
+        found += [f"{name}: {problem}" for name in used if name and (problem := proxy_problem(environ[name]))]
+    return found
+
+
+def _by_scheme() -> Iterator[tuple[str, ...]]:
+    yield PROXY_VARIABLES[:2]
+    yield PROXY_VARIABLES[2:]
+
+
+def ca_bundle_problem(path: Path) -> str | None:
+    """Return why a file or folder of certificates cannot be used, or None if it can.
+
+    Args:
+        path: as the variable names it.
+    """
+    try:
+        if path.is_dir():
+            return None
+        if b"-----BEGIN " not in path.read_bytes():
+            return f"{path} has no certificate; allowed: a PEM file of certificates"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}); allowed: a readable PEM file of certificates"
+    return None
+
+
+def proxy_problem(address: str) -> str | None:
+    """Return why a proxy's address cannot be used, or None if it can; shows no part of it.
+
+    Args:
+        address: as the variable has it, with or without a scheme.
+    """
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        port = parts.port
+    except ValueError:  # its text quotes the address
+        return f"not the address of a proxy; allowed: {PROXY_FORM}"
+    if parts.scheme != "http":
+        return f"only http:// proxies are supported; allowed: {PROXY_FORM}"
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        return f"not the address of a proxy; allowed: {PROXY_FORM}"
+    return None
+
+
+def row_of(error: BaseException) -> ErrorRow | None:
+    """Return the row of an error whose cause is the setup of the network, or None for any other.
+
+    Args:
+        error: of any library; its causes are looked at, too.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return CERTIFICATE_WRONG if cause.verify_code in _OF_THE_SERVER else CERTIFICATE_UNTRUSTED
+        if isinstance(cause, socket.gaierror):
+            return HOST_UNKNOWN
+        refused = _TUNNEL.search(str(cause)) if type(cause) is OSError or isinstance(cause, ConnectionError) else None
+        if refused:
+            return {"403": PROXY_FORBIDS, "407": PROXY_CREDENTIALS}.get(refused[1], PROXY_UNREACHABLE)
+        if isinstance(cause, OSError) and "TLS CA certificate bundle" in str(cause):  # as requests words it
+            return CA_BUNDLE_UNUSABLE
+        if type(cause).__name__ in ("InvalidProxyURL", "ProxySchemeUnknown", "ProxySchemeUnsupported"):
+            return PROXY_ADDRESS
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what caused it, in whichever attribute a library keeps that."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting and len(seen) < _MOST_CAUSES:
+        cause = waiting.pop(0)
+        if not isinstance(cause, BaseException) or any(cause is other for other in seen):
+            continue
+        seen.append(cause)
+        yield cause
+        waiting += [cause.__cause__, cause.__context__, *cause.args]
+        waiting += [getattr(cause, name, None) for name in ("inner_exception", "reason")]
