@@ -18,6 +18,7 @@ class Event(StrEnum):
 
     EXPORT_ENDED = "export_ended"  # a receipt became final: state, rows, bytes, class, who, remedy
     EXPORT_RETRYING = "export_retrying"  # a try failed and comes again: class, reason, who, remedy
+    RETRYING_CALL = "retrying_call"  # a call waits for the first time before it tries something again: class, reason
     RUN_STARTED = "run_started"  # a run was claimed: run_id, trigger, exports
     RUN_ENDED = "run_ended"  # its result was written: succeeded, failed, held
     TRIGGER_FAILED = "trigger_failed"  # a schedule or a call could not start a run: a broken catalog

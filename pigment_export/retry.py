@@ -1,35 +1,66 @@
 """How long one call may take, and how much of that may be spent waiting: the only retry there is.
 
-Every "again" of the app goes through one `Deadline`, handed down from the entry point: its waits add up to a stated
-patience, after which the error is raised and left to whoever calls (the queue brings the message back).
+Every retry goes through one `Deadline`, handed down from the entry point:
+
+    for attempt in deadline.attempts():
+        with attempt:
+            etag = files.create(path)
+
+The block is run until it succeeds. Waits grow, and add up to a stated patience; when it is used up the error is raised
+and left to the caller (the queue brings the message back). Progress renews the patience.
 """
 
+import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
 
-from pigment_export.errors import ConflictError, RetryableError
+from pigment_export.errors import Cause, ConflictError, ExportError, RetryableError
+from pigment_export.events import Event, log
 
 FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
 CALL_SECONDS = FUNCTION_TIMEOUT_SECONDS - 300.0  # of one export: what comes to its end by itself leaves a reason
 TEND_SECONDS = 2400.0  # of one pass over all runs: well below the hour after which the next one comes
 CLAIM_SECONDS = 240.0  # of a trigger: what takes longer is tried again by the host
 ANSWER_SECONDS = 45.0  # of an HTTP call: Data Factory waits a minute for an answer, Azure 230 seconds
-PATIENCE_SECONDS = 120.0  # in one call; what takes longer is the queue's to bring back
+PATIENCE_SECONDS = 120.0  # between two steps of progress; what takes longer is the queue's to bring back
 RATE_WINDOW_SECONDS = 300.0  # Pigment counts 500 requests in 5 minutes: a wait this long always clears it
 LONGEST_WAIT_SECONDS = 30.0  # one wait of our own choosing
 MOST_ATTEMPTS = 30  # of one thing, however short its waits
+_JITTER = 1.1  # of a wait that the other side asked for: callers that were refused together come back apart
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One wait that begins: what a listener is told.
+
+    Attributes:
+        cause: what failed.
+        attempt: the number of the attempt that comes next; 2 is the first retry.
+        wait_seconds: until then.
+    """
+
+    cause: Cause
+    attempt: int
+    wait_seconds: float
 
 
 class Deadline:
-    """The time of one call.
+    """The time of one call; safe to use from several threads.
+
+    Its first retry is logged (`retrying_call`), on the thread that made the deadline: the host drops lines of others.
 
     Args:
         seconds: until the call's end.
-        patience_seconds: how much may be spent waiting, in all.
+        patience_seconds: how much may be spent waiting between two steps of progress.
+        is_attended: whether a person waits: an error that only a deployment still settling gets over is then final.
+        on_retry: called before each wait, on the thread that waits.
         clock: seconds that never go back, as `time.monotonic`.
         sleep: waits that many seconds.
     """
@@ -39,13 +70,20 @@ class Deadline:
         seconds: float,
         *,
         patience_seconds: float = PATIENCE_SECONDS,
+        is_attended: bool = False,
+        on_retry: Callable[[Retry], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._patience_seconds = patience_seconds
+        self._patience_seconds = self._left_seconds = patience_seconds
+        self._is_attended = is_attended
+        self._on_retry = on_retry
         self._lock = threading.Lock()  # appends wait on threads of their own
+        self._thread = threading.get_ident()
+        self._is_logged = False
+        self._to_log: Retry | None = None
         self.ends_at = clock() + seconds
 
     @property
@@ -53,33 +91,98 @@ class Deadline:
         """Seconds until the end, never below 0."""
         return max(0.0, self.ends_at - self._clock())
 
+    def attempts(self, *also: type[ExportError], most: int = MOST_ATTEMPTS) -> "Iterator[Attempt]":
+        """Iterate over attempts at one thing until one succeeds; each is a context manager around what is tried.
+
+        Args:
+            also: errors after which the block may be run again, beside `RetryableError`: those that it recovers from
+                by looking again.
+            most: attempts, at most.
+
+        Yields:
+            The next attempt; the first at once, each further one after a wait.
+
+        Raises:
+            RetryableError: patience, time or attempts are used up; an error of `also` is its cause then.
+        """
+        self._log_first()
+        for number in range(1, most + 1):
+            attempt = Attempt(self, (RetryableError, *also), number, is_last=number == most)
+            yield attempt
+            if not attempt.has_failed:
+                return
+
+    def progressed(self) -> None:
+        """Renew the patience: something was done that is not done again."""
+        with self._lock:
+            self._left_seconds = self._patience_seconds
+
+    def waits_for(self, error: ExportError, attempt: int) -> bool:
+        """Wait before the next attempt, where time and patience allow it.
+
+        Waits grow whatever the other side says: what it asks for (`retry_after_seconds`, up to the rate limit's window)
+        can only make one longer. A rate limit is waited out whatever patience is left: giving up earlier would only
+        ask again sooner.
+
+        Args:
+            error: what the attempt raised.
+            attempt: its number, from 1.
+
+        Returns:
+            Whether it has waited; False where the error is to be raised.
+        """
+        longest = min(2.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
+        wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
+        is_rate_limited = False
+        if isinstance(error, RetryableError):
+            if error.settles and self._is_attended:
+                return False
+            is_rate_limited = error.rate_limited
+            asked = min(max(error.retry_after_seconds or 0.0, 0.0), RATE_WINDOW_SECONDS)
+            wait = max(wait, random.uniform(asked, asked * _JITTER))  # noqa: S311
+        retry = Retry(error.cause, attempt + 1, wait)
+        with self._lock:
+            if wait >= self.remaining_seconds or not (is_rate_limited or wait <= self._left_seconds):
+                return False
+            if not is_rate_limited:
+                self._left_seconds -= wait
+            self._to_log = self._to_log or retry
+        self._log_first()
+        self._on_retry(retry)
+        self._sleep(wait)
+        return True
+
+    def _log_first(self) -> None:
+        """Log the call's first retry, once, when its own thread comes by."""
+        with self._lock:
+            retry = self._to_log
+            if retry is None or self._is_logged or threading.get_ident() != self._thread:
+                return
+            self._is_logged = True
+        fields = retry.cause.to_fields()
+        log(
+            Event.RETRYING_CALL,
+            level=logging.WARNING,
+            attempt=retry.attempt,
+            wait_seconds=round(retry.wait_seconds, 1),
+            **fields,
+        )
+
     def pause(self, error: RetryableError, attempt: int) -> None:
         """Wait before trying again, or raise the error where patience or time would not last.
 
-        A rate limit is waited out whatever patience is left: giving up earlier would only ask again sooner.
-
         Args:
-            error: what the last try raised; its `retry_after_seconds` is honoured, up to the rate limit's window.
+            error: what the last try raised.
             attempt: how many tries of the same thing have failed before this one.
 
         Raises:
             RetryableError: the same error.
         """
-        if error.retry_after_seconds is not None:
-            wait = min(max(error.retry_after_seconds, 0.0), RATE_WINDOW_SECONDS)
-        else:
-            longest = min(2.0**attempt, LONGEST_WAIT_SECONDS)
-            wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
-        with self._lock:
-            patient = error.rate_limited or wait <= self._patience_seconds
-            if attempt >= MOST_ATTEMPTS or not patient or wait >= self.remaining_seconds:
-                raise error
-            if not error.rate_limited:
-                self._patience_seconds -= wait
-        self._sleep(wait)
+        if attempt + 1 >= MOST_ATTEMPTS or not self.waits_for(error, attempt + 1):
+            raise error
 
     def again(self, error: ConflictError | RetryableError, attempt: int) -> None:
-        """Wait before looking again; after a first conflict at once, since somebody else has just been here.
+        """Wait before looking again.
 
         Args:
             error: what a conditional write raised.
@@ -88,9 +191,7 @@ class Deadline:
         Raises:
             RetryableError: patience or time is used up.
         """
-        if isinstance(error, ConflictError):
-            error = RetryableError(error.cause, retry_after_seconds=0 if attempt == 0 else None)
-        self.pause(error, attempt)
+        self.pause(error if isinstance(error, RetryableError) else RetryableError(error.cause), attempt)
 
     def retry[T](self, call: Callable[[], T]) -> T:
         """Call until it succeeds; only for what may be done twice, as reads and appends.
@@ -104,13 +205,41 @@ class Deadline:
         Raises:
             RetryableError: the last try's, when patience or time ran out.
         """
-        attempt = 0
-        while True:
-            try:
-                return call()
-            except RetryableError as error:
-                self.pause(error, attempt)
-                attempt += 1
+        for attempt in self.attempts():
+            with attempt:
+                answer = call()
+        return answer
+
+
+class Attempt:
+    """One attempt: a context manager that ends the iteration, waits for the next attempt, or raises.
+
+    Attributes:
+        number: from 1.
+        has_failed: whether another one is to follow.
+    """
+
+    def __init__(
+        self, deadline: Deadline, retried: tuple[type[ExportError], ...], number: int, *, is_last: bool
+    ) -> None:
+        self._deadline = deadline
+        self._retried = retried
+        self._is_last = is_last
+        self.number = number
+        self.has_failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: TracebackType | None) -> bool:
+        if not isinstance(error, self._retried):
+            return False
+        if not self._is_last and self._deadline.waits_for(error, self.number):
+            self.has_failed = True
+            return True
+        if isinstance(error, RetryableError):
+            return False
+        raise RetryableError(error.cause) from error
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
@@ -130,5 +259,5 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
         return float(text[:9])  # what nine digits cannot hold is capped by whoever waits
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # no date, a date without a zone, one beyond what a date can be
         return None

@@ -1,11 +1,27 @@
-"""The one retry: how long it waits, and when it gives up."""
+"""The one retry: how long it waits, when it gives up, and what is told of it."""
+
+import json
+import logging
+import threading
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pigment_export.errors import Cause, RetryableError, Who
-from pigment_export.retry import LONGEST_WAIT_SECONDS, MOST_ATTEMPTS, RATE_WINDOW_SECONDS, Deadline
+from pigment_export.errors import Cause, ConflictError, ExportError, MissingError, PermanentError, RetryableError, Who
+from pigment_export.retry import (
+    LONGEST_WAIT_SECONDS,
+    MOST_ATTEMPTS,
+    RATE_WINDOW_SECONDS,
+    Deadline,
+    Retry,
+    retry_after_seconds,
+)
 
 CAUSE = Cause("x", "x failed", Who.NOBODY, "wait")
+JITTER = 1.1
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
 
 
 class Time:
@@ -14,24 +30,125 @@ class Time:
     def __init__(self) -> None:
         self.now = 0.0
         self.waits: list[float] = []
+        self.told: list[Retry] = []
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.now += seconds
 
-    def deadline(self, seconds: float, patience_seconds: float = 120) -> Deadline:
-        return Deadline(seconds, patience_seconds=patience_seconds, clock=lambda: self.now, sleep=self.sleep)
+    def deadline(
+        self, seconds: float = 10_000, patience_seconds: float = 120, *, is_attended: bool = False
+    ) -> Deadline:
+        return Deadline(
+            seconds,
+            patience_seconds=patience_seconds,
+            is_attended=is_attended,
+            on_retry=self.told.append,
+            clock=lambda: self.now,
+            sleep=self.sleep,
+        )
 
 
-def always(error: RetryableError) -> None:
-    raise error
+@pytest.fixture
+def time() -> Time:
+    return Time()
 
 
-def test_waits_grow_up_to_a_longest_and_add_up_to_no_more_than_the_patience() -> None:
-    time = Time()
-    error = RetryableError(CAUSE)
+class Failing:
+    """Raises the errors it is given, one a call, then answers."""
+
+    def __init__(self, *errors: ExportError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "done"
+
+
+def asking(seconds: float | None, *, rate_limited: bool = False) -> RetryableError:
+    return RetryableError(CAUSE, retry_after_seconds=seconds, rate_limited=rate_limited)
+
+
+# What is tried again
+
+
+def test_what_succeeds_at_once_is_run_once_and_waits_for_nothing(time: Time) -> None:
+    call = Failing()
+    assert time.deadline().retry(call) == "done"
+    assert (call.calls, time.waits, time.told) == (1, [], [])
+
+
+def test_what_succeeds_in_the_end_is_returned(time: Time) -> None:
+    call = Failing(asking(None), asking(None))
+    assert time.deadline().retry(call) == "done"
+    assert (call.calls, len(time.waits)) == (3, 2)
+
+
+def test_a_block_that_returns_or_breaks_ends_the_iteration(time: Time) -> None:
+    runs = 0
+    for attempt in time.deadline().attempts():
+        with attempt:
+            runs += 1
+            break
+    assert (runs, time.waits) == (1, [])
+
+
+def test_attempts_are_numbered_from_one(time: Time) -> None:
+    call, numbers = Failing(asking(None), asking(None)), []
+    for attempt in time.deadline().attempts():
+        with attempt:
+            numbers.append(attempt.number)
+            call()
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", [PermanentError, ConflictError, MissingError])
+def test_only_what_is_retryable_is_tried_again(kind: type[ExportError], time: Time) -> None:
+    call = Failing(kind(CAUSE))
+    with pytest.raises(kind):
+        time.deadline().retry(call)
+    assert (call.calls, time.waits) == (1, [])
+
+
+def test_errors_that_a_block_recovers_from_are_named(time: Time) -> None:
+    call = Failing(ConflictError(CAUSE), MissingError(CAUSE), asking(None))
+    for attempt in time.deadline().attempts(ConflictError, MissingError):
+        with attempt:
+            call()
+    assert (call.calls, len(time.waits)) == (4, 3)
+
+
+def test_a_conflict_that_does_not_end_is_raised_as_retryable_with_its_own_cause(time: Time) -> None:
+    error = ConflictError(CAUSE)
+
+    def block() -> None:
+        for attempt in time.deadline().attempts(ConflictError, most=3):
+            with attempt:
+                raise error
+
     with pytest.raises(RetryableError) as raised:
-        time.deadline(10_000).retry(lambda: always(error))
+        block()
+    assert raised.value.cause is CAUSE
+    assert raised.value.__cause__ is error
+    assert len(time.waits) == 2
+
+
+def test_a_bug_is_not_tried_again(time: Time) -> None:
+    with pytest.raises(ZeroDivisionError):
+        time.deadline().retry(lambda: 1 // 0)
+    assert time.waits == []
+
+
+# How long it waits
+
+
+def test_waits_grow_up_to_a_longest_and_add_up_to_no_more_than_the_patience(time: Time) -> None:
+    error = asking(None)
+    with pytest.raises(RetryableError) as raised:
+        time.deadline().retry(Failing(*[error] * 99))
     assert raised.value is error
     assert sum(time.waits) <= 120
     assert len(time.waits) > 3
@@ -39,77 +156,143 @@ def test_waits_grow_up_to_a_longest_and_add_up_to_no_more_than_the_patience() ->
     assert time.waits[0] <= 1
 
 
-def test_what_succeeds_in_the_end_is_returned() -> None:
+def test_a_retry_after_is_honoured_and_callers_come_back_apart(time: Time) -> None:
+    for _ in range(20):
+        time.deadline().retry(Failing(asking(30)))
+    assert min(time.waits) >= 30
+    assert max(time.waits) <= 30 * JITTER
+    assert len(set(time.waits)) > 1
+
+
+@given(st.one_of(st.none(), st.floats(allow_nan=False)), st.booleans())
+def test_whatever_is_asked_for_waits_grow_and_requests_are_bounded(seconds: float | None, rate_limited: bool) -> None:  # noqa: FBT001
     time = Time()
-    errors = [RetryableError(CAUSE), RetryableError(CAUSE)]
-
-    def call() -> str:
-        if errors:
-            raise errors.pop()
-        return "done"
-
-    assert time.deadline(100).retry(call) == "done"
-    assert len(time.waits) == 2
-
-
-def test_a_retry_after_is_honoured() -> None:
-    time = Time()
-    time.deadline(1000).pause(RetryableError(CAUSE, retry_after_seconds=7), 0)
-    assert time.waits == [7]
-
-
-def test_an_absurd_retry_after_of_a_rate_limit_is_capped_at_its_window() -> None:
-    time = Time()
-    time.deadline(1000).pause(RetryableError(CAUSE, retry_after_seconds=1e9, rate_limited=True), 0)
-    assert time.waits == [RATE_WINDOW_SECONDS]
-
-
-def test_a_negative_retry_after_waits_not_at_all() -> None:
-    time = Time()
-    time.deadline(1000).pause(RetryableError(CAUSE, retry_after_seconds=-5), 0)
-    assert time.waits == [0]
-
-
-def test_a_retry_after_beyond_the_patience_is_left_to_the_caller() -> None:
-    time = Time()
+    call = Failing(*[asking(seconds, rate_limited=rate_limited)] * 99)
     with pytest.raises(RetryableError):
-        time.deadline(10_000).pause(RetryableError(CAUSE, retry_after_seconds=121), 0)
+        time.deadline(1e9).retry(call)
+    assert call.calls <= MOST_ATTEMPTS
+    for number, wait in enumerate(time.waits):
+        assert min(2**number, LONGEST_WAIT_SECONDS) / 2 <= wait <= RATE_WINDOW_SECONDS * JITTER
+
+
+def test_an_absurd_retry_after_of_a_rate_limit_is_capped_at_its_window(time: Time) -> None:
+    time.deadline().retry(Failing(asking(1e9, rate_limited=True)))
+    [wait] = time.waits
+    assert RATE_WINDOW_SECONDS <= wait <= RATE_WINDOW_SECONDS * JITTER
+
+
+def test_a_retry_after_beyond_the_patience_is_left_to_the_caller(time: Time) -> None:
+    with pytest.raises(RetryableError):
+        time.deadline().retry(Failing(asking(121)))
     assert time.waits == []
 
 
-def test_a_rate_limit_is_waited_out_though_patience_is_used_up() -> None:
-    time = Time()
-    deadline = time.deadline(10_000, patience_seconds=0)
-    deadline.pause(RetryableError(CAUSE, retry_after_seconds=200, rate_limited=True), 0)
-    assert time.waits == [200]
+def test_a_rate_limit_is_waited_out_though_patience_is_used_up(time: Time) -> None:
+    time.deadline(patience_seconds=0).retry(Failing(asking(200, rate_limited=True)))
+    assert len(time.waits) == 1
 
 
-def test_nothing_waits_past_the_end_of_the_call() -> None:
-    time = Time()
+def test_nothing_waits_past_the_end_of_the_call(time: Time) -> None:
     with pytest.raises(RetryableError):
-        time.deadline(5).pause(RetryableError(CAUSE, retry_after_seconds=5, rate_limited=True), 0)
+        time.deadline(5).retry(Failing(asking(5, rate_limited=True)))
     assert time.waits == []
 
 
-def test_attempts_are_capped_however_short_their_waits() -> None:
-    time = Time()
+def test_patience_is_one_for_all_that_is_tried_in_a_call(time: Time) -> None:
+    deadline = time.deadline(patience_seconds=10)
+    deadline.retry(Failing(asking(6)))
     with pytest.raises(RetryableError):
-        time.deadline(1e9).retry(lambda: always(RetryableError(CAUSE, retry_after_seconds=0)))
-    assert len(time.waits) == MOST_ATTEMPTS
+        deadline.retry(Failing(asking(6)))
 
 
-def test_patience_is_one_for_all_that_is_tried_in_a_call() -> None:
-    time = Time()
-    deadline = time.deadline(10_000, patience_seconds=10)
-    deadline.pause(RetryableError(CAUSE, retry_after_seconds=6), 0)
-    with pytest.raises(RetryableError):
-        deadline.pause(RetryableError(CAUSE, retry_after_seconds=6), 0)
+def test_progress_renews_the_patience(time: Time) -> None:
+    deadline = time.deadline(patience_seconds=10)
+    for _ in range(5):
+        deadline.retry(Failing(asking(6)))
+        deadline.progressed()
+    assert len(time.waits) == 5
 
 
-def test_what_remains_never_falls_below_nothing() -> None:
-    time = Time()
+def test_what_only_a_settling_deployment_gets_over_is_final_for_a_person_who_waits(time: Time) -> None:
+    error = RetryableError(CAUSE, settles=True)
+    assert time.deadline().retry(Failing(error)) == "done"
+    with pytest.raises(RetryableError) as raised:
+        time.deadline(is_attended=True).retry(Failing(error))
+    assert raised.value is error
+    assert len(time.waits) == 1
+    assert time.deadline(is_attended=True).retry(Failing(asking(None))) == "done"
+
+
+def test_what_remains_never_falls_below_nothing(time: Time) -> None:
     deadline = time.deadline(5)
     time.now = 3
     assert deadline.remaining_seconds == 2
     time.now = 30
     assert deadline.remaining_seconds == 0
+
+
+# What is told of it
+
+
+def test_a_listener_is_told_of_each_wait_before_it_begins(time: Time) -> None:
+    time.deadline().retry(Failing(asking(None), asking(None)))
+    assert time.told == [Retry(CAUSE, 2, time.waits[0]), Retry(CAUSE, 3, time.waits[1])]
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    return [json.loads(record.getMessage()) for record in caplog.records if record.name == "pigment_export"]
+
+
+def test_the_first_retry_of_a_call_is_logged_and_no_other(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    deadline = time.deadline()
+    with caplog.at_level(logging.INFO, "pigment_export"):
+        deadline.retry(Failing(asking(None), asking(None)))
+        deadline.retry(Failing(asking(None)))
+    expected = {"event": "retrying_call", "attempt": 2, "wait_seconds": round(time.waits[0], 1), **CAUSE.to_fields()}
+    assert logged(caplog) == [expected]
+
+
+def test_a_retry_on_another_thread_is_logged_by_the_calls_own(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    deadline = time.deadline()
+    with caplog.at_level(logging.INFO, "pigment_export"):
+        appending = threading.Thread(target=deadline.retry, args=(Failing(asking(None)),))
+        appending.start()
+        appending.join()
+        assert logged(caplog) == []
+        assert len(time.told) == 1
+        deadline.retry(Failing())
+    assert [event["event"] for event in logged(caplog)] == ["retrying_call"]
+    assert {record.thread for record in caplog.records} == {threading.get_ident()}
+
+
+# What a Retry-After says
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("7", 7),
+        (" 7 ", 7),
+        ("0", 0),
+        ("9" * 400, 999_999_999),
+        ("-5", None),
+        ("soon", None),
+        ("1.5", None),
+        ("Tue, 24 Nov 2026 06:01:30 GMT", 90),
+        ("Tue, 24 Nov 2026 05:00:00 GMT", 0),
+        ("Tue, 24 Nov 2026 06:01:30 +9999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", 251_606_883_599),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("Tue, 32 Foo 2026 06:01:30 GMT", None),
+        ("Tue, 24 Nov 2026 06:01:30 -0000", None),
+    ],
+)
+def test_what_a_retry_after_says_is_seconds_or_nothing(value: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(value, now=NOW) == seconds
+
+
+@given(st.text())
+def test_no_retry_after_however_odd_raises_or_is_negative(value: str) -> None:
+    seconds = retry_after_seconds(value, now=NOW)
+    assert seconds is None or seconds >= 0

@@ -190,7 +190,7 @@ def _line(name: str, progress: Progress) -> str:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether an event says what the command does not say by itself."""
-    told = (Event.EXPORT_ENDED, Event.EXPORT_RETRYING)
+    told = (Event.EXPORT_ENDED, Event.EXPORT_RETRYING, Event.RETRYING_CALL)
     return not any(f'"event": "{event}"' in record.getMessage() for event in told)
 
 
