@@ -4,7 +4,7 @@ Nothing is read or built while the host indexes this file but the level of acces
 """
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import azure.functions as func
 
@@ -46,27 +46,32 @@ def record_poison(message: func.QueueMessage) -> None:
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def start_run(req: func.HttpRequest, messages: Texts) -> func.HttpResponse:
     """Start a run, or find it."""
-    answer, texts = wiring.triggers().start_run(_headers(req), req.get_body())
-    messages.set(texts)
-    return _response(*answer)
+
+    def start() -> wiring.Answer:
+        answer, texts = wiring.triggers().start_run(_headers(req), dict(req.params), req.get_body())
+        messages.set(texts)
+        return answer
+
+    return _answer(start)
 
 
 @app.route(route="runs", methods=["GET"])
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """Recent runs."""
-    return _response(*wiring.triggers().list_runs(_headers(req)))
+    return _answer(lambda: wiring.triggers().list_runs(_headers(req), dict(req.params)))
 
 
 @app.route(route="runs/{runId}", methods=["GET"])
 def run_status(req: func.HttpRequest) -> func.HttpResponse:
     """How far a run is."""
-    return _response(*wiring.triggers().run_status(_headers(req), req.route_params["runId"]))
+    run_id = req.route_params["runId"]
+    return _answer(lambda: wiring.triggers().run_status(_headers(req), dict(req.params), run_id))
 
 
 @app.route(route="health", methods=["GET"])
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Whether the app is up; with `deep=true`, whether it can work."""
-    return _response(*wiring.triggers().health(_headers(req), deep=req.params.get("deep", "").lower() == "true"))
+    return _answer(lambda: wiring.triggers().health(_headers(req), dict(req.params)))
 
 
 def _text(message: func.QueueMessage) -> str:
@@ -77,5 +82,10 @@ def _headers(req: func.HttpRequest) -> dict[str, str]:
     return {name.lower(): value for name, value in req.headers.items()}
 
 
-def _response(status: int, body: bytes, headers: Mapping[str, str], media_type: str) -> func.HttpResponse:
+def _answer(make: Callable[[], wiring.Answer]) -> func.HttpResponse:
+    """Encode an answer; where a library is missing the app cannot make one, and the host would send an empty 500."""
+    try:
+        status, body, headers, media_type = make()
+    except ImportError as exc:
+        status, body, headers, media_type = wiring.incomplete(exc)
     return func.HttpResponse(body, status_code=status, headers=dict(headers), mimetype=media_type)

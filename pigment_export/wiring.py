@@ -123,7 +123,9 @@ def app_of(environ: Mapping[str, str]) -> App:
         runs=runs,
         catalog=catalog,
         api=Api(runs, catalog, settings.allow_inline_exports, public_url_of(settings, environ), new_nonce),
-        health=Health(lambda: keys.read(None), pigment.reach, runs.files, runs.layout.probes, new_nonce),
+        health=Health(
+            catalog, keys.read_again, pigment.check_key, runs.files, runs.records, runs.layout.probes, new_nonce
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import requests
 
 from pigment_export.catalog.exports import Export
-from pigment_export.errors import Cause, ExportError, RetryableError, Who
+from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.pigment.errors import error_for
 from pigment_export.pigment.failures import failure_of
 from pigment_export.pigment.http2.adapter import Http2Adapter, ProvenBody, Timeouts, body_of
@@ -29,8 +29,17 @@ IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
 ERROR_BYTES = 4096  # of an error's body that are read
 SNIFFED_BYTES = 1024  # of a body that are looked at for an error page
 UNAUTHORIZED = 401
+NO_VIEW = "00000000-0000-4000-8000-000000000000"  # an id that no view has
 _PAGES = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml")
 _JSON = re.compile(rb'\{\s*(\}|"([^"\\]|\\.)*"\s*:)|\[\s*[\[{]')  # an object, or an array of what nests, if only begun
+
+
+_NO_EXPORT_SCOPE = Cause(
+    "pigment_scope_missing",
+    "Pigment accepts the key for metadata, but not for exports",
+    Who.KEY_OWNER,
+    "give the key the export scope in Pigment, or store one that has it",
+)
 
 
 class Key(Protocol):
@@ -171,27 +180,38 @@ class Pigment:
                 body = body_of(response)
             yield _Checked(body)
 
-    def reach(self, deadline: Deadline) -> int:
-        """Ask Pigment for the applications, which every key may try: that it answers is what matters.
+    def check_key(self, name: str | None, deadline: Deadline) -> bool:
+        """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
 
         Args:
+            name: of the key's secret; None for the deployment's own key.
             deadline: of the call.
 
         Returns:
-            The status: 200, or 401 for a key that may export and no more, or that is none.
+            Whether the key may read metadata, too.
 
         Raises:
             RetryableError: Pigment cannot be reached for now.
-            PermanentError: the key cannot be read, or what answers is not Pigment.
+            PermanentError: the key cannot be read, is not valid or may not export, or what answers is not Pigment.
         """
-        key = self._keys.read(None)
+        key = self._keys.read_again(name)  # past what is kept: a check is of what is there now
         with requests.Session() as session:
             session.mount("https://", Http2Adapter())
-            response = self._ask(session, Request("GET", "/api/v1/applications"), key, deadline, CONNECT_SECONDS)
-            with response:
-                if response.status_code not in (requests.codes.ok, UNAUTHORIZED):
-                    raise self._refused(response, key)
-                return response.status_code
+
+            def ask(path: str) -> tuple[int, ExportError]:
+                with self._ask(session, Request("GET", path), key, deadline, CONNECT_SECONDS) as response:
+                    return response.status_code, self._refused(response, key)
+
+            export, refused = ask(f"/api/export/view/{NO_VIEW}")
+            if export not in (requests.codes.not_found, UNAUTHORIZED):
+                raise refused
+            metadata, other = ask("/api/v1/applications")
+            if metadata not in (requests.codes.ok, UNAUTHORIZED, requests.codes.forbidden):
+                raise other
+        reads_metadata: bool = metadata == requests.codes.ok
+        if export == UNAUTHORIZED:
+            raise PermanentError(_NO_EXPORT_SCOPE) if reads_metadata else refused
+        return reads_metadata
 
     def _ask(
         self, session: requests.Session, request: Request, key: Key, deadline: Deadline, first_byte_seconds: float

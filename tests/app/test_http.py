@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from pigment_export.app import http as api
 from pigment_export.app.http import Call
 from pigment_export.app.schemas import LARGEST_BODY_BYTES, MOST_TROUBLES, RunRequest
-from pigment_export.errors import Cause, ConfigurationError, ExportError, PermanentError, RetryableError, Who
+from pigment_export.errors import ConfigurationError, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
 from tests.harness.api_world import OPENAPI, URL, ApiWorld, Told, schema, told
-from tests.harness.run_world import BODY, CUT, DAY, HOUR, REFUSED, Seen, events, export
-from tests.harness.stepping import OUTAGE, Around
+from tests.harness.run_world import BODY, CUT, DAY, HOUR, REFUSED, events, export
+from tests.harness.stepping import OUTAGE
 
 ID = "33333333-3333-4333-8333-333333333333"
 INLINE = {"name": "extra", "kind": "list", "id": ID, "options": {"fieldDelimiter": "Comma"}}
@@ -570,132 +570,10 @@ def test_every_status_that_an_error_makes_is_described() -> None:
     assert set(api._STATUSES.values()) | {200, 202, 500} == described
 
 
-# Health
-
-
-CHECKS = [
-    "read the Pigment key",
-    "reach Pigment",
-    "write to the lake",
-    "no rename over a file that has changed",
-    "no rename over a file that is there",
-    "rename over a file as it was seen",
-]
-NO_KEY = PermanentError(Cause("vault_secret_missing", "there is no such secret", Who.ADMINISTRATOR, "store the key"))
-NO_WAY = RetryableError(Cause("pigment_unreachable", "no route", Who.NETWORK, "open the firewall"))
-
-
-def test_health_asks_for_nothing_unless_it_is_told_to(world: ApiWorld) -> None:
-    world.out_until = world.lake.now() + HOUR
-    answer = world.health()
-    assert answer.status == 200
-    assert answer.body == {"state": "up", "version": "1.2.3", "deployment": "app", "checks": []}
-
-
-def test_deep_health_tells_each_check_and_leaves_nothing_behind(world: ApiWorld) -> None:
-    answer = world.health(deep=True)
-    assert (answer.status, answer.body["state"]) == (200, "up")
-    assert [check["name"] for check in answer.body["checks"]] == CHECKS
-    assert all(check["ok"] and "remedy" not in check for check in answer.body["checks"])
-    assert world.lake.paths() == []
-
-
-def lone_failure(answer: Told) -> dict[str, Any]:
-    """The only check that failed, which has a remedy; all others are told, too."""
-    assert (answer.status, answer.body["state"]) == (503, "failing")
-    assert [check["name"] for check in answer.body["checks"]] == CHECKS
-    [failed] = [check for check in answer.body["checks"] if not check["ok"]]
-    return failed
-
-
-def test_a_key_that_cannot_be_read_fails_alone(world: ApiWorld) -> None:
-    world.key_error = NO_KEY
-    failed = lone_failure(world.health(deep=True))
-    assert failed == {
-        "name": CHECKS[0],
-        "ok": False,
-        "detail": "there is no such secret [vault_secret_missing]",
-        "remedy": "the Azure administrator: store the key",
-    }
-
-
-def test_pigment_that_cannot_be_reached_fails_alone(world: ApiWorld) -> None:
-    world.pigment = NO_WAY
-    failed = lone_failure(world.health(deep=True))
-    assert (failed["name"], failed["remedy"]) == (CHECKS[1], f"{Who.NETWORK}: open the firewall")
-
-
-def test_a_key_that_may_not_see_metadata_is_no_failure(world: ApiWorld) -> None:
-    world.pigment = 403
-    answer = world.health(deep=True)
-    assert answer.status == 200
-    assert "may only export" in answer.body["checks"][1]["detail"]
-
-
-def obliging(world: ApiWorld, *, when: Callable[[str | None], bool]) -> None:
-    """Make the lake rename where it should refuse to, as `when` says of `replacing`."""
-    rename = world.lake.rename
-
-    def oblige(source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
-        if when(replacing):
-            current = world.lake.look(destination).etag
-            world.lake.rename = rename  # type: ignore[method-assign]
-            replacing = current
-        rename(source, destination, source_etag=source_etag, replacing=replacing)
-
-    world.lake.rename = oblige  # type: ignore[method-assign]
-
-
-@pytest.mark.parametrize(
-    ("number", "when"), [(3, lambda replacing: replacing is not None), (4, lambda replacing: replacing is None)]
-)
-def test_a_lake_that_does_not_refuse_a_rename_is_told(
-    world: ApiWorld, number: int, when: Callable[[str | None], bool]
-) -> None:
-    obliging(world, when=when)
-    answer = world.health(deep=True)
-    assert answer.status == 503
-    failed = answer.body["checks"][number]
-    assert (failed["name"], failed["ok"]) == (CHECKS[number], False)
-    assert "lake_breaks_promise" in failed["detail"]
-    assert "hierarchical namespace" in failed["remedy"]
-    assert all(check["ok"] for check in answer.body["checks"][:number])
-    assert world.lake.paths() == []
-
-
-def test_a_lake_whose_rename_loses_metadata_is_told(world: ApiWorld) -> None:
-    world.lake.describe = lambda path, _metadata, _etag: world.lake.look(path).etag  # type: ignore[method-assign,assignment,return-value]
-    failed = lone_failure(world.health(deep=True))
-    assert (failed["name"], "keep the file's metadata" in failed["detail"]) == (CHECKS[5], True)
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_a_lake_that_cannot_be_written_to_is_told_and_what_was_written_is_removed(world: ApiWorld, number: int) -> None:
-    """Whichever of the three writes fails, and though its effect may be there."""
-    world.around = failing(number)
-    answer = world.health(deep=True)
-    failed = answer.body["checks"][2]
-    assert (answer.status, failed["name"], failed["ok"]) == (503, CHECKS[2], False)
-    assert [check["ok"] for check in answer.body["checks"][:2]] == [True, True]
-    assert world.lake.paths() == []
-
-
-def failing(number: int) -> Around:
-    seen = Seen()
-
-    def around(operation: str, path: str, call: Callable[[], Any]) -> Any:
-        answer = seen(operation, path, call)
-        if len(seen.requests) == number + 1:
-            raise RetryableError(OUTAGE)
-        return answer
-
-    return around
-
-
 def test_no_answer_has_the_key(world: ApiWorld) -> None:
     run(world, costs=FAILING)
     answers = [world.post({}), world.recent(), world.health(deep=True), world.get(world.post({}).body["run_id"])]
-    assert not any("k3y-that-nobody-sees" in answer.text for answer in answers)
+    assert not any("k3y-that-is-shown-nowhere" in answer.text for answer in answers)
 
 
 def test_a_list_reaches_back_some_days_only(world: ApiWorld) -> None:

@@ -79,7 +79,8 @@ class ApiWorld(World):
         self.inline = inline
         self.around: Any = Seen()  # see `Watched`
         self.key_error: ExportError | None = None
-        self.pigment: int | ExportError = 200
+        self.pigment: bool | ExportError = True  # whether the key may read metadata, too
+        self.keys_used: list[str | None] = []
         self.catalog_error: ExportError | None = None
         if patch:
             patch.setattr(triggers, "_answering", lambda: self.deadline(45, patience_seconds=22))
@@ -90,12 +91,13 @@ class ApiWorld(World):
             raise self.catalog_error
         return self.catalog()
 
-    def _read_key(self) -> str:
+    def _read_key(self, secret: str | None) -> str:
         if self.key_error:
             raise self.key_error
-        return "k3y-that-nobody-sees"
+        return f"k3y-that-is-shown-nowhere {secret}"
 
-    def _reach(self, _deadline: Any) -> int:
+    def _check_key(self, secret: str | None, _deadline: Any) -> bool:
+        self.keys_used.append(secret)
         if isinstance(self.pigment, ExportError):
             raise self.pigment
         return self.pigment
@@ -107,7 +109,16 @@ class ApiWorld(World):
     def app(self) -> App:
         read = settings.load(self.environ)
         api = self.api(read.deployment)
-        health = Health(self._read_key, self._reach, api.runs.files, api.runs.layout.probes, api.runs.new_nonce)
+        lake = api.runs
+        health = Health(
+            self._catalog,
+            self._read_key,
+            self._check_key,
+            lake.files,
+            lake.records,
+            lake.layout.probes,
+            lake.new_nonce,
+        )
         return App("1.2.3", read, api.runs, self._catalog, api, health)
 
     def triggers(self) -> Triggers:

@@ -14,7 +14,8 @@ import trustme
 
 from emulators.network import Authority, Proxy
 from emulators.pigment.model import BIG_VIEW, BOARD_VIEW, COUNTRIES, PNL, PNL_VIEW, REVENUE
-from emulators.pigment.service import DEMO_KEY, Fault, Pigment
+from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, Fault, Pigment
+from emulators.pigment.service import Key as Scopes
 from pigment_export.azure.vault import checked_key
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
@@ -404,3 +405,45 @@ def test_a_netrc_entry_does_not_replace_the_key(
     monkeypatch.setenv("NETRC", str(netrc))
     assert read(export(), adapter())[0]
     assert len(pigment.requests) == 1
+
+
+@pytest.mark.parametrize(("key", "reads_metadata"), [(DEMO_KEY, True), (EXPORT_ONLY_KEY, False)])
+def test_a_key_that_may_export_is_told_from_one_that_may_read_metadata_too(
+    pigment: Pigment, key: str, *, reads_metadata: bool
+) -> None:
+    assert adapter(key).check_key(None, Deadline(60)) is reads_metadata
+    assert all(seen.method == "GET" for seen in pigment.requests)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (EXPIRED_KEY, "pigment_unauthorized"),
+        ("pgm_invented", "pigment_unauthorized"),
+        ("pgm_metadata", "pigment_scope_missing"),
+    ],
+)
+def test_a_key_that_may_not_export_is_no_good_key(pigment: Pigment, key: str, code: str) -> None:
+    pigment.keys["pgm_metadata"] = Scopes(frozenset({"metadata"}))
+    with pytest.raises(PermanentError) as raised:
+        adapter(key).check_key(None, Deadline(60))
+    assert (raised.value.cause.code, raised.value.cause.who) == (code, Who.KEY_OWNER)
+    assert key not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["export", "applications"])
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 429, 500])
+def test_an_answer_that_says_nothing_of_the_key_is_no_proof_of_it(pigment: Pigment, path: str, status: int) -> None:
+    """But for metadata, which a key need not see."""
+    pigment.faults.append(Fault("status", path=path, status=status))
+    if path == "applications" and status in (200, 403):
+        adapter().check_key(None, Deadline(60))
+    else:
+        with pytest.raises(ExportError):
+            adapter().check_key(None, Deadline(60))
+
+
+def test_a_key_is_checked_as_it_is_stored_now(pigment: Pigment) -> None:
+    keys = Keys(EXPIRED_KEY, DEMO_KEY)
+    assert Adapter("https://pigment.app", keys, version="test").check_key(None, Deadline(60))
+    assert len(pigment.requests) == 2
