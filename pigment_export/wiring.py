@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from pigment_export.runs.claim import Runs
     from pigment_export.settings import Settings
 
+type Answer = tuple[int, bytes, Mapping[str, str], str]  # status, body, headers, media type: what a function encodes
+
 
 def new_nonce() -> str:
-    """16 hexadecimal digits that nobody can guess."""
+    """16 random hexadecimal digits."""
     return secrets.token_hex(8)
 
 
@@ -153,7 +155,49 @@ def triggers() -> Triggers:
     """What the app's functions do."""
     from pigment_export.app.functions import Triggers
 
-    return Triggers(app, os.environ)
+    return Triggers(app, os.environ, import_everything)
+
+
+def import_everything() -> None:
+    """Import every module of the app, and so every library that a call may need.
+
+    Raises:
+        ImportError: the package lacks one.
+    """
+    import pkgutil
+    from importlib import import_module
+
+    import pigment_export
+
+    for module in pkgutil.walk_packages(pigment_export.__path__, "pigment_export."):
+        if not module.name.startswith(("pigment_export.cli", "pigment_export.__main__")):  # not in the package
+            import_module(module.name)
+
+
+def incomplete(missing: ImportError) -> Answer:
+    """Answer a call, and log, that the package lacks a library; made without any."""
+    import json
+    import logging
+
+    from pigment_export.errors import Cause, Who
+    from pigment_export.events import Event, log
+
+    cause = Cause(
+        "package_incomplete",
+        f"this package cannot import {missing.name or 'a library'}: {missing}",
+        Who.ADMINISTRATOR,
+        "deploy the package that 'make package' builds; on a laptop start the host in the environment of 'make setup'",
+    )
+    log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **cause.to_fields())
+    problem = {
+        "type": f"urn:pigment-export:{cause.code}",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": cause.reason,
+        "who": str(cause.who),
+        "remedy": cause.remedy,
+    }
+    return 500, (json.dumps(problem) + "\n").encode(), {}, "application/problem+json"
 
 
 def auth_level() -> str:

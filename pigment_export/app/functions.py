@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pigment_export.app import access as gate
+from pigment_export.app import access
 from pigment_export.app.health import Health
 from pigment_export.app.http import Answer, Api, Call, problem, told
-from pigment_export.app.schemas import HealthReport
+from pigment_export.app.schemas import HealthQuery, HealthReport, NoQuery, read_query
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
@@ -51,11 +51,15 @@ class Triggers:
     Args:
         build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
         environ: the environment.
+        import_everything: imports what any call may need; ImportError where the package lacks it.
     """
 
-    def __init__(self, build: Callable[[], App], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, build: Callable[[], App], environ: Mapping[str, str], import_everything: Callable[[], None]
+    ) -> None:
         self._build = build
         self._environ = environ
+        self._import_everything = import_everything
 
     def on_schedule(self, status: Mapping[str, Any]) -> list[str]:
         """Start the run of an occurrence, or heal it.
@@ -127,27 +131,42 @@ class Triggers:
             app = self._build()
         record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
 
-    def start_run(self, headers: Mapping[str, str], body: bytes) -> tuple[Answer, list[str]]:
+    def start_run(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> tuple[Answer, list[str]]:
         """`POST /api/runs`: the answer, and the messages to send."""
-        try:
-            call = Call(headers, body, gate.admit(self._environ, headers))
-            with _loudly("http"):
-                return self._build().api.start(call, _answering())
-        except ExportError as error:
-            return problem(error), []
+        messages: list[str] = []
 
-    def run_status(self, headers: Mapping[str, str], run_id: str) -> Answer:
+        def start(app: App, asked_by: str) -> Answer:
+            read_query(NoQuery, query)
+            answer, texts = app.api.start(Call(headers, body, asked_by), _answering())
+            messages.extend(texts)
+            return answer
+
+        return self._answer(headers, start), messages
+
+    def run_status(self, headers: Mapping[str, str], query: Mapping[str, str], run_id: str) -> Answer:
         """`GET /api/runs/{runId}`."""
-        return self._answer(headers, lambda app: app.api.follow(run_id, _answering()))
 
-    def list_runs(self, headers: Mapping[str, str]) -> Answer:
+        def follow(app: App, _asked_by: str) -> Answer:
+            read_query(NoQuery, query)
+            return app.api.follow(run_id, _answering())
+
+        return self._answer(headers, follow)
+
+    def list_runs(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
         """`GET /api/runs`."""
-        return self._answer(headers, lambda app: app.api.recent(_answering()))
 
-    def health(self, headers: Mapping[str, str], *, deep: bool) -> Answer:
+        def recent(app: App, _asked_by: str) -> Answer:
+            read_query(NoQuery, query)
+            return app.api.recent(_answering())
+
+        return self._answer(headers, recent)
+
+    def health(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Answer:
         """`GET /api/health`: 200, or 503 where a check has failed."""
 
-        def look(app: App) -> Answer:
+        def look(app: App, _asked_by: str) -> Answer:
+            deep = read_query(HealthQuery, query).deep
+            self._import_everything()
             checks = app.health.checks(_answering()) if deep else ()
             state = "up" if all(check.ok for check in checks) else "failing"
             report = HealthReport(state=state, version=app.version, deployment=app.settings.deployment, checks=checks)
@@ -155,10 +174,12 @@ class Triggers:
 
         return self._answer(headers, look)
 
-    def _answer(self, headers: Mapping[str, str], act: Callable[[App], Answer]) -> Answer:
+    def _answer(self, headers: Mapping[str, str], act: Callable[[App, str], Answer]) -> Answer:
+        """Answer a caller who is admitted; what is the app's own failure is logged, whichever call met it."""
         try:
-            gate.admit(self._environ, headers)
-            return act(self._build())
+            with _loudly("http"):
+                asked_by = access.admit(self._environ, headers)
+                return act(self._build(), asked_by)
         except ExportError as error:
             return problem(error)
 

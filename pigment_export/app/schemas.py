@@ -7,10 +7,11 @@ from datetime import date, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from pigment_export.catalog.exports import NAME_PATTERN
 from pigment_export.catalog.options import AtLeastOne
-from pigment_export.errors import ConfigurationError
+from pigment_export.errors import ConfigurationError, shorten
 from pigment_export.runs.plan import Header
 
 LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
@@ -86,7 +87,8 @@ class RunRequest(_Told):
         try:
             return cls.model_validate(document)
         except ValidationError as exc:
-            problems = [_problem(error["loc"], error["msg"]) for error in exc.errors(include_url=False)]
+            known = ", ".join(cls.model_fields)
+            problems = [_problem(error, known) for error in exc.errors(include_url=False)]
             raise ConfigurationError(problems, code="request") from exc
 
     def normalised(self) -> dict[str, Any]:
@@ -95,11 +97,67 @@ class RunRequest(_Told):
         return {name: sorted(value) if isinstance(value, list) else value for name, value in document.items()}
 
 
-def _problem(path: tuple[int | str, ...], said: str) -> str:
-    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    known = ", ".join(RunRequest.model_fields)
-    said = f"unknown; allowed: {known}" if said.startswith("Extra inputs") else said.removeprefix("Value error, ")
+def _problem(error: ErrorDetails, known: str) -> str:
+    """One of pydantic's errors in words of ours, with the field in front.
+
+    Args:
+        error: as pydantic tells it.
+        known: the names that are allowed, for one that is not.
+    """
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    field = shorten(path)
+    match error["type"]:
+        case "extra_forbidden":
+            said = f"unknown; allowed: {known}"
+        case "value_error":
+            said = error["msg"].removeprefix("Value error, ")
+        case kind:
+            said = _WORDS.get(kind, "not a value that is allowed here").format(**error.get("ctx", {}))
     return f"{field}: {said}" if field else said
+
+
+_WORDS = {
+    "tuple_type": 'a list of names, as ["revenue"]',
+    "string_type": "a text",
+    "dict_type": "an object",
+    "bool_parsing": "true or false",
+    "int_parsing": "a whole number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "string_pattern_mismatch": "lower-case letters, digits, '_' and '-', a letter first, 64 at most",
+}
+"""Our words for pydantic's types of errors."""
+
+
+class NoQuery(BaseModel):
+    """The query of a call that takes none; `code`, a function key, is the host's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class HealthQuery(NoQuery):
+    """The query of a look at the health."""
+
+    deep: bool = False
+    """Whether to check everything that the app depends on, too."""
+
+
+def read_query[Q: NoQuery](model: type[Q], query: Mapping[str, str]) -> Q:
+    """Read the parameters of an address.
+
+    Args:
+        model: what is allowed.
+        query: by name; one that is repeated arrives joined by a comma.
+
+    Raises:
+        ConfigurationError: one is unknown or wrong (`request`), with every problem.
+    """
+    try:
+        return model.model_validate({name: value for name, value in query.items() if name != "code"})
+    except ValidationError as exc:
+        known = ", ".join(model.model_fields) or "none"
+        raise ConfigurationError([_problem(error, known) for error in exc.errors()], code="request") from exc
 
 
 class Trouble(_Told):

@@ -428,7 +428,7 @@ def test_more_troubles_than_an_answer_may_carry_are_cut(monkeypatch: pytest.Monk
 @given(st.text() | st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}", fullmatch=True))
 def test_whatever_is_asked_about_is_unknown(run_id: str) -> None:
     world = ApiWorld(None)
-    answer = told("/api/runs/{runId}", "get", world.triggers().run_status({}, run_id))
+    answer = told("/api/runs/{runId}", "get", world.triggers().run_status({}, {}, run_id))
     assert (answer.status, answer.body["type"]) == (404, "urn:pigment-export:run_unknown")
 
 

@@ -122,7 +122,7 @@ class ApiWorld(World):
         return App("1.2.3", read, api.runs, self._catalog, api, health)
 
     def triggers(self) -> Triggers:
-        return Triggers(self.app, self.environ)
+        return Triggers(self.app, self.environ, lambda: None)
 
     # Calls
 
@@ -130,17 +130,17 @@ class ApiWorld(World):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent |= {"idempotency-key": key} if key is not None else {}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return told("/api/runs", "post", *self.triggers().start_run(sent, data))
+        return told("/api/runs", "post", *self.triggers().start_run(sent, {}, data))
 
     def get(self, run_id: str, **headers: str) -> Told:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return told("/api/runs/{runId}", "get", self.triggers().run_status(sent, run_id))
+        return told("/api/runs/{runId}", "get", self.triggers().run_status(sent, {}, run_id))
 
-    def recent(self) -> Told:
-        return told("/api/runs", "get", self.triggers().list_runs({}))
+    def recent(self, **query: str) -> Told:
+        return told("/api/runs", "get", self.triggers().list_runs({}, query))
 
     def health(self, *, deep: bool = False) -> Told:
-        return told("/api/health", "get", self.triggers().health({}, deep=deep))
+        return told("/api/health", "get", self.triggers().health({}, {"deep": "true"} if deep else {}))
 
     def poison(self, messages: Iterable[str]) -> None:
         for text in messages:
