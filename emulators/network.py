@@ -3,19 +3,19 @@
 The proxy refuses every name that it was not told of: an unexpected host fails loudly.
 """
 
-import contextlib
 import socket
-import socketserver
 import ssl
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 import trustme
 
+from emulators.http1 import Http1, Listener, hang_up
+
 RELAY_BYTES = 256 * 1024
 IDLE_SECONDS = 900.0  # a tunnel without a byte for so long is closed
+_EMPTY = {"Content-Length": "0"}
 
 
 class Authority:
@@ -45,7 +45,7 @@ class Authority:
         return context
 
 
-class Proxy:
+class Proxy(Listener):
     """A CONNECT proxy on 127.0.0.1.
 
     Args:
@@ -57,18 +57,10 @@ class Proxy:
     def __init__(
         self, routes: Mapping[str, tuple[str, int]], *, passthrough: Collection[str] = (), port: int = 0
     ) -> None:
+        super().__init__(self._connect, port=port)
         self._routes = dict(routes)
         self._passthrough = frozenset(passthrough)
         self.refused: list[str] = []
-        self._open = Connections()
-        self._server = _Listener(("127.0.0.1", port), _Connect, self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
 
     def route(self, host: str, port: int) -> tuple[str, int] | None:
         """Where a name leads; None where it is refused."""
@@ -79,104 +71,30 @@ class Proxy:
                 return self._routes[pattern]
         return (host, port) if self._passthrough & set(names) else None
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close every connection, and listen no more."""
-        self._server.shutdown()
-        self._open.close()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def held(self, connection: socket.socket) -> contextlib.AbstractContextManager[None]:
-        """A connection that the proxy closes when it stops."""
-        return self._open.held(connection)
-
-
-class _Listener(socketserver.ThreadingTCPServer):
-    daemon_threads = False
-    block_on_close = True
-    allow_reuse_address = True
-
-    def __init__(self, address: tuple[str, int], handler: type[socketserver.BaseRequestHandler], proxy: Proxy) -> None:
-        self.proxy = proxy
-        super().__init__(address, handler)
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - a client that hung up
-        return
-
-
-class _Connect(socketserver.StreamRequestHandler):
-    server: _Listener
-    rbufsize = 0  # what follows the request belongs to the tunnel
-
-    def handle(self) -> None:
-        with self.server.proxy.held(self.connection):
-            self._connect()
-
-    def _connect(self) -> None:
-        request = self.rfile.readline(4096).decode("latin-1").split()
-        while self.rfile.readline(65536).strip():
-            pass
-        if len(request) < 2 or request[0] != "CONNECT":
-            self._answer(405, "Method Not Allowed")
+    def _connect(self, client: socket.socket) -> None:
+        http = Http1(client)
+        request = http.receive()
+        if request is None:
             return
-        host, _, port = request[1].rpartition(":")
-        address = self.server.proxy.route(host, int(port)) if port.isdecimal() else None
+        if request.method != "CONNECT":
+            http.reply(405, _EMPTY)
+            return
+        host, _, port = request.target.rpartition(":")
+        address = self.route(host, int(port)) if port.isdecimal() else None
         if address is None:
-            self.server.proxy.refused.append(request[1])
-            self._answer(403, "Forbidden")
+            self.refused.append(request.target)
+            http.reply(403, _EMPTY)
             return
         try:
             upstream = socket.create_connection(address, timeout=10)
         except OSError:
-            self._answer(502, "Bad Gateway")
+            http.reply(502, _EMPTY)
             return
-        with upstream, self.server.proxy.held(upstream):
-            self._answer(200, "Connection Established")
-            _tunnel(self.connection, upstream)
-
-    def _answer(self, status: int, reason: str) -> None:
-        length = "" if status == 200 else "Content-Length: 0\r\n"
-        self.wfile.write(f"HTTP/1.1 {status} {reason}\r\n{length}\r\n".encode())
-
-
-class Connections:
-    """What is open, so that all of it can be closed: a thread that waits for a peer would wait for ever."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        self._closing = False
-
-    @contextlib.contextmanager
-    def held(self, connection: socket.socket) -> Iterator[None]:
-        """Hold a connection while a thread is busy with it."""
-        with self._lock:
-            self._open.add(connection)
-            if self._closing:
-                _hang_up(connection)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-
-    def close(self) -> None:
-        """Hang up on all, and on whoever comes later."""
-        with self._lock:
-            self._closing = True
-            for connection in self._open:
-                _hang_up(connection)
+        with upstream, self.held(upstream):
+            http.start(200, {})
+            http.flush()
+            upstream.sendall(http.early)
+            _tunnel(client, upstream)
 
 
 def _tunnel(client: socket.socket, server: socket.socket) -> None:
@@ -199,10 +117,5 @@ def _relay(source: socket.socket, target: socket.socket) -> None:
             target.sendall(view[:count])
         target.shutdown(socket.SHUT_WR)
     except OSError:
-        _hang_up(source)
-        _hang_up(target)
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        hang_up(source)
+        hang_up(target)

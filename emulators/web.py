@@ -1,13 +1,14 @@
-"""A small HTTP/1.1 server on a thread, for stand-ins whose answers are short."""
+"""A small web server on a thread, for stand-ins whose answers are short."""
 
-import http.server
 import json
+import socket
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from emulators.http1 import Http1, Listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class WebServer:
-    """Serves GET requests on a free port of 127.0.0.1.
+class WebServer(Listener):
+    """Answers requests, whose bodies it ignores.
 
     Args:
         answer: from request to answer; called on several threads.
@@ -39,63 +40,14 @@ class WebServer:
     """
 
     def __init__(self, answer: Callable[[Asked], Told], tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 60.0
+        super().__init__(self._serve_connection, tls, port=port)
+        self._respond = answer
 
-            def setup(self) -> None:
-                if tls is not None:
-                    self.request = tls.wrap_socket(self.request, server_side=True)
-                super().setup()
-
-            def finish(self) -> None:
-                super().finish()
-                self.request.close()
-
-            def do_GET(self) -> None:
-                url = urlsplit(self.path)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                told = answer(Asked("GET", url.path, dict(parse_qsl(url.query)), headers))
-                body = told.value if isinstance(told.value, str) else json.dumps(told.value)
-                self.send_response(told.status)
-                for name, value in {"Content-Type": "application/json", **told.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *_: object) -> None:
-                return  # headers may hold tokens
-
-        class Listener(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False  # clients keep their connections open
-
-            def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - clients hang up
-                return
-
-        self._server = Listener(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Listen no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _serve_connection(self, connection: socket.socket) -> None:
+        http = Http1(connection)
+        while request := http.receive():
+            url = urlsplit(request.target)
+            told = self._respond(Asked(request.method, url.path, dict(parse_qsl(url.query)), request.headers))
+            body = (told.value if isinstance(told.value, str) else json.dumps(told.value)).encode()
+            headers = {"Content-Type": "application/json", **told.headers, "Content-Length": str(len(body))}
+            http.reply(told.status, headers, [body])

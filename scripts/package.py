@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKER = ROOT / "emulators" / "host" / "worker.py"
+WORKER = ROOT / "scripts" / "worker.py"
 PYTHON = (3, 13)
 
 # Where the worker finds an app's own libraries:

@@ -123,7 +123,8 @@ class Host:
     def start(self) -> None:
         """Index the app and begin to listen. An app that can't be indexed leaves a host that runs with 0 functions."""
         self._server = HttpServer(self._port, self._answer)
-        self._port = self._server.port
+        self._port = self._server.address[1]
+        self._server.start()
         try:
             self._start_app()
         except BaseException:
@@ -168,7 +169,7 @@ class Host:
         if calls:
             calls.stop()
         if self._server:
-            self._server.close()
+            self._server.stop()
         self._server = self._calls = self._triggers = self._front = None
 
     def _listen(self, calls: Calls) -> None:

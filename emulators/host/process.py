@@ -9,7 +9,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-_PROGRAM = Path(__file__).with_name("worker.py")
+_PROGRAM = Path(__file__).parents[2] / "scripts" / "worker.py"
 _END_SECONDS = 5.0  # an idle worker ends at once; what can't is killed
 
 Plain = tuple[str, Any]

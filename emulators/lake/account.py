@@ -7,7 +7,6 @@ What it does and where it guesses stands in README.md beside this file, and in t
 """
 
 import contextlib
-import io
 import itertools
 import ssl
 import tempfile
@@ -84,7 +83,7 @@ class Lake:
         folder = tempfile.TemporaryDirectory(prefix="lake-", dir=self._folder)
         self._spool = Spool(Path(self._running.enter_context(folder)))
         server = Server(self._tls, self.account, self._spool, self._answer, self._store.now)
-        self.address = ("127.0.0.1", server.port)
+        self.address = server.address
         self._running.callback(server.stop)
         self._running.callback(self.faults.stop)
         server.start()
@@ -133,7 +132,7 @@ class Lake:
         file_system: str | None = None,
     ) -> None:
         """Put a file there, as some other program would."""
-        body = self._spool.receive(io.BytesIO(content), len(content))
+        body = self._spool.receive([content])
         with self._lock:
             self._store.put(file_system or self._file_system, path, body, metadata=check_metadata(metadata or {}))
 

@@ -8,18 +8,11 @@ import hashlib
 import itertools
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 BUFFER_BYTES = 1 << 20
-
-
-class Source(Protocol):
-    """Where a body comes from: a socket's buffered reader, or bytes in memory."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill the buffer as far as there is something; 0 at the end."""
 
 
 class Body:
@@ -37,10 +30,6 @@ class Body:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
-class ShortBodyError(Exception):
-    """The other side went away before its body was whole."""
-
-
 class Spool:
     """Makes bodies in one folder.
 
@@ -52,28 +41,23 @@ class Spool:
         self._folder = folder
         self._numbers = itertools.count(1)
 
-    def receive(self, source: Source, length: int) -> Body:
-        """Take exactly `length` bytes from the source.
-
-        Raises:
-            ShortBodyError: the source ended early.
-        """
-        if not length:
-            return Body(Path(os.devnull), 0, removed=False)
+    def receive(self, pieces: Iterable[bytes]) -> Body:
+        """Take all pieces of a body; what raises in between leaves nothing behind."""
         path = self._folder / f"{next(self._numbers):08d}.body"
-        buffer = memoryview(bytearray(min(BUFFER_BYTES, length)))
-        left = length
-        with path.open("wb", buffering=0) as file:
-            while left:
-                count = source.readinto(buffer[: min(left, len(buffer))])
-                if not count:
-                    break
-                file.write(buffer[:count])
-                left -= count
-        body = Body(path, length - left)
-        if left:
-            raise ShortBodyError
-        return body
+        file: BinaryIO | None = None
+        length = 0
+        try:
+            for piece in pieces:
+                file = file or path.open("wb", buffering=0)
+                file.write(piece)
+                length += len(piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            if file:
+                file.close()
+        return Body(path, length) if length else Body(Path(os.devnull), 0, removed=False)
 
 
 def length_of(bodies: Sequence[Body]) -> int:

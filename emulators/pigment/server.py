@@ -1,6 +1,6 @@
 """HTTP/2 and HTTP/1.1 of the Pigment stand-in: connections in, requests to a function, its answers out, faults and all.
 
-One thread a connection, all of them joined at the end. HTTP/2 is the h2 library's, flow control included. Not done:
+HTTP/2 is the h2 library's, flow control included; HTTP/1.1 is `emulators.http1`. Not done:
 streams of one connection make progress one after the other only; HTTP/1.1 takes no chunked request bodies (411).
 """
 
@@ -8,13 +8,12 @@ import contextlib
 import http.client
 import selectors
 import socket
-import socketserver
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, Self
+from typing import NoReturn
 
 import h2.config
 import h2.connection
@@ -22,7 +21,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from emulators.network import Connections
+from emulators.http1 import Http1, Listener
 from emulators.pigment.faults import Fault
 
 PIECE_BYTES = 1024 * 1024  # of a body between two looks at what the client sends
@@ -62,7 +61,7 @@ class _HungUp(Exception):  # noqa: N818 - nothing went wrong: the client has lef
     """The connection is over."""
 
 
-class Server:
+class Server(Listener):
     """Listens on a port of 127.0.0.1.
 
     Args:
@@ -72,58 +71,22 @@ class Server:
     """
 
     def __init__(self, answer: Answerer, tls: ssl.SSLContext, *, port: int = 0) -> None:
-        self._connections = connections = Connections()
-        self._stopped = stopped = threading.Event()
-
-        class Connection(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                self.request.settimeout(IDLE_SECONDS)
-                self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with (
-                    contextlib.suppress(OSError, _HungUp, h2.exceptions.ProtocolError),
-                    tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False) as wrapped,
-                    connections.held(wrapped),
-                ):
-                    wrapped.do_handshake()
-                    if wrapped.selected_alpn_protocol() == "h2":
-                        _Http2(wrapped, answer).run()
-                    else:
-                        _Http1(wrapped, answer, stopped).run()
-
-        class Listener(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            request_queue_size = 128
-
-            def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - clients hang up
-                return
-
-        self._server = Listener(("127.0.0.1", port), Connection)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
+        super().__init__(self._serve_connection, tls, port=port)
+        self._respond = answer
+        self._stopped = threading.Event()
 
     def stop(self) -> None:
         """Close every connection, and listen no more."""
-        self._server.shutdown()
         self._stopped.set()
-        self._connections.close()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _serve_connection(self, connection: socket.socket) -> None:
+        connection.settimeout(IDLE_SECONDS)
+        with contextlib.suppress(_HungUp, h2.exceptions.ProtocolError):
+            if isinstance(connection, ssl.SSLSocket) and connection.selected_alpn_protocol() == "h2":
+                _Http2(connection, self._respond).run()
+            else:
+                _Http1(connection, self._respond, self._stopped).run()
 
 
 class _Http2:
@@ -269,57 +232,50 @@ class _Http2:
 class _Http1:
     """One HTTP/1.1 connection; bodies without a length are chunked, or end with it."""
 
-    def __init__(self, connection: ssl.SSLSocket, answer: Answerer, stopped: threading.Event) -> None:
+    def __init__(self, connection: socket.socket, answer: Answerer, stopped: threading.Event) -> None:
         self._socket = connection
+        self._http = Http1(connection)
         self._answer = answer
         self._stopped = stopped
-        self._file = connection.makefile("rb")
 
     def run(self) -> None:
-        with self._file:
-            while True:
-                line = self._file.readline(65536).decode("latin-1").split()
-                if len(line) != 3:
-                    raise _HungUp
-                headers: dict[str, str] = {}
-                while header := self._file.readline(65536).decode("latin-1").strip():
-                    name, _, value = header.partition(":")
-                    headers[name.lower()] = value.strip()
-                if "transfer-encoding" in headers:
-                    self._reply(Answer(411, iter([b"a length is needed"]), "text/plain", until_close=True))
-                length = int(headers.get("content-length", "0"))
-                if length > LARGEST_BODY_BYTES:
-                    raise _HungUp
-                body = self._file.read(length)
-                self._reply(self._answer(Asked(line[0], line[1], headers, body, "HTTP/1.1")))
+        while request := self._http.receive():
+            body = b"".join(self._http.body())
+            if len(body) > LARGEST_BODY_BYTES:
+                raise _HungUp
+            if "transfer-encoding" in request.headers:
+                self._http.reply(411, {"Connection": "close"}, [b"a length is needed"])
+                return
+            self._reply(self._answer(Asked(request.method, request.target, request.headers, body, "HTTP/1.1")))
 
     def _reply(self, answer: Answer) -> None:
         fault = answer.fault
-        sized = "content-length" in answer.headers
-        chunked = not sized and not answer.until_close
-        closes = not chunked and (not sized or fault is not None)  # what a length promised may not come
+        fields = {"content-type": answer.media_type, **answer.headers}
         if fault and fault.kind == "late":
             self._stopped.wait(fault.seconds)
-        fields = {"content-type": answer.media_type, **answer.headers}
-        if chunked:
-            fields["transfer-encoding"] = "chunked"
-        elif closes:
-            fields["connection"] = "close"
-        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        reason = http.client.responses.get(answer.status, "Unknown")
-        self._socket.sendall(f"HTTP/1.1 {answer.status} {reason}\r\n{head}\r\n".encode())
+        # What no right server says, a length that is a lie or a body that ends with the connection, goes past h11.
+        lies = answer.until_close or (fault is not None and "content-length" in fields)
+        if lies:
+            head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+            reason = http.client.responses.get(answer.status, "Unknown")
+            self._http.raw(f"HTTP/1.1 {answer.status} {reason}\r\n{head}connection: close\r\n\r\n".encode())
+        else:
+            self._http.start(answer.status, fields)
         for part in _until(answer.body, fault):
-            if part is not None:
-                self._socket.sendall(b"%x\r\n%b\r\n" % (len(part), bytes(part)) if chunked else part)
-            elif fault and self._strike(fault):
-                break
-        if chunked:
-            self._socket.sendall(b"0\r\n\r\n")
-        if closes:
+            if part is None:
+                if fault and self._strike(fault):
+                    break
+            elif lies:
+                self._http.raw(part)
+            else:
+                self._http.send(part)
+        if lies:
             _leave(self._socket)
+        self._http.end()
 
     def _strike(self, fault: Fault) -> bool:
         """Let a fault happen; whether the answer is over."""
+        self._http.flush()
         if fault.kind in ("reset", "goaway", "close"):
             _leave(self._socket)
         if fault.kind == "stall":
@@ -327,7 +283,7 @@ class _Http1:
         return fault.kind == "cut"
 
 
-def _leave(connection: ssl.SSLSocket) -> NoReturn:
+def _leave(connection: socket.socket) -> NoReturn:
     """Say no more, but let the client read to the end: to close over what it has sent would take that from it."""
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(LINGER_SECONDS)

@@ -21,7 +21,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulators.host import http_server as host_http
 from emulators.host.cron import ScheduleError, parse
 from emulators.host.front import Keys
 from emulators.host.functions import Function, HttpTrigger, QueueTrigger, TimerTrigger
@@ -599,18 +598,22 @@ def test_waiting_for_what_never_ends_is_an_error(quiet_host: Host) -> None:
 
 def test_a_client_that_talks_nonsense_is_let_go(host: Host) -> None:
     for nonsense in (
-        b"PUT /api/echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"PUT /api/echo HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"PUT /api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"PUT /api/echo HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"\x16\x03\x01",
     ):
-        with socket.create_connection(("127.0.0.1", urlsplit(host.url).port), timeout=30) as connection:
+        with (
+            socket.create_connection(("127.0.0.1", urlsplit(host.url).port), timeout=30) as connection,
+            connection.makefile("rb") as answer,
+        ):
             connection.sendall(nonsense)
-            assert connection.recv(1) == b""
+            connection.shutdown(socket.SHUT_WR)
+            assert answer.read()[:13] in (b"HTTP/1.1 400 ", b"")
     assert host.invocations == []
 
 
-def test_a_client_that_says_nothing_does_not_hold_up_a_stop(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_says_nothing_does_not_hold_up_a_stop(host: Host) -> None:
     """Browsers open connections that they may need."""
-    monkeypatch.setattr(host_http._Handler, "timeout", None)
     with socket.create_connection(("127.0.0.1", urlsplit(host.url).port), timeout=30) as silent:
         assert status_of(host, "GET", "/api/runs/recent") == 200
         host.stop()
@@ -796,7 +799,7 @@ def test_routes_that_are_not_done_are_refused(template: str) -> None:
 
 
 def test_the_worker_program_needs_nothing_of_this_project() -> None:
-    text = (ROOT / "emulators" / "host" / "worker.py").read_text()
+    text = (ROOT / "scripts" / "worker.py").read_text()
     assert "emulators" not in text
     assert "pigment_export" not in text
 

@@ -257,23 +257,13 @@ def test_a_flush_passes_exactly_when_every_piece_arrived(
     order.shuffle(shuffled)
     for number, (start, length) in shuffled:
         if number != missing:
-            store.append("planning", "x", start, spool.receive(Bytes(length), length), None)
+            store.append("planning", "x", start, spool.receive([bytes(length)]), None)
     if missing is not None and missing < len(cuts):
         with pytest.raises(Refused):
             store.flush("planning", "x", sum(cuts))
         assert store.node("planning", "x").length == 0
     else:
         assert store.flush("planning", "x", sum(cuts)).length == sum(cuts)
-
-
-class Bytes:
-    """A source of so many bytes."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        return min(self.length, len(buffer))
 
 
 # Rename

@@ -143,7 +143,9 @@ def test_a_body_without_a_length_is_refused(lake: Lake) -> None:
 
 def test_a_client_that_waits_to_send_its_body_is_told_to_go_on(lake: Lake) -> None:
     with socket.create_connection(lake.address, timeout=30) as connection:
-        head = f"PUT /{lake.account}/planning/x HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        head = (
+            f"PUT /{lake.account}/planning/x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
         connection.sendall(head.encode())
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"abc")

@@ -1,6 +1,5 @@
 """The lake stand-in's Blob protocol, through the real SDK: properties, Put Blob, blocks, ranges, listings, leases."""
 
-import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,7 +206,7 @@ def test_a_range_of_nothing_is_refused_and_an_empty_file_reads_as_empty(lake: La
 
 
 def test_a_reader_keeps_the_bytes_that_it_began_with(tmp_path: Path) -> None:
-    body = Spool(tmp_path).receive(io.BytesIO(b"a" * 3_000_000), 3_000_000)
+    body = Spool(tmp_path).receive([b"a" * 3_000_000])
     path = body.path
     pieces = read((body, body), 1, 5_999_999)
     got = next(pieces)

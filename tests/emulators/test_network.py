@@ -89,14 +89,14 @@ def test_a_name_leads_where_it_was_told_and_an_exact_one_wins(host: str, expecte
         assert proxy.route(host, 443) == expected
 
 
-@pytest.mark.parametrize("target", ["example.com:443", "pigment.app:https", "pigment.app", ":443", "pigment.app:²"])
+@pytest.mark.parametrize("target", ["example.com:443", "pigment.app:https", "pigment.app", ":443", "pigment.app:4a"])
 def test_any_other_name_is_refused_and_remembered(target: str) -> None:
     with Proxy({"pigment.app": ("127.0.0.1", 9)}) as proxy:
         connection, status = connect(proxy, f"CONNECT {target} HTTP/1.1")
         with connection:
             assert status == "HTTP/1.1 403 Forbidden"
             assert read_all(connection) == b""
-        assert proxy.refused == [target.encode().decode("latin-1")]
+        assert proxy.refused == [target]
 
 
 def test_a_refusal_fails_loudly_in_requests(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_host_that_is_let_through_is_reached_at_its_own_port() -> None:
     with listener() as server, Proxy({}, passthrough=["127.0.0.1"]) as proxy:
         connection, status = connect(proxy, f"CONNECT 127.0.0.1:{server.getsockname()[1]} HTTP/1.1")
         with connection, server.accept()[0]:
-            assert status == "HTTP/1.1 200 Connection Established"
+            assert status == "HTTP/1.1 200 OK"
 
 
 def test_an_end_of_one_direction_is_passed_on_and_the_other_goes_on() -> None:
@@ -153,7 +153,7 @@ def test_what_a_client_sends_right_behind_its_request_reaches_the_server() -> No
         client.close()
         server.accept()[0].close()
         with socket.create_connection(proxy.address, timeout=PATIENCE_SECONDS) as eager:
-            eager.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\n\r\nhello")
+            eager.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\nHost: any\r\n\r\nhello")
             with server.accept()[0] as answering:
                 answering.settimeout(PATIENCE_SECONDS)
                 assert answering.recv(5, socket.MSG_WAITALL) == b"hello"
@@ -303,11 +303,11 @@ def test_the_command_speaks_powershell_and_http1_and_maps_names(tmp_path: Path) 
             assert variables["REQUESTS_CA_BUNDLE"] == str(tmp_path / "here" / "ca.pem")
             host, port = variables["HTTPS_PROXY"].removeprefix("http://").split(":")
             with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
-                connection.sendall(b"CONNECT any.dfs.core.windows.net:443 HTTP/1.1\r\n\r\n")
+                connection.sendall(b"CONNECT any.dfs.core.windows.net:443 HTTP/1.1\r\nHost: any\r\n\r\n")
                 server.accept()[0].close()
                 assert b"200" in connection.recv(100)
             with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
-                connection.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\n\r\n")
+                connection.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\nHost: any\r\n\r\n")
                 assert b"200" in connection.recv(100)
                 context = ssl.create_default_context(cafile=variables["REQUESTS_CA_BUNDLE"])
                 context.set_alpn_protocols(["h2", "http/1.1"])

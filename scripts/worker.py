@@ -1,8 +1,9 @@
-"""The worker process of the host stand-in: one function app in Microsoft's worker library, spoken to over a pipe.
+"""A function app in Microsoft's worker library: print what it is indexed to, or serve it over a pipe.
 
-It is run as a program (`python -P worker.py FOLDER DESCRIPTOR [PRELUDE]`) and imports nothing of this project, so
-that it indexes an unzipped package as well as a working copy. Without a pipe (`python -P worker.py FOLDER`) it
-prints what it indexed, as one line of JSON, and ends. What crosses the pipe is made of builtins only:
+`python -P worker.py FOLDER` prints the functions as one line of JSON and ends: so is a package tried before it is
+deployed. `python -P worker.py FOLDER DESCRIPTOR [PRELUDE]` is the worker process of the Functions host's stand-in.
+It imports nothing of this project, so that it indexes an unzipped package as well as a working copy. What crosses the
+pipe is made of builtins only:
 
 - to the worker: a dict per call (`id`, `function_id`, `inputs`, `metadata`, `retry_count`, `max_retry_count`,
   `retry_error`), each value as `(kind, value)`;
@@ -224,7 +225,8 @@ def main(folder: str, descriptor: int, prelude: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    app, *served = sys.argv[1:]
+    if served:
+        main(app, int(served[0]), *served[1:])
     else:
-        print_index(sys.argv[1])
+        print_index(app)

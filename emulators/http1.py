@@ -1,0 +1,250 @@
+"""HTTP/1.1 of all stand-ins, on the h11 library, and the listener under it.
+
+A thread serves each connection, and all of them are joined at the end. What h11 refuses to send (a body without an end,
+a length that is a lie) is a fault that a stand-in plays: it goes out by `Http1.raw`.
+"""
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import Self
+
+import h11
+
+READ_BYTES = 256 * 1024
+_HEAD_MOST_BYTES = 64 * 1024
+_TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS connection
+
+type Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class Listener:
+    """Accepts connections on 127.0.0.1.
+
+    Args:
+        serve: is called with each connection, on its own thread; the connection closes when it returns.
+        tls: the certificate; None for plain connections.
+        plain_too: whether a connection that does not begin with a TLS handshake is served as it is.
+        port: 0 for a free one.
+        drains: whether answers under way are still sent when it stops; else every connection is cut.
+    """
+
+    def __init__(
+        self,
+        serve: Callable[[socket.socket], None],
+        tls: ssl.SSLContext | None = None,
+        *,
+        plain_too: bool = False,
+        port: int = 0,
+        drains: bool = False,
+    ) -> None:
+        self._serve, self._tls, self._plain_too = serve, tls, plain_too
+        self._end = socket.SHUT_RD if drains else socket.SHUT_RDWR
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: set[threading.Thread] = set()
+        self._stopping = False
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept no more, end every connection and wait for its thread."""
+        with self._lock:
+            self._stopping = True
+            threads = set(self._threads)
+            for connection in self._open:
+                hang_up(connection, self._end)
+        if self._thread.is_alive():
+            with contextlib.suppress(OSError):
+                socket.create_connection(self.address).close()  # wakes the thread that waits for one
+            self._thread.join()
+        self._socket.close()
+        for thread in threads:
+            thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @contextlib.contextmanager
+    def held(self, connection: socket.socket) -> Iterator[None]:
+        """Hold a connection while a thread is busy with it, to be ended when the listener stops."""
+        with self._lock:
+            self._open.add(connection)
+            if self._stopping:
+                hang_up(connection, self._end)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open.discard(connection)
+
+    def _accept(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
+            with self._lock:
+                if self._stopping:
+                    connection.close()
+                    return
+                self._threads.add(thread)
+                thread.start()
+
+    def _run(self, connection: socket.socket) -> None:
+        # A client that hangs up, or speaks no TLS or no HTTP, ends its connection: there is no one to tell.
+        with connection, self.held(connection), contextlib.suppress(OSError, h11.RemoteProtocolError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is None or (
+                self._plain_too and connection.recv(1, socket.MSG_PEEK) not in (_TLS_HANDSHAKE, b"")
+            ):
+                self._serve(connection)
+                return
+            # A copy is wrapped: wrapping takes a socket over, and this one stays ours to end.
+            with self._tls.wrap_socket(connection.dup(), server_side=True) as secured:
+                self._serve(secured)
+        with self._lock:
+            self._threads.discard(threading.current_thread())
+
+
+@dataclass(frozen=True)
+class Request:
+    """The head of a request.
+
+    Attributes:
+        method: its verb.
+        target: path and query as sent.
+        fields: the header fields as sent, names in their own case.
+    """
+
+    method: str
+    target: str
+    fields: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The fields by lower-case name; what came more than once is joined by commas."""
+        found: dict[str, list[str]] = {}
+        for name, value in self.fields:
+            found.setdefault(name.lower(), []).append(value)
+        return {name: ",".join(values) for name, values in found.items()}
+
+
+class Http1:
+    """The server's side of one connection: `receive`, `body`, then an answer, and again.
+
+    Args:
+        connection: with TLS or without.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_MOST_BYTES)
+        self._method = ""
+        self._head = b""  # goes out with the first bytes of the body
+
+    def receive(self) -> Request | None:
+        """Return the next request; None where there is none: the client has gone, or what it says is not HTTP (400)."""
+        for _ in self.body():
+            pass  # what the last answer did not wait for
+        if self._h11.our_state is h11.DONE:
+            self._h11.start_next_cycle()
+        if self._h11.our_state is not h11.IDLE:
+            return None
+        try:
+            event = self._next()
+        except h11.RemoteProtocolError as error:
+            self.reply(error.error_status_hint, {"Connection": "close", "Content-Length": "0"})
+            return None
+        if not isinstance(event, h11.Request):
+            return None
+        self._method = event.method.decode("latin-1")
+        fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items())
+        return Request(self._method, event.target.decode("latin-1"), fields)
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the rest of the request's body as it comes.
+
+        Raises:
+            h11.RemoteProtocolError: the client went away before its end.
+        """
+        if self._h11.they_are_waiting_for_100_continue:
+            waited = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self._socket.sendall(self._h11.send(waited) or b"")
+        while self._h11.their_state is h11.SEND_BODY:
+            event = self._next()
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+
+    def reply(self, status: int, headers: Fields, pieces: Iterable[bytes] = ()) -> None:
+        """Answer; a body without a Content-Length is chunked, and one that the request allows no room is left out."""
+        self.start(status, headers)
+        if self._method != "HEAD" and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            for piece in pieces:
+                self.send(piece)
+        self.end()
+
+    def start(self, status: int, headers: Fields) -> None:
+        """Begin an answer; its head goes out with what comes next."""
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+        self._head = self._h11.send(h11.Response(status_code=status, headers=fields, reason=_reason(status))) or b""
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send a piece of the body."""
+        parts = self._h11.send_with_data_passthrough(h11.Data(data=bytes(data))) or []
+        self._socket.sendall(b"".join([self._head, *parts]))
+        self._head = b""
+
+    def flush(self) -> None:
+        """Send the head before there is a body."""
+        self.raw(b"")
+
+    def end(self) -> None:
+        """End the answer.
+
+        Raises:
+            h11.LocalProtocolError: the body is shorter than its Content-Length.
+        """
+        self.raw(self._h11.send(h11.EndOfMessage()) or b"")
+
+    def raw(self, data: bytes | memoryview) -> None:
+        """Send bytes that are not HTTP, or no right HTTP."""
+        if self._head or data:
+            self._socket.sendall(self._head + data)
+        self._head = b""
+
+    @property
+    def early(self) -> bytes:
+        """What the client sent behind a CONNECT, before it was answered."""
+        return self._h11.trailing_data[0]
+
+    def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            self._h11.receive_data(self._socket.recv(READ_BYTES))
+        return event
+
+
+def hang_up(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
+    """End a connection that another thread may be busy with."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(how)
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b"Unknown"
