@@ -25,9 +25,9 @@ def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule="0 37 * * * *")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
-def tend(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
-    """Heal, end and sweep what nobody else would."""
-    messages.set(wiring.triggers().tend())
+def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
+    """Heal, end and sweep what no other call would."""
+    messages.set(wiring.triggers().housekeeping())
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")

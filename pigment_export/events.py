@@ -24,9 +24,9 @@ class Event(StrEnum):
     TRIGGER_FAILED = "trigger_failed"  # a schedule or a call could not start a run: a broken catalog
     POISON_RECORDED = "poison_recorded"  # a message gave up: its export was settled
     MESSAGE_DROPPED = "message_dropped"  # a message that names no run or export that is there
-    FRESHNESS = "freshness"  # hours since each export last succeeded, from `tend`
-    TENDED = "tended"  # `tend` passed: what it healed, ended and swept
-    TEND_FAILED = "tend_failed"  # what one run raised while it was tended
+    FRESHNESS = "freshness"  # hours since each export last succeeded, from housekeeping
+    HOUSEKEEPING_PASSED = "housekeeping_passed"  # what the pass healed, ended and swept
+    HOUSEKEEPING_FAILED = "housekeeping_failed"  # what one run or one part of the pass raised
     DAY_HAS_TWO_FILES = "day_has_two_files"  # the path template was changed within a day
     SECRET_NEAR_EXPIRY = "secret_near_expiry"  # noqa: S105 - a name, not a secret
     SWEEP_LEFT = "sweep_left"  # a staged file could not be removed: the sweep will

@@ -26,7 +26,7 @@ from pigment_export.events import Event, log
 
 FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
 CALL_SECONDS = FUNCTION_TIMEOUT_SECONDS - 300.0  # of one export: what comes to its end by itself leaves a reason
-TEND_SECONDS = 2400.0  # of one pass over all runs: well below the hour after which the next one comes
+HOUSEKEEPING_SECONDS = 2400.0  # of one pass over all runs: well below the hour after which the next one comes
 CLAIM_SECONDS = 240.0  # of a trigger: what takes longer is tried again by the host
 ANSWER_SECONDS = 45.0  # of an HTTP call: Data Factory waits a minute for an answer, Azure 230 seconds
 PATIENCE_SECONDS = 120.0  # between two steps of progress; what takes longer is the queue's to bring back

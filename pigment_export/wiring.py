@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pigment_export.catalog.file import Catalog
     from pigment_export.pigment.client import Keys, Pigment
     from pigment_export.retry import Deadline
-    from pigment_export.runs.claim import Runs
+    from pigment_export.runs.deployment import Runs
     from pigment_export.settings import Settings
 
 type Answer = tuple[int, bytes, Mapping[str, str], str]  # status, body, headers, media type: what a function encodes
@@ -63,7 +63,7 @@ def runs_of(settings: Settings, pigment: Pigment, credential: TokenCredential) -
     from pigment_export.azure.adls import LakeFiles
     from pigment_export.azure.records import LakeRecords
     from pigment_export.lake.paths import Layout
-    from pigment_export.runs.claim import Runs
+    from pigment_export.runs.deployment import Runs
 
     files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, credential)
     return Runs(

@@ -17,10 +17,11 @@ from pigment_export.app.schemas import HealthQuery, HealthReport, NoQuery, read_
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
-from pigment_export.retry import ANSWER_SECONDS, CALL_SECONDS, CLAIM_SECONDS, TEND_SECONDS, Deadline
-from pigment_export.runs.claim import Runs
-from pigment_export.runs.housekeeping import tend
-from pigment_export.runs.messages import messages_for, record_poison, work_off
+from pigment_export.retry import ANSWER_SECONDS, CALL_SECONDS, CLAIM_SECONDS, HOUSEKEEPING_SECONDS, Deadline
+from pigment_export.runs.claim import claim_occurrence
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.housekeeping import housekeeping
+from pigment_export.runs.messages import messages_for, process_message, record_poison
 from pigment_export.settings import Settings
 
 
@@ -76,15 +77,16 @@ class Triggers:
         deadline = Deadline(CLAIM_SECONDS)
         with _loudly("schedule"):
             app = self._build()
-            claimed = app.runs.claim_occurrence(
+            claimed = claim_occurrence(
+                app.runs,
                 _occurrence_in(status),
                 lambda: app.catalog(deadline).select(groups=app.settings.export_schedule_groups),
                 deadline,
             )
         return messages_for(claimed.plan, claimed.pending)
 
-    def tend(self) -> list[str]:
-        """Pass over all runs; see `tending`.
+    def housekeeping(self) -> list[str]:
+        """Pass over all runs; see `runs.housekeeping`.
 
         Returns:
             The messages to send.
@@ -92,10 +94,10 @@ class Triggers:
         Raises:
             ConfigurationError: the settings are wrong.
         """
-        deadline = Deadline(TEND_SECONDS)
-        with _loudly("tend"):
+        deadline = Deadline(HOUSEKEEPING_SECONDS)
+        with _loudly("housekeeping"):
             app = self._build()
-        return tend(
+        return housekeeping(
             app.runs,
             lambda: app.catalog(deadline),
             freshness_hours=app.settings.freshness_hours,
@@ -104,7 +106,7 @@ class Triggers:
         )
 
     def export_one(self, text: str) -> None:
-        """Work a message off.
+        """Process a message.
 
         Args:
             text: whatever it is.
@@ -115,7 +117,7 @@ class Triggers:
         deadline = Deadline(CALL_SECONDS)
         with _loudly("queue"):
             app = self._build()
-        work_off(app.runs, text, deadline)
+        process_message(app.runs, text, deadline)
 
     def record_poison(self, text: str) -> None:
         """Settle what a message names that the queue has given up.

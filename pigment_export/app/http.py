@@ -18,10 +18,11 @@ from pigment_export.catalog.file import Catalog, define
 from pigment_export.delivery.receipt import State, count_states
 from pigment_export.errors import Cause, ConfigurationError, ExportError, RefusedError, RetryableError, Who
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import Asked, Runs, Status
-from pigment_export.runs.follow import RunSeen
+from pigment_export.runs.claim import ClaimRequest, claim_run
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.follow import RunListing, RunProgress, progress_of, recent_runs
 from pigment_export.runs.messages import messages_for
-from pigment_export.runs.plan import Header
+from pigment_export.runs.plan import PlanSummary
 
 POLL_SECONDS = 20  # between two looks at a run
 RETRY_SECONDS = 30  # before asking again where Azure does not answer for now
@@ -104,14 +105,14 @@ class Api:
         inline = self._inline(request)
         key = _key_in(call.headers) or self.new_key()
         document = request.normalised() | ({"export": to_json(inline)} if inline else {})
-        asked = Asked("http", key, call.asked_by, document, date_asked=request.date)
-        claimed = self.runs.claim(asked, lambda: self._choose(request, inline, deadline), deadline)
+        asked = ClaimRequest("http", key, call.asked_by, document, date_asked=request.date)
+        claimed = claim_run(self.runs, asked, lambda: self._choose(request, inline, deadline), deadline)
         plan = claimed.plan
         if not claimed.is_planned:
             reason = f"the run {plan.run_id} of this key expired at {plan.expires_at.isoformat()} before it began"
             raise RefusedError(Cause("run_expired_unplanned", reason, Who.CATALOG, "take a new key: it is a new run"))
         left = len(claimed.pending)
-        run = self._run(plan.header, "running", done=len(plan.exports) - left, counts={})
+        run = self._run(plan.summary, "running", done=len(plan.exports) - left, counts={})
         return _to_be_continued(run), messages_for(plan, claimed.pending)
 
     def follow(self, run_id: str, deadline: Deadline) -> Answer:
@@ -124,7 +125,7 @@ class Api:
         Raises:
             ExportError: `problem` makes an answer of it.
         """
-        status = self.runs.status(run_id, deadline)
+        status = progress_of(self.runs, run_id, deadline)
         if status is None:
             reason = "this deployment has no run of this id: its records are kept for RETENTION_DAYS"
             remedy = "take the id from the answer to POST /api/runs"
@@ -156,9 +157,8 @@ class Api:
         Raises:
             ExportError: `problem` makes an answer of it.
         """
-        return told(
-            RunList(runs=tuple(self._run_seen(header, seen) for header, seen in self.runs.recent(deadline))), 200
-        )
+        found = recent_runs(self.runs, deadline)
+        return told(RunList(runs=tuple(self._run_seen(summary, seen) for summary, seen in found)), 200)
 
     def _inline(self, request: RunRequest) -> Export | None:
         """The export that a caller defines, checked."""
@@ -198,7 +198,7 @@ class Api:
         return [inline]
 
     def _to_retry(self, run_id: str, deadline: Deadline) -> Sequence[Export]:
-        status = self.runs.status(run_id, deadline)
+        status = progress_of(self.runs, run_id, deadline)
         if status is None:
             raise ConfigurationError([f"retry_of: no run {run_id!r} of this deployment"], code="request")
         if status.result is None:
@@ -209,13 +209,13 @@ class Api:
             raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
         return [planned.export for planned in status.plan.exports if planned.export.name in bad]
 
-    def _run_of(self, status: Status) -> Run:
+    def _run_of(self, status: RunProgress) -> Run:
         plan, result = status.plan, status.result
         if result is None:
             standings = status.standings
             waiting = [Trouble.of(name, found.fields) for name, found in standings.items() if not found.state.final]
             return self._run(
-                plan.header,
+                plan.summary,
                 "running",
                 done=len(standings) - len(waiting),
                 counts=count_states(found.state for found in standings.values()),
@@ -223,7 +223,7 @@ class Api:
             )
         bad = [Trouble.of(row["name"], row) for row in result["exports"] if not row["state"].good]
         return self._run(
-            plan.header,
+            plan.summary,
             str(result["state"]),
             done=len(plan.exports),
             counts=result["counts"],
@@ -231,14 +231,14 @@ class Api:
             result=plan.folder.result,
         )
 
-    def _run_seen(self, header: Header, seen: RunSeen) -> Run:
+    def _run_seen(self, summary: PlanSummary, seen: RunListing) -> Run:
         states = [found.state for found in seen.receipts.values()]
         done = sum(state.final for state in states)
-        return self._run(header, seen.state, done=done, counts=count_states(states))
+        return self._run(summary, seen.state, done=done, counts=count_states(states))
 
-    def _run(self, header: Header, state: str, *, done: int, counts: Mapping[str, int], **more: Any) -> Run:
-        location = f"{self.base_url}/api/runs/{header.run_id}"
-        return Run.of_plan(header, state=state, done=done, counts=counts, location=location, **more)
+    def _run(self, summary: PlanSummary, state: str, *, done: int, counts: Mapping[str, int], **more: Any) -> Run:
+        location = f"{self.base_url}/api/runs/{summary.run_id}"
+        return Run.of_plan(summary, state=state, done=done, counts=counts, location=location, **more)
 
 
 def _to_be_continued(run: Run) -> Answer:

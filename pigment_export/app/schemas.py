@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from pigment_export.catalog.exports import NAME_PATTERN
 from pigment_export.catalog.options import AtLeastOne
 from pigment_export.errors import ConfigurationError, shorten
-from pigment_export.runs.plan import Header
+from pigment_export.runs.plan import PlanSummary
 
 LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
 MOST_TROUBLES = 100  # in one answer: callers cap its size, and `result.json` has them all
@@ -221,17 +221,17 @@ class Run(_Told):
 
     @classmethod
     def of_plan(
-        cls, header: Header, *, state: str, done: int, counts: Mapping[str, int], location: str, **more: Any
+        cls, summary: PlanSummary, *, state: str, done: int, counts: Mapping[str, int], location: str, **more: Any
     ) -> Self:
-        """A run by its plan's header, and what has become of it."""
+        """A run by its plan's summary, and what has become of it."""
         return cls(
-            run_id=header.run_id,
+            run_id=summary.run_id,
             state=state,
-            snapshot_date=header.snapshot_date,
-            trigger=header.trigger,
-            asked_by=header.asked_by,
-            expires_at=header.expires_at,
-            of=header.exports,
+            snapshot_date=summary.snapshot_date,
+            trigger=summary.trigger,
+            asked_by=summary.asked_by,
+            expires_at=summary.expires_at,
+            of=summary.exports,
             done=done,
             counts=dict(counts),
             location=location,

@@ -8,8 +8,11 @@ from pigment_export import wiring
 from pigment_export.delivery.receipt import Standing
 from pigment_export.errors import Cause, Who
 from pigment_export.retry import CALL_SECONDS, Deadline
-from pigment_export.runs.claim import Asked, Runs
+from pigment_export.runs.claim import ClaimRequest, claim_run
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
+from pigment_export.runs.work import deliver_export, fail_exports
 from pigment_export.transfer.stream import Progress
 
 INTERRUPTED = Cause(
@@ -29,11 +32,14 @@ class StartedRun:
 
     def deliver(self, name: str, progress: Callable[[Progress], None]) -> Standing:
         """Bring one export to its final receipt, or leave a `retrying` one and raise."""
-        return self.runs.deliver(self.plan, self._planned(name), Deadline(CALL_SECONDS), progress)
+        return deliver_export(self.runs, self.plan, self._planned(name), Deadline(CALL_SECONDS), progress)
 
     def interrupt(self, name: str) -> Standing:
         """Settle one export that will not be tried again."""
-        return self.runs.give_up(self.plan, {name: INTERRUPTED}, Deadline(CALL_SECONDS))[name]
+        deadline = Deadline(CALL_SECONDS)
+        standing = fail_exports(self.runs, self.plan, {name: INTERRUPTED}, deadline)[name]
+        finish_run(self.runs.records, self.plan, deadline)
+        return standing
 
     def _planned(self, name: str) -> PlannedExport:
         planned = self.plan.planned(name)
@@ -63,6 +69,6 @@ def start_run(
     app = wiring.app_of(environ)
     deadline = Deadline(CALL_SECONDS)
     request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
-    asked = Asked("cli", wiring.new_nonce(), app.settings.deployment, request, date_asked=day)
-    claimed = app.runs.claim(asked, lambda: app.catalog(deadline).select(names, groups), deadline)
+    asked = ClaimRequest("cli", wiring.new_nonce(), app.settings.deployment, request, date_asked=day)
+    claimed = claim_run(app.runs, asked, lambda: app.catalog(deadline).select(names, groups), deadline)
     return StartedRun(app.runs, claimed.plan)

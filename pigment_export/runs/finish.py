@@ -1,6 +1,6 @@
 """The end of a run: what it came to, and the marker that all succeeded, from a listing of its receipts.
 
-Anybody may do this at any time, and more than once: each export's worker after its receipt, and the hourly `tend`.
+This may be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from pigment_export.runs.plan import Plan
 SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
 
 
-def end_run(records: Records, plan: Plan, deadline: Deadline) -> None:
+def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
     """Write what a run came to, once every receipt is final; again where one got better; then the marker.
 
     Args:
@@ -67,4 +67,4 @@ def _mark_success(records: Records, plan: Plan) -> None:
     try:
         records.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
     except ConflictError:
-        return  # somebody else has
+        return  # another call has

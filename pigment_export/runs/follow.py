@@ -1,24 +1,48 @@
-"""What a listing of `_runs/` tells of every run, without reading a record: metadata carry what matters. Pure."""
+"""Follow runs: how far one is, and what a listing of `_runs/` tells of all without reading a record.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
 
-from pigment_export.delivery.receipt import Standing, State
+from pigment_export.delivery.receipt import Standing, State, result_fields
 from pigment_export.lake.interface import Listed
 from pigment_export.lake.paths import Layout
 from pigment_export.lake.records import decode
-from pigment_export.runs.plan import Header
+from pigment_export.retry import Deadline
+from pigment_export.runs.deployment import Runs, unreadable
+from pigment_export.runs.plan import Plan, PlanSummary
+
+RECENT_DAYS, MOST_RECENT = 7, 50  # that a list of runs shows
 
 
 @dataclass(frozen=True, slots=True)
-class RunSeen:
+class RunProgress:
+    """How far a run is.
+
+    Attributes:
+        plan: the run's.
+        result: of `result.json`, once every receipt is final; else None.
+        standings: of the receipts that are there, by export; only looked for while there is no result.
+    """
+
+    plan: Plan
+    result: Mapping[str, Any] | None
+    standings: Mapping[str, Standing]
+
+
+@dataclass(frozen=True, slots=True)
+class RunListing:
     """A run as a listing shows it.
 
     Attributes:
         run_id: the run.
-        header: of its plan; None where there is no `run.json`, or one without its metadata.
+        summary: of its plan; None where there is no `run.json`, or one without its metadata.
         planned_at: when `run.json` was written; None where there is none.
         receipts: what they say, by export.
         last_sign_at: when a receipt was last written; None where there is none.
@@ -27,7 +51,7 @@ class RunSeen:
     """
 
     run_id: str
-    header: Header | None = None
+    summary: PlanSummary | None = None
     planned_at: datetime | None = None
     receipts: Mapping[str, Standing] = field(default_factory=dict)
     last_sign_at: datetime | None = None
@@ -40,7 +64,7 @@ class RunSeen:
         return "running" if self.result is None else self.result.get("state", str(State.FAILED))
 
 
-def runs_seen(layout: Layout, rows: Iterable[Listed]) -> Iterator[RunSeen]:
+def run_listings(layout: Layout, rows: Iterable[Listed]) -> Iterator[RunListing]:
     """Gather a listing's rows by run, as they come: one run is held at a time, however many there are.
 
     Args:
@@ -55,7 +79,7 @@ def runs_seen(layout: Layout, rows: Iterable[Listed]) -> Iterator[RunSeen]:
             yield _seen(layout, run_id, records)
 
 
-def _seen(layout: Layout, run_id: str, rows: Iterable[Listed]) -> RunSeen:
+def _seen(layout: Layout, run_id: str, rows: Iterable[Listed]) -> RunListing:
     folder = layout.run(run_id)
     receipts: dict[str, Standing] = {}
     written: list[datetime] = []
@@ -68,12 +92,71 @@ def _seen(layout: Layout, run_id: str, rows: Iterable[Listed]) -> RunSeen:
             receipts[name] = standing
             written.append(row.written_at)
     plan, result = others.get(folder.plan), others.get(folder.result)
-    return RunSeen(
+    return RunListing(
         run_id=run_id,
-        header=Header.from_metadata(plan.metadata) if plan else None,
+        summary=PlanSummary.from_metadata(plan.metadata) if plan else None,
         planned_at=plan.written_at if plan else None,
         receipts=receipts,
         last_sign_at=max(written, default=None),
         result=decode(result.metadata) if result else None,
         is_marked=folder.success in others,
     )
+
+
+def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | None:
+    """Return how far a run of this deployment is, by at most three requests, whatever its size.
+
+    Args:
+        runs: of this deployment.
+        run_id: any text.
+        deadline: of this call.
+
+    Returns:
+        The progress; None if this deployment has no such run.
+
+    Raises:
+        UnreadableError: its records are not what this app writes.
+        ExportError: the lake cannot be used.
+    """
+    plan = runs.plan_of(run_id, deadline)
+    if plan is None or plan.deployment != runs.deployment:
+        return None
+    record = deadline.retry(lambda: runs.records.read(plan.folder.result))
+    if record.etag is not None:
+        return RunProgress(plan, _result_in(record.data, plan.folder.result), {})
+    return RunProgress(plan, None, runs.receipts(plan, deadline))
+
+
+def recent_runs(runs: Runs, deadline: Deadline) -> list[tuple[PlanSummary, RunListing]]:
+    """Return the newest runs of this deployment, of the last days, by one listing a day.
+
+    Args:
+        runs: of this deployment.
+        deadline: of this call.
+
+    Returns:
+        Newest first.
+
+    Raises:
+        ExportError: the lake cannot be used.
+    """
+    today = deadline.retry(runs.now).date()
+    found: list[tuple[PlanSummary, RunListing]] = []
+    for days in range(RECENT_DAYS):
+        found += deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
+        if len(found) >= MOST_RECENT:
+            break
+    return found[:MOST_RECENT]
+
+
+def _claimed_on(runs: Runs, day: date) -> list[tuple[PlanSummary, RunListing]]:
+    """This deployment's runs of a day (UTC), newest first."""
+    seen = list(run_listings(runs.layout, runs.records.list(runs.layout.runs_of(day))))
+    return [(run.summary, run) for run in reversed(seen) if run.summary and run.summary.deployment == runs.deployment]
+
+
+def _result_in(data: bytes, path: str) -> Mapping[str, Any]:
+    try:
+        return result_fields(data)
+    except ValueError as exc:
+        raise unreadable(path, exc) from exc

@@ -1,4 +1,4 @@
-"""`tend`, every hour: what nobody else would bring to its end is healed, ended, swept and deleted.
+"""Housekeeping, every hour: heal, end, sweep and delete what no other call would.
 
 Each run by itself: what one raises is logged with its id, and the rest goes on. Nothing here is needed for a run that
 goes well; all of it may be done twice, by several at once, or be cut off anywhere.
@@ -25,15 +25,17 @@ from pigment_export.events import Event, log
 from pigment_export.lake.interface import Listed
 from pigment_export.lake.paths import claimed_at, latest
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
-from pigment_export.runs.claim import Runs
-from pigment_export.runs.finish import pending_in
-from pigment_export.runs.follow import RunSeen, runs_seen
+from pigment_export.runs.claim import publish_plan
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.finish import finish_run, pending_in
+from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.messages import messages_for
-from pigment_export.runs.plan import Header, Plan
+from pigment_export.runs.plan import Plan, PlanSummary
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
+from pigment_export.runs.work import fail_exports
 
 FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
-ORPHANED = timedelta(days=1)  # past its expiry, a run is anybody's to end: its app was renamed, its laptop closed
+ORPHANED = timedelta(days=1)  # past its expiry, any deployment ends a run: its app was renamed, its laptop closed
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Survey:
     """
 
     unplanned: dict[str, str] = field(default_factory=dict)
-    open: list[RunSeen] = field(default_factory=list)
+    open: list[RunListing] = field(default_factory=list)
     old: list[str] = field(default_factory=list)
     old_claims: list[str] = field(default_factory=list)
     folders: set[str] = field(default_factory=set)
@@ -59,14 +61,14 @@ class Survey:
     held: set[str] = field(default_factory=set)
 
 
-def tend(
+def housekeeping(
     runs: Runs, catalog: Callable[[], Catalog], *, freshness_hours: int, retention: timedelta, deadline: Deadline
 ) -> list[str]:
     """Pass over all runs once. It returns normally, whatever has failed: only then are its messages sent.
 
     Args:
         runs: of this deployment.
-        catalog: reads the catalog, to know whose freshness to tell.
+        catalog: reads the catalog, whose exports' freshness is logged.
         freshness_hours: without success, after which an export is stale.
         retention: how long records and held files are kept.
         deadline: of this pass.
@@ -76,8 +78,8 @@ def tend(
     """
     messages: list[str] = []
     with _logged(None):
-        tending = _Pass(runs, catalog, freshness_hours, retention, deadline, deadline.retry(runs.now), messages)
-        tending.make()
+        one = _Pass(runs, catalog, freshness_hours, retention, deadline, deadline.retry(runs.now), messages)
+        one.make()
     return messages
 
 
@@ -101,7 +103,7 @@ class _Pass:
         with _logged(None):
             self._log_freshness(survey)
         self._remove(survey)
-        log(Event.TENDED, open_runs=len(survey.open), messages=len(self.messages), **self.done)
+        log(Event.HOUSEKEEPING_PASSED, open_runs=len(survey.open), messages=len(self.messages), **self.done)
 
     # Seeing
 
@@ -109,27 +111,27 @@ class _Pass:
         """List everything once; runs are taken in one by one, so that memory holds what matters of them alone."""
         layout = self.runs.layout
         survey = Survey()
-        claims: dict[str, tuple[str, Header]] = {}  # they come before all runs
+        claims: dict[str, tuple[str, PlanSummary]] = {}  # they come before all runs
 
         def without_claims(rows: Iterable[Listed]) -> Iterator[Listed]:
             for row in rows:
                 if not row.path.startswith(layout.claims):
                     yield row
-                elif header := Header.from_metadata(row.metadata):
-                    claims[header.run_id] = (row.path, header)
+                elif summary := PlanSummary.from_metadata(row.metadata):
+                    claims[summary.run_id] = (row.path, summary)
 
-        for seen in runs_seen(layout, without_claims(self.runs.records.list(layout.runs))):
+        for seen in run_listings(layout, without_claims(self.runs.records.list(layout.runs))):
             if seen.planned_at is not None or not self._is_young(seen.run_id):
                 claims.pop(seen.run_id, None)
             self._take_in(seen, survey)
-        for run_id, (path, header) in claims.items():
+        for run_id, (path, summary) in claims.items():
             if not self._is_young(run_id):
                 survey.old_claims.append(path)
-            elif self._is_mine(header):
+            elif self._is_mine(summary):
                 survey.unplanned[run_id] = path
         return survey
 
-    def _take_in(self, seen: RunSeen, survey: Survey) -> None:
+    def _take_in(self, seen: RunListing, survey: Survey) -> None:
         is_old = not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None)
         for name, standing in seen.receipts.items():
             if folder := standing.fields.get("folder"):
@@ -140,23 +142,23 @@ class _Pass:
                 survey.succeeded_at[name] = max(standing.fetched_at, survey.succeeded_at.get(name, standing.fetched_at))
         if is_old:
             survey.old.append(seen.run_id)
-        elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.header):
+        elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.summary):
             survey.open.append(seen)
 
     def _is_young(self, run_id: str) -> bool:
         return self.now - claimed_at(run_id) <= self.retention
 
-    def _is_mine(self, header: Header | None) -> bool:
-        """Whether a run is this deployment's to tend; one without a header has to be read to know."""
-        return header is None or header.deployment == self.runs.deployment or self._is_orphaned(header)
+    def _is_mine(self, summary: PlanSummary | None) -> bool:
+        """Whether a run is for this deployment to look after; one without a summary has to be read to tell."""
+        return summary is None or summary.deployment == self.runs.deployment or self._is_orphaned(summary)
 
-    def _is_orphaned(self, header: Header) -> bool:
-        return self.now >= header.expires_at + ORPHANED
+    def _is_orphaned(self, summary: PlanSummary) -> bool:
+        return self.now >= summary.expires_at + ORPHANED
 
-    def _is_closed(self, seen: RunSeen) -> bool:
+    def _is_closed(self, seen: RunListing) -> bool:
         """Whether nothing of a run can change any more."""
         return seen.is_marked or (
-            seen.result is not None and seen.header is not None and self._is_orphaned(seen.header)
+            seen.result is not None and seen.summary is not None and self._is_orphaned(seen.summary)
         )
 
     # Healing and ending
@@ -164,22 +166,22 @@ class _Pass:
     def _heal_claims(self, survey: Survey) -> None:
         for run_id, path in self._each(survey.unplanned.items()):
             with _logged(run_id):
-                plan = self.runs.claimed_at(path, self.deadline)
-                self.runs.publish_plan(plan, self.deadline)
+                plan = self.runs.plan_in_claim(path, self.deadline)
+                publish_plan(self.runs, plan, self.deadline)
                 self.done["claims_healed"] += 1
                 if self.now < plan.expires_at:
-                    self.messages += messages_for(plan, self.runs.pending(plan, self.deadline))
+                    self.messages += messages_for(plan, pending_in(plan, self.runs.receipts(plan, self.deadline)))
                 else:
-                    self._settle(plan, RunSeen(run_id, planned_at=self.now))
+                    self._settle(plan, RunListing(run_id, planned_at=self.now))
 
     def _settle_runs(self, survey: Survey) -> None:
         for seen in self._each(survey.open):
             with _logged(seen.run_id):
                 plan = self.runs.plan_of(seen.run_id, self.deadline)
-                if plan is not None and self._is_mine(plan.header):
+                if plan is not None and self._is_mine(plan.summary):
                     self._settle(plan, seen)
 
-    def _settle(self, plan: Plan, seen: RunSeen) -> None:
+    def _settle(self, plan: Plan, seen: RunListing) -> None:
         """Bring a run to its end, or on its way again, or leave it to those who are at work on it."""
         pending = pending_in(plan, seen.receipts)
         is_over = self.now >= plan.expires_at + FUNCTION_TIMEOUT  # before that, a last call may be at work
@@ -190,12 +192,13 @@ class _Pass:
             causes = {
                 name: expired(plan.expires_at, standing.cause if standing else None) for name, standing in bad.items()
             }
-            self.runs.give_up(plan, causes, self.deadline)
+            fail_exports(self.runs, plan, causes, self.deadline)
+            finish_run(self.runs.records, plan, self.deadline)
             self.done["runs_ended"] += bool(pending)
         elif self.now < plan.expires_at and self._is_lifeless(seen):
             self.messages += messages_for(plan, pending)
 
-    def _is_lifeless(self, seen: RunSeen) -> bool:
+    def _is_lifeless(self, seen: RunListing) -> bool:
         signs = [sign for sign in (seen.planned_at, seen.last_sign_at) if sign is not None]
         return all(sign <= self.now - FUNCTION_TIMEOUT for sign in signs)
 
@@ -266,9 +269,9 @@ def _logged(run_id: str | None) -> Iterator[None]:
     """Log what a part of the pass raises: the rest goes on."""
     try:
         yield
-    except Exception as exc:  # noqa: BLE001 - also a mistake of ours: no run is left untended for another's sake
+    except Exception as exc:  # noqa: BLE001 - a mistake of ours, too, must not keep the pass from the other runs
         cause = exc.cause if isinstance(exc, ExportError) else _mistake(exc)
-        log(Event.TEND_FAILED, level=logging.ERROR, run_id=run_id, **cause.to_fields())
+        log(Event.HOUSEKEEPING_FAILED, level=logging.ERROR, run_id=run_id, **cause.to_fields())
 
 
 def _mistake(exc: Exception) -> Cause:

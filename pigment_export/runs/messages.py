@@ -11,8 +11,10 @@ from pigment_export.delivery.receipt import Standing
 from pigment_export.errors import Cause, UnreadableError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import Runs
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
+from pigment_export.runs.work import deliver_export, fail_exports, last_reason
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
@@ -53,7 +55,7 @@ def messages_for(plan: Plan, names: tuple[str, ...]) -> list[str]:
     return [Message(plan.run_id, name).to_text() for name in names]
 
 
-def work_off(runs: Runs, text: str, deadline: Deadline) -> Standing | None:
+def process_message(runs: Runs, text: str, deadline: Deadline) -> Standing | None:
     """Deliver what a message names.
 
     Args:
@@ -69,7 +71,7 @@ def work_off(runs: Runs, text: str, deadline: Deadline) -> Standing | None:
         ExportError: the lake itself cannot be used; the message should come again.
     """
     found = _found(runs, text, deadline)
-    return runs.deliver(*found, deadline) if found else None
+    return deliver_export(runs, *found, deadline) if found else None
 
 
 def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> Standing | None:
@@ -93,8 +95,9 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> S
         return None
     plan, planned = found
     name = planned.export.name
-    cause = runs.last_reason(plan, planned, deadline) or GAVE_UP
-    standing = runs.give_up(plan, {name: cause}, deadline)[name]
+    cause = last_reason(runs, plan, planned, deadline) or GAVE_UP
+    standing = fail_exports(runs, plan, {name: cause}, deadline)[name]
+    finish_run(runs.records, plan, deadline)
     log(
         Event.POISON_RECORDED,
         level=logging.INFO if standing.state.good else logging.ERROR,

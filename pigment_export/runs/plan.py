@@ -1,7 +1,7 @@
 """What a run is: decided once, when it is claimed, and the same ever after. Pure.
 
-Whoever works on a run takes everything from its plan, never from settings or the catalog as they are now: a deploy in
-the middle of a run changes nothing of it.
+Work on a run takes everything from its plan, never from settings or the catalog as they are now: a deployment in the
+middle of a run changes nothing of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ class PlannedExport:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class PlanSummary:
     """What a listing tells of a plan, by the metadata of its claim and of `run.json`; the fields are the plan's."""
 
     run_id: str
@@ -147,9 +147,9 @@ class Plan:
         return as_record(fields)
 
     @property
-    def header(self) -> "Header":
+    def summary(self) -> "PlanSummary":
         """What a listing tells of it."""
-        return Header(
+        return PlanSummary(
             self.run_id,
             self.deployment,
             self.trigger,
@@ -216,7 +216,7 @@ def new_plan(
         claimed_at: the lake's clock.
         occurrence: of the schedule; None for another trigger.
         date_asked: the date that the caller named; None for the day of the claim in `time_zone`.
-        time_zone: whose days the snapshot dates are.
+        time_zone: decides a file's date.
         hours: until the run expires.
 
     Returns:

@@ -13,7 +13,7 @@ from pigment_export.lake.interface import Records
 from pigment_export.lake.paths import Layout, aside, claimed_at, held_run
 from pigment_export.retry import Deadline
 
-ABANDONED = timedelta(days=1)  # no call lives that long: whoever wrote the file is gone
+ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote the file is gone
 
 
 def sweep_folder(
@@ -52,7 +52,7 @@ def sweep_probes(records: Records, layout: Layout, *, now: datetime, deadline: D
 
 
 def delete_run(records: Records, layout: Layout, run_id: str, deadline: Deadline) -> int:
-    """Remove the records of a run that has ended: its plan first, so that nobody works on it any more, its result last.
+    """Remove the records of a run that has ended: its plan first, so that no work on it begins, its result last.
 
     Args:
         records: the lake's records.

@@ -22,7 +22,7 @@ from emulators.host.host import Host, SimulatedClock
 from emulators.lake.account import Answer, Held
 from emulators.pigment.model import REVENUE
 from emulators.pigment.service import DEMO_KEY, Fault
-from pigment_export.retry import CALL_SECONDS, FUNCTION_TIMEOUT_SECONDS, TEND_SECONDS
+from pigment_export.retry import CALL_SECONDS, FUNCTION_TIMEOUT_SECONDS, HOUSEKEEPING_SECONDS
 
 ROOT = Path(__file__).parents[2]
 BEFORE_SIX = datetime(2026, 1, 31, 5, 50, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_the_functions_are_exactly_these_with_their_triggers_and_levels(host: Ho
                 seen[name] = ("http", *methods, route.template, level.lower())
     assert seen == {
         "export_on_schedule": ("timer", "2026-01-31T06:00:00+00:00"),
-        "tend": ("timer", "2026-01-31T06:37:00+00:00"),
+        "housekeeping": ("timer", "2026-01-31T06:37:00+00:00"),
         "export_one": ("queue", "pigment-exports"),
         "record_poison": ("queue", "pigment-exports-poison"),
         "start_run": ("http", "POST", "api/runs", "function"),
@@ -130,7 +130,7 @@ def test_every_output_goes_to_the_queue_that_is_worked_off(host: Host) -> None:
         for binding in function.bindings
         if binding["type"] == "queue" and binding["direction"].lower() == "out"
     }
-    assert outputs == dict.fromkeys(("export_on_schedule", "tend", "start_run"), "%EXPORT_QUEUE%")
+    assert outputs == dict.fromkeys(("export_on_schedule", "housekeeping", "start_run"), "%EXPORT_QUEUE%")
 
 
 def test_the_app_ends_a_call_before_the_host_ends_its_process() -> None:
@@ -138,7 +138,7 @@ def test_the_app_ends_a_call_before_the_host_ends_its_process() -> None:
     hours, minutes, seconds = map(int, host_json["functionTimeout"].split(":"))
     assert hours * 3600 + minutes * 60 + seconds == FUNCTION_TIMEOUT_SECONDS
     assert FUNCTION_TIMEOUT_SECONDS - CALL_SECONDS == 300
-    assert TEND_SECONDS < FUNCTION_TIMEOUT_SECONDS
+    assert HOUSEKEEPING_SECONDS < FUNCTION_TIMEOUT_SECONDS
 
 
 def test_an_hours_outage_does_not_use_up_the_tries_of_a_message() -> None:
@@ -307,7 +307,7 @@ def test_a_host_whose_clock_is_a_day_off_makes_the_file_of_the_lakes_day(
     assert len(published(everything)) == 4
 
 
-def test_messages_that_were_lost_are_sent_again_by_a_repeat_and_by_tend(host: Host) -> None:
+def test_messages_that_were_lost_are_sent_again_by_a_repeat_and_by_housekeeping(host: Host) -> None:
     first = ask(host, "POST", "runs", {"exports": ["revenue"]}, Idempotency_Key="a")
     second = ask(host, "POST", "runs", {"exports": ["pnl"]}, Idempotency_Key="b")
     host.queues["pigment-exports"].messages.clear()

@@ -23,7 +23,7 @@ from pigment_export.errors import Cause, ExportError, PermanentError, RetryableE
 from pigment_export.lake.interface import Lake
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
-from pigment_export.runs.finish import end_run
+from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, new_plan
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
@@ -114,7 +114,7 @@ class World:
                 fetch=fetch,
                 new_nonce=self.new_nonce,
             ).deliver()
-            end_run(watched, plan, self.deadline(patience_seconds))
+            finish_run(watched, plan, self.deadline(patience_seconds))
             return standing
 
         return work
@@ -125,7 +125,7 @@ class World:
             standing = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_failed(
                 cause
             )
-            end_run(watched, plan, self.deadline())
+            finish_run(watched, plan, self.deadline())
             return standing
 
         return work

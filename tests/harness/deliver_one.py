@@ -5,6 +5,7 @@ import sys
 from pigment_export import wiring
 from pigment_export.retry import Deadline
 from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import deliver_export
 
 
 def main(plan_path: str, name: str) -> None:
@@ -12,7 +13,7 @@ def main(plan_path: str, name: str) -> None:
     plan = Plan.from_json(runs.records.read(plan_path).data)
     planned = plan.planned(name)
     assert planned
-    sys.stdout.write(runs.deliver(plan, planned, Deadline(300)).state)
+    sys.stdout.write(deliver_export(runs, plan, planned, Deadline(300)).state)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,12 @@ from pigment_export.errors import Cause, ConfigurationError, ExportError, Retrya
 from pigment_export.events import Event
 from pigment_export.lake.paths import Layout
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import Asked, Choose, Claimed, Runs
-from pigment_export.runs.housekeeping import tend
-from pigment_export.runs.messages import work_off
+from pigment_export.runs.claim import Choose, Claim, ClaimRequest, claim_occurrence, claim_run
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.housekeeping import housekeeping
+from pigment_export.runs.messages import process_message
 from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import deliver_export
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
 from tests.harness.stepping import OUTAGE, Around, Watched
@@ -32,7 +34,7 @@ DAILY = "{name}/dt={date}/{name}.csv"
 CUT = Cause("pigment_body_cut", "the stream was reset", Who.NOBODY, "wait")
 REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check the id")
 BROKEN = ConfigurationError(["exports.toml: b: 'id' is missing"])
-ASKED = Asked("http", "monday", "ann", {"names": []})
+ASKED = ClaimRequest("http", "monday", "ann", {"names": []})
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _READS = {"read", "look", "list", "now"}
 
@@ -154,23 +156,23 @@ class World:
 
     # What tests do
 
-    def claim(self, runs: Runs | None = None, asked: Asked = ASKED, choose: Choose | None = None) -> Claimed:
-        return (runs or self.runs()).claim(asked, choose or self.choose, self.deadline())
+    def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
+        return claim_run(runs or self.runs(), asked, choose or self.choose, self.deadline())
 
-    def fire(self, occurrence: datetime | None, runs: Runs | None = None) -> Claimed:
+    def fire(self, occurrence: datetime | None, runs: Runs | None = None) -> Claim:
         """The timer's function for an occurrence."""
-        return (runs or self.runs()).claim_occurrence(occurrence, self.choose, self.deadline())
+        return claim_occurrence(runs or self.runs(), occurrence, self.choose, self.deadline())
 
     def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Standing | None]:
-        return [work_off(runs or self.runs(), text, self.deadline()) for text in messages]
+        return [process_message(runs or self.runs(), text, self.deadline()) for text in messages]
 
     def deliver(self, plan: Plan, *names: str) -> None:
         """Deliver these exports of a run, or all."""
         for planned in plan.exports:
             if planned.export.name in (names or plan.names):
-                self.runs().deliver(plan, planned, self.deadline(patience_seconds=0))
+                deliver_export(self.runs(), plan, planned, self.deadline(patience_seconds=0))
 
-    def tend(
+    def housekeeping(
         self,
         runs: Runs | None = None,
         *,
@@ -179,7 +181,7 @@ class World:
         freshness_hours: int = 26,
         deadline: Deadline | None = None,
     ) -> list[str]:
-        return tend(
+        return housekeeping(
             runs or self.runs(),
             catalog or self.catalog,
             freshness_hours=freshness_hours,

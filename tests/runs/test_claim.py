@@ -13,7 +13,9 @@ from pigment_export.errors import (
     RetryableError,
     Who,
 )
-from pigment_export.runs.claim import MOST_RECENT, Asked, Runs
+from pigment_export.runs.claim import ClaimRequest
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import Plan
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
@@ -143,7 +145,7 @@ def test_a_callers_key_that_spells_a_schedules_claim_is_a_run_of_its_own() -> No
     world = World()
     due = BEGAN.isoformat()
     spelt = [due, f"schedule/app/{due}", f"../schedule/app/{due}", f"app/{due}"]
-    called = {world.claim(asked=Asked("http", key, "eve", {"occurrence": due})).plan.run_id for key in spelt}
+    called = {world.claim(asked=ClaimRequest("http", key, "eve", {"occurrence": due})).plan.run_id for key in spelt}
     scheduled = world.fire(BEGAN)
     assert len(called) == len(spelt)
     assert scheduled.plan.run_id not in called
@@ -153,8 +155,8 @@ def test_a_callers_key_that_spells_a_schedules_claim_is_a_run_of_its_own() -> No
 
 def test_a_key_with_a_slash_is_not_that_of_a_deployment_with_one() -> None:
     world = World()
-    one = world.claim(world.runs(deployment="a"), Asked("http", "b/c", "ann"))
-    other = world.claim(world.runs(deployment="a/b"), Asked("http", "c", "ann"))
+    one = world.claim(world.runs(deployment="a"), ClaimRequest("http", "b/c", "ann"))
+    other = world.claim(world.runs(deployment="a/b"), ClaimRequest("http", "c", "ann"))
     assert one.plan.run_id != other.plan.run_id
 
 
@@ -349,11 +351,11 @@ def test_status_costs_three_requests_at_most_whatever_the_size_of_the_run(size: 
     world = World(*(f"e{number}" for number in range(size)))
     plan = world.claim().plan
     seen = Seen()
-    running = world.runs(seen).status(plan.run_id, world.deadline())
+    running = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert running is not None
     assert (running.result, running.standings) == (None, {})
     world.deliver(plan)
-    ended = world.runs(seen).status(plan.run_id, world.deadline())
+    ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
     assert ended.result is not None
     assert len(ended.result["exports"]) == size
@@ -365,13 +367,13 @@ def test_status_tells_the_standings_until_there_is_a_result() -> None:
     world = World("a", "b")
     plan = world.claim().plan
     world.deliver(plan, "a")
-    going = world.runs().status(plan.run_id, world.deadline())
+    going = progress_of(world.runs(), plan.run_id, world.deadline())
     assert going is not None
     assert going.result is None
     assert {name: str(standing.state) for name, standing in going.standings.items()} == {"a": "succeeded"}
     world.deliver(plan, "b")
     seen = Seen()
-    ended = world.runs(seen).status(plan.run_id, world.deadline())
+    ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
     assert ended.result is not None
     assert ended.result["counts"] == {"succeeded": 2}
@@ -381,21 +383,21 @@ def test_status_tells_the_standings_until_there_is_a_result() -> None:
 @pytest.mark.parametrize("run_id", ["", "x", "../_keys", "20261324T060000Z-0000000000000000", "20261124T060000Z"])
 def test_status_of_what_is_no_run_id_is_none_without_a_request(run_id: str) -> None:
     world, seen = World(), Seen()
-    assert world.runs(seen).status(run_id, world.deadline()) is None
+    assert progress_of(world.runs(seen), run_id, world.deadline()) is None
     assert seen.requests == []
 
 
 def test_another_deployments_run_has_no_status_here() -> None:
     world = World()
     plan = world.claim(world.runs(deployment="other")).plan
-    assert world.runs().status(plan.run_id, world.deadline()) is None
-    assert world.runs(deployment="other").status(plan.run_id, world.deadline()) is not None
+    assert progress_of(world.runs(), plan.run_id, world.deadline()) is None
+    assert progress_of(world.runs(deployment="other"), plan.run_id, world.deadline()) is not None
 
 
 def claimed_often(world: World, runs: Runs, times: int, every: timedelta) -> list[str]:
     ids = []
     for number in range(times):
-        ids.append(world.claim(runs, Asked("cli", f"{runs.deployment}{number}", "ann")).plan.run_id)
+        ids.append(world.claim(runs, ClaimRequest("cli", f"{runs.deployment}{number}", "ann")).plan.run_id)
         world.lake.advance(every)
     return ids
 
@@ -405,7 +407,7 @@ def test_recent_runs_are_this_deployments_of_the_last_days_newest_first() -> Non
     ids = claimed_often(world, world.runs(), 10, DAY)
     world.claim(world.runs(deployment="other"))
     seen = Seen()
-    found = world.runs(seen).recent(world.deadline())
+    found = recent_runs(world.runs(seen), world.deadline())
     assert [header.run_id for header, _ in found] == ids[:3:-1]  # of today and the six days before
     assert all(run.state == "running" for _, run in found)
     assert len(seen.paths("list")) == 7
@@ -415,7 +417,7 @@ def test_recent_runs_are_this_deployments_of_the_last_days_newest_first() -> Non
 def test_recent_runs_are_cut_at_so_many_and_no_more_days_are_listed() -> None:
     world, seen = World(), Seen()
     ids = claimed_often(world, world.runs(), MOST_RECENT + 5, MINUTE)
-    found = world.runs(seen).recent(world.deadline())
+    found = recent_runs(world.runs(seen), world.deadline())
     assert [header.run_id for header, _ in found] == ids[: -MOST_RECENT - 1 : -1]
     assert len(seen.paths("list")) == 1
 
@@ -428,7 +430,7 @@ def test_recent_runs_tell_how_each_ended_from_the_listing_alone() -> None:
     world.lake.advance(MINUTE)
     failed = world.claim(asked=replace(ASKED, key="tuesday")).plan
     world.deliver(failed)
-    found = world.runs().recent(world.deadline())
+    found = recent_runs(world.runs(), world.deadline())
     assert [(header.run_id, run.state) for header, run in found] == [
         (failed.run_id, "failed"),
         (ended.run_id, "succeeded"),

@@ -1,4 +1,4 @@
-"""`tend`: what nobody else would bring to its end is healed, ended, swept and deleted, and nothing else is touched."""
+"""Housekeeping heals, ends, sweeps and deletes what no other call would, and touches nothing else."""
 
 import logging
 from collections.abc import Callable
@@ -10,8 +10,10 @@ import pytest
 
 from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
+from pigment_export.runs.finish import finish_run
 from pigment_export.runs.messages import Message
 from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import fail_exports
 from tests.harness.run_world import ASKED, CUT, DAY, HOUR, REFUSED, Seen, World, broken_catalog, events, export
 from tests.harness.stepping import Killed, Striking
 
@@ -43,7 +45,7 @@ def names(messages: list[str]) -> list[str]:
 def test_a_claim_without_run_json_is_healed_and_sent_whatever_the_catalog_says_now(*, broken: bool) -> None:
     world = World("revenue", "pnl")
     cut_off(world)
-    messages = world.tend(catalog=broken_catalog if broken else None)
+    messages = world.housekeeping(catalog=broken_catalog if broken else None)
     assert names(messages) == ["revenue", "pnl"]
     world.work(messages)
     assert world.is_there(FILE)
@@ -54,7 +56,7 @@ def test_an_expired_claim_without_run_json_is_ended_and_nothing_is_fetched() -> 
     world = World()
     cut_off(world)
     world.lake.advance(7 * HOUR)
-    assert world.tend() == []
+    assert world.housekeeping() == []
     (path,) = world.plans()
     plan = Plan.from_json(world.lake.content(path))
     assert (world.state(plan, "revenue"), world.result(plan), world.fetched) == ("failed", "failed", [])
@@ -64,12 +66,12 @@ def test_lost_messages_are_sent_again_only_after_an_hour_without_life() -> None:
     world = World("revenue", "pnl")
     plan = world.claim().plan
     world.lake.advance(HOUR - MINUTE)
-    assert world.tend() == []
+    assert world.housekeeping() == []
     world.deliver(plan, "pnl")
     world.lake.advance(HOUR - MINUTE)
-    assert world.tend() == []
+    assert world.housekeeping() == []
     world.lake.advance(2 * MINUTE)
-    assert names(world.tend()) == ["revenue"]
+    assert names(world.housekeeping()) == ["revenue"]
 
 
 def test_an_expired_run_is_ended_once_no_call_can_be_at_work_on_it() -> None:
@@ -80,9 +82,9 @@ def test_an_expired_run_is_ended_once_no_call_can_be_at_work_on_it() -> None:
     with pytest.raises(RetryableError):
         world.deliver(plan, "revenue")
     world.lake.advance(7 * HOUR - MINUTE)
-    assert (world.tend(), world.result(plan)) == ([], None)
+    assert (world.housekeeping(), world.result(plan)) == ([], None)
     world.lake.advance(MINUTE)
-    assert (world.tend(), world.result(plan)) == ([], "failed")
+    assert (world.housekeeping(), world.result(plan)) == ([], "failed")
     receipt = world.json(plan.folder.receipt("revenue"))
     assert receipt["class"] == "run_expired"
     assert CUT.reason in receipt["reason"]
@@ -94,7 +96,7 @@ def test_a_run_that_is_over_is_listed_once_however_many_exports_have_failed() ->
         plan = world.claim().plan
         world.lake.advance(8 * HOUR)
         seen = Seen()
-        world.tend(world.runs(seen))
+        world.housekeeping(world.runs(seen))
         assert world.result(plan) == "failed"
         return seen.paths("list").count(f"{plan.folder.path}/")
 
@@ -110,10 +112,11 @@ def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
         world.lake.delete(path)
     moved = world.runs().layout.destination("elsewhere", snapshot_date=plan.snapshot_date, run_id=plan.run_id)
     blind = replace(plan, exports=(replace(plan.exports[0], destination=moved),))
-    world.runs().give_up(blind, {"revenue": REFUSED}, world.deadline())
+    fail_exports(world.runs(), blind, {"revenue": REFUSED}, world.deadline())
+    finish_run(world.lake, blind, world.deadline())
     assert world.result(plan) == "failed"
     world.lake.advance(8 * HOUR)
-    world.tend()
+    world.housekeeping()
     assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
     assert world.json(plan.folder.receipt("revenue"))["nonce"] == good["nonce"]
     assert world.is_there(plan.folder.success)
@@ -128,7 +131,7 @@ def test_a_result_that_is_missing_or_says_otherwise_is_written_anew(*, broken: b
         world.lake.delete(path)
     if broken:
         world.lake.put(plan.folder.result, b"{", {})
-    world.tend()
+    world.housekeeping()
     assert world.result(plan) == "succeeded"
     assert world.is_there(plan.folder.success)
 
@@ -138,10 +141,10 @@ def test_another_deployments_run_is_touched_only_a_day_past_its_expiry() -> None
     plan = world.claim(world.runs(deployment="another")).plan
     world.lake.advance(6 * HOUR + DAY - MINUTE)
     seen = Seen()
-    assert world.tend(world.runs(seen)) == []
+    assert world.housekeeping(world.runs(seen)) == []
     assert [path for _, path in seen.writes] == []
     world.lake.advance(MINUTE)
-    world.tend()
+    world.housekeeping()
     assert world.result(plan) == "failed"
 
 
@@ -149,11 +152,11 @@ def test_one_unreadable_run_keeps_no_other_from_its_end(caplog: pytest.LogCaptur
     world = World()
     bad = world.claim().plan
     good = world.claim(asked=replace(ASKED, key="tuesday")).plan
-    world.break_record(bad.folder.plan, bad.header.to_metadata())
+    world.break_record(bad.folder.plan, bad.summary.to_metadata())
     world.lake.advance(8 * HOUR)
-    world.tend()
+    world.housekeeping()
     assert world.result(good) == "failed"
-    assert [(failed["run_id"], failed["class"]) for failed in events(caplog, Event.TEND_FAILED)] == [
+    assert [(failed["run_id"], failed["class"]) for failed in events(caplog, Event.HOUSEKEEPING_FAILED)] == [
         (bad.run_id, "record_unreadable")
     ]
 
@@ -162,18 +165,18 @@ def test_a_lake_that_is_out_is_told_and_the_pass_returns(caplog: pytest.LogCaptu
     world = World()
     world.claim()
     world.out_until = world.lake.now() + DAY
-    assert world.tend() == []
-    assert [failed["class"] for failed in events(caplog, Event.TEND_FAILED)] == ["lake_unavailable"]
+    assert world.housekeeping() == []
+    assert [failed["class"] for failed in events(caplog, Event.HOUSEKEEPING_FAILED)] == ["lake_unavailable"]
 
 
 def test_what_there_is_no_time_for_is_left_and_told(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     plan = world.claim().plan
     world.lake.advance(8 * HOUR)
-    world.tend(deadline=world.deadline(0))
+    world.housekeeping(deadline=world.deadline(0))
     assert world.result(plan) is None
-    (tended,) = events(caplog, Event.TENDED)
-    assert tended["left_for_next_time"] > 0
+    (passed,) = events(caplog, Event.HOUSEKEEPING_PASSED)
+    assert passed["left_for_next_time"] > 0
 
 
 def test_closed_runs_cost_no_request_of_their_own() -> None:
@@ -184,7 +187,7 @@ def test_closed_runs_cost_no_request_of_their_own() -> None:
             world.deliver(plan)
             world.lake.advance(MINUTE)
         seen = Seen()
-        world.tend(world.runs(seen))
+        world.housekeeping(world.runs(seen))
         return len(seen.requests)
 
     assert requests(2) == requests(40)
@@ -198,7 +201,7 @@ def test_freshness_is_told_for_every_enabled_export(caplog: pytest.LogCaptureFix
     plan = world.claim(choose=lambda: world.exports[:2]).plan
     world.deliver(plan)
     world.lake.advance(3 * HOUR)
-    world.tend()
+    world.housekeeping()
     told = {
         one["name"]: (one["hours"], one["freshness_hours"], one["stale"]) for one in events(caplog, Event.FRESHNESS)
     }
@@ -211,7 +214,7 @@ def test_freshness_is_known_when_all_receipts_are_gone(caplog: pytest.LogCapture
     for path in world.under("_runs/"):
         world.lake.delete(path)
     world.lake.advance(5 * HOUR)
-    world.tend()
+    world.housekeeping()
     assert [one["hours"] for one in events(caplog, Event.FRESHNESS)] == [5.0]
 
 
@@ -223,9 +226,9 @@ def test_one_record_that_cannot_be_read_hides_no_others_freshness(caplog: pytest
             raise PermanentError(REFUSED)
         return call()
 
-    world.tend(world.runs(refuse))
+    world.housekeeping(world.runs(refuse))
     assert [one["name"] for one in events(caplog, Event.FRESHNESS)] == ["pnl"]
-    assert [failed["class"] for failed in events(caplog, Event.TEND_FAILED)] == [REFUSED.code]
+    assert [failed["class"] for failed in events(caplog, Event.HOUSEKEEPING_FAILED)] == [REFUSED.code]
 
 
 # Removing
@@ -236,10 +239,10 @@ def test_a_staged_file_is_swept_a_day_after_it_was_made_and_no_sooner() -> None:
     world.deliver(world.claim().plan)
     world.lake.put("revenue/_20261124T060000Z-00000000000000ff.ab.partial", b"half", {})
     world.lake.advance(DAY - MINUTE)
-    world.tend()
+    world.housekeeping()
     assert len([path for path in world.under("revenue/_") if path.endswith(".partial")]) == 1
     world.lake.advance(MINUTE)
-    world.tend()
+    world.housekeeping()
     assert [path for path in world.under("revenue/_") if path.endswith(".partial")] == []
     assert world.is_there(FILE)
 
@@ -249,15 +252,15 @@ def test_records_of_ended_runs_go_after_their_time_plan_first_and_claim_last() -
     ended = world.claim().plan
     world.deliver(ended)
     world.lake.advance(30 * DAY)
-    world.tend()
+    world.housekeeping()
     assert world.is_there(ended.folder.plan)
     world.lake.advance(HOUR)
     seen = Seen()
-    world.tend(world.runs(seen))
+    world.housekeeping(world.runs(seen))
     assert seen.paths("delete")[0] == ended.folder.plan
     assert seen.paths("delete")[-1] == ended.folder.result
     assert len(world.claims()) == 1
-    world.tend()
+    world.housekeeping()
     assert world.under("_runs/") == []
     assert world.is_there(FILE)
     assert world.is_there("revenue/_latest.json")
@@ -267,10 +270,10 @@ def test_a_run_that_has_not_ended_is_ended_before_its_records_go() -> None:
     world = World()
     plan = world.claim().plan
     world.lake.advance(40 * DAY)
-    world.tend()
+    world.housekeeping()
     assert world.result(plan) == "failed"
-    world.tend()
-    world.tend()
+    world.housekeeping()
+    world.housekeeping()
     assert world.under("_runs/") == []
 
 
@@ -280,9 +283,9 @@ def test_a_deletion_that_was_cut_off_is_finished_by_the_next_pass(at: int) -> No
     world.deliver(world.claim().plan)
     world.lake.advance(31 * DAY)
     with pytest.raises(Killed):
-        world.tend(world.runs(Striking(at, kill=True, applied=True)))
-    world.tend()
-    world.tend()
+        world.housekeeping(world.runs(Striking(at, kill=True, applied=True)))
+    world.housekeeping()
+    world.housekeeping()
     assert world.under("_runs/") == []
     assert world.is_there(FILE)
 
@@ -295,13 +298,13 @@ def test_a_held_file_goes_with_the_receipt_that_names_it_and_an_orphan_when_it_i
     orphan = held.replace(plan.run_id, "20261123T060000Z-00000000000000ff")
     world.lake.put(orphan, b"an orphan", {})
     world.lake.advance(29 * DAY)
-    world.tend()
+    world.housekeeping()
     assert world.under("revenue/_held/") == [orphan, held]
     world.lake.advance(DAY)
-    world.tend()
+    world.housekeeping()
     assert world.under("revenue/_held/") == [held]
     world.lake.advance(HOUR)
-    world.tend()
+    world.housekeeping()
     assert world.under("revenue/_held/") == []
     assert world.plans() == []
 
@@ -310,7 +313,7 @@ def test_a_probe_that_health_left_is_swept() -> None:
     world = World()
     world.lake.put("_health/0.moving.partial", b"", {})
     world.lake.advance(DAY)
-    world.tend()
+    world.housekeeping()
     assert world.under("_health/") == []
 
 
@@ -320,5 +323,5 @@ def test_what_failed_for_good_is_left_as_it_is_while_its_run_lasts() -> None:
     world.says["revenue"] = PermanentError(REFUSED)
     world.deliver(plan)
     world.lake.advance(2 * HOUR)
-    assert world.tend() == []
+    assert world.housekeeping() == []
     assert world.json(plan.folder.receipt("revenue"))["class"] == REFUSED.code

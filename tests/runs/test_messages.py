@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pigment_export.errors import RetryableError, UnreadableError
 from pigment_export.events import Event
-from pigment_export.runs.messages import GAVE_UP, Message, messages_for, record_poison, work_off
+from pigment_export.runs.follow import progress_of
+from pigment_export.runs.messages import GAVE_UP, Message, messages_for, process_message, record_poison
 from tests.harness.run_world import ASKED, BODY, CUT, DAY, HOUR, World, events
 from tests.harness.stepping import Stepper
 
@@ -26,7 +27,7 @@ def poison(world: World, text: str) -> object:
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5).map(repr))
 def test_any_text_is_dropped_and_nothing_is_written(text: str) -> None:
     world = World()
-    assert work_off(world.runs(), text, world.deadline()) is None
+    assert process_message(world.runs(), text, world.deadline()) is None
     assert poison(world, text) is None
     assert world.lake.paths() == []
 
@@ -60,7 +61,7 @@ def test_records_that_are_nested_without_end_are_unreadable_and_no_mistake_of_ou
         world.lake.put(path, b"[" * 200_000, {})
     (text,) = messages_for(plan, plan.names)
     with pytest.raises(UnreadableError):
-        world.runs().status(plan.run_id, world.deadline())
+        progress_of(world.runs(), plan.run_id, world.deadline())
     world.work([text])
     assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
     world.lake.delete(plan.folder.plan)
@@ -135,7 +136,7 @@ def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succee
     world = World()
     plan = world.claim().plan
     (text,) = messages_for(plan, plan.names)
-    first = Stepper(lambda around: work_off(world.runs(around), text, world.deadline()))
+    first = Stepper(lambda around: process_message(world.runs(around), text, world.deadline()))
     for _ in range(6):
         first.step()
     poison(world, text)
@@ -143,7 +144,7 @@ def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succee
     first.finish()
     assert first.error is None
     assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
-    status = world.runs().status(plan.run_id, world.deadline())
+    status = progress_of(world.runs(), plan.run_id, world.deadline())
     assert status is not None
     assert status.result is not None
     assert status.result["state"] == "succeeded"

@@ -1,0 +1,112 @@
+"""The runs of one deployment: the parts that work with them, and their records as they are read.
+
+Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from pigment_export.delivery.deliver import Fetch
+from pigment_export.delivery.receipt import Standing
+from pigment_export.errors import Cause, UnreadableError, Who, shorten
+from pigment_export.lake.interface import Files, Record, Records
+from pigment_export.lake.paths import Layout, is_run_id
+from pigment_export.retry import Deadline
+from pigment_export.runs.finish import standings_in
+from pigment_export.runs.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs of one deployment.
+
+    Attributes:
+        files: the lake's files.
+        records: the lake's records.
+        now: the lake's clock, by one request.
+        layout: where things go.
+        deployment: the app's own name.
+        time_zone: decides a file's date.
+        hours: until a run expires.
+        fetch: opens the body of an export.
+        new_nonce: 16 hexadecimal digits that cannot be guessed.
+    """
+
+    files: Files
+    records: Records
+    now: Callable[[], datetime]
+    layout: Layout
+    deployment: str
+    time_zone: ZoneInfo
+    hours: int
+    fetch: Fetch
+    new_nonce: Callable[[], str]
+
+    def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
+        """Return the plan of a run, or None if there is no run of that id.
+
+        Args:
+            run_id: any text.
+            deadline: of this call.
+
+        Raises:
+            UnreadableError: its `run.json` is not what this app writes.
+            ExportError: the lake cannot be used.
+        """
+        if not is_run_id(run_id):
+            return None
+        path = self.layout.run(run_id).plan
+        record = deadline.retry(lambda: self.records.read(path))
+        return None if record.etag is None else plan_in(record, path)
+
+    def plan_in_claim(self, path: str, deadline: Deadline) -> Plan:
+        """Return the plan that a claim holds.
+
+        Args:
+            path: of the claim.
+            deadline: of this call.
+
+        Raises:
+            UnreadableError: the claim is not what this app writes, or gone.
+            ExportError: the lake cannot be used.
+        """
+        return plan_in(deadline.retry(lambda: self.records.read(path)), path)
+
+    def receipts(self, plan: Plan, deadline: Deadline) -> Mapping[str, Standing]:
+        """Return what the receipts of a run say, by export, from one listing."""
+        return standings_in(plan, deadline.retry(lambda: list(self.records.list(f"{plan.folder.path}/"))))
+
+
+def plan_in(record: Record, path: str) -> Plan:
+    """Return the plan in a record.
+
+    Args:
+        record: a claim or a `run.json`, as it was read.
+        path: where it lies, for the message.
+
+    Raises:
+        UnreadableError: it is not what this app writes.
+    """
+    try:
+        return Plan.from_json(record.data)
+    except ValueError as exc:
+        raise unreadable(path, exc) from exc
+
+
+def unreadable(path: str, exc: ValueError) -> UnreadableError:
+    """Return the error for a record that this app did not write as it is.
+
+    Args:
+        path: where it lies.
+        exc: what reading it raised.
+    """
+    return UnreadableError(
+        Cause(
+            "record_unreadable",
+            f"{path} is not what this app writes: {shorten(str(exc))}",
+            Who.ADMINISTRATOR,
+            "see who changed it; delete the folder of this run, and start a new one",
+        )
+    )

@@ -1,0 +1,78 @@
+"""Work on the exports of a run: deliver one, or fail some without asking Pigment.
+
+Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
+"""
+
+from collections.abc import Callable, Mapping
+
+from pigment_export.delivery.deliver import Delivery
+from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.reconcile import Reconciler
+from pigment_export.errors import Cause
+from pigment_export.lake.interface import Lake
+from pigment_export.retry import Deadline
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.finish import finish_run
+from pigment_export.runs.plan import Plan, PlannedExport
+from pigment_export.transfer.stream import Progress
+
+
+def deliver_export(
+    runs: Runs,
+    plan: Plan,
+    planned: PlannedExport,
+    deadline: Deadline,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Standing:
+    """Bring one export of a run to a final receipt, then the run to its end if this was the last.
+
+    Args:
+        runs: of this deployment.
+        plan: the run.
+        planned: the export.
+        deadline: of this call.
+        progress: told how far the transfer is.
+
+    Returns:
+        The receipt that stands.
+    """
+    delivery = Delivery(
+        Lake(runs.files, runs.records),
+        plan.task(planned),
+        deadline,
+        fetch=runs.fetch,
+        new_nonce=runs.new_nonce,
+        progress=progress,
+    )
+    receipt = delivery.deliver()
+    finish_run(runs.records, plan, deadline)
+    return receipt
+
+
+def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Standing]:
+    """Bring exports of a run to a final receipt without asking Pigment.
+
+    Args:
+        runs: of this deployment.
+        plan: the run.
+        causes: why each fails, by its name; if the file of this run is there all the same, its receipt says succeeded.
+        deadline: of this call.
+
+    Returns:
+        The receipts that stand, by name.
+    """
+    return {
+        planned.export.name: _reconciler(runs, plan, planned, deadline).record_failed(causes[planned.export.name])
+        for planned in plan.exports
+        if planned.export.name in causes
+    }
+
+
+def last_reason(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Cause | None:
+    """Return why the last try of an export failed, or None if its receipt gives no reason."""
+    standing = _reconciler(runs, plan, planned, deadline).standing()
+    return standing.cause if standing else None
+
+
+def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:
+    return Reconciler(Lake(runs.files, runs.records), plan.task(planned), deadline)
