@@ -1,17 +1,21 @@
-"""Settings: the environment, read once into a frozen value, with everything wrong told at once.
+"""Settings: the environment, read once into a frozen model, with everything wrong told at once.
 
-`SETTINGS` is the one table of them: code, docs/settings.md, local.settings.json.example and their tests go by it.
-Without pydantic: `function_app` reads the auth level while the host indexes it, and must not pay for more.
+A setting is one row of `Settings`: its name, its type and what there is to say of it. Code, docs/settings.md and
+local.settings.json.example go by these rows, and tests hold them together.
 """
 
+import difflib
 import re
-import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+
 from pigment_export import network
+from pigment_export.environment import AUTH_LEVELS, deployment_of, is_in_azure, text_of
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.paths import root_problems, template_problems
 
@@ -32,32 +36,37 @@ _CRON = (  # second, minute, hour, day, month, weekday: what a field is made of,
     (re.compile(r"[0-9A-Za-z*/,-]+"), 12),
     (re.compile(r"[0-9A-Za-z*/,-]+"), 6),  # Sunday is 0
 )
-AUTH_LEVELS = ("FUNCTION", "ANONYMOUS", "ADMIN")
+ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting.
+    """What there is to say of a setting, and how its text becomes a value.
 
     Attributes:
-        name: of the environment variable.
         what: what it is for, in a sentence.
         example: a value that would do.
-        default: what holds where it is not set; None where there is none.
         read: text to value; raises ValueError that says what is allowed.
+        default: the text that holds where it is not set; None where there is none.
         required: whether the app cannot do without.
         laptop_only: whether it has no place in Azure.
         shown: whether a wrong value may stand in a message: a key, or a token in an address, may not.
+        name: of the environment variable: that of its row, in capitals.
     """
 
-    name: str
     what: str
     example: str
+    read: Callable[[str], Any]
     default: str | None = None
-    read: Callable[[str], Any] = str
     required: bool = False
     laptop_only: bool = False
     shown: bool = True
+    name: str = ""
+
+
+def _row(what: str, example: str, read: Callable[[str], Any], *, default: str | None = None, **more: Any) -> Any:
+    row = Setting(what, example, read, default, **more)
+    return Field(default="" if row.required else None, repr=not row.laptop_only, json_schema_extra={"row": row})  # type: ignore[dict-item]
 
 
 def _origin(text: str) -> str:
@@ -146,166 +155,132 @@ def _exports_file(text: str) -> str:
     return text
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "PIGMENT_BASE_URL",
-        "Origin of Pigment's API.",
-        "https://pigment.app",
-        "https://pigment.app",
-        _origin,
-        shown=False,
-    ),
-    Setting(
-        "KEY_VAULT_URL",
-        "The Key Vault that holds the Pigment key; needed in Azure.",
-        "https://my-vault.vault.azure.net",
-        read=_origin,
-        shown=False,
-    ),
-    Setting(
-        "PIGMENT_KEY_SECRET",
-        "Name of the secret with the Pigment key.",
-        "pigment-api-key",
-        "pigment-api-key",
-        _matching(_VAULT_SECRET, "the secret's name, never the key: up to 127 letters, digits and '-'"),
-        shown=False,
-    ),
-    Setting(
-        "PIGMENT_API_KEY",
-        "The Pigment key itself, in place of `KEY_VAULT_URL`; refused inside Azure.",
-        "(the key)",
-        read=_matching(_KEY, "printable ASCII without spaces"),
-        laptop_only=True,
-        shown=False,
-    ),
-    Setting(
-        "DATA_LAKE_URL",
-        "The storage account, with a hierarchical namespace.",
-        "https://mylake.dfs.core.windows.net",
-        read=_lake_origin,
-        required=True,
-        shown=False,
-    ),
-    Setting(
-        "DATA_LAKE_FILE_SYSTEM",
-        "The file system (container) in it.",
-        "planning",
-        read=_matching(_FILE_SYSTEM, "3 to 63 lower-case letters, digits and single '-'"),
-        required=True,
-    ),
-    Setting(
-        "DATA_LAKE_ROOT",
-        "Folder below which everything is kept; empty for the file system's root.",
-        "raw/pigment",
-        "",
-        _without_problems(root_problems),
-    ),
-    Setting(
-        "EXPORTS_FILE",
-        "The catalog: a path in the package, or lake:PATH for a file in the file system.",
-        "lake:config/exports.toml",
-        "exports.toml",
-        _exports_file,
-    ),
-    Setting(
-        "EXPORT_SCHEDULE",
-        "When the timer fires: NCRONTAB, in UTC. The host reads it, too: set it.",
-        "0 0 6 * * *",
-        "0 0 6 * * *",
-        _schedule,
-    ),
-    Setting(
-        "EXPORT_SCHEDULE_GROUPS",
-        "Groups that the timer exports; empty for all that is enabled.",
-        "daily,finance",
-        "",
-        _names,
-    ),
-    Setting(
-        "EXPORT_QUEUE",
-        "The storage queue with one message per export. The host reads it, too: set it.",
-        "pigment-exports",
-        "pigment-exports",
-        _matching(_QUEUE, "3 to 56 lower-case letters, digits and single '-'"),
-    ),
-    Setting(
-        "EXPORT_PATH",
-        "Path of a file, with {name} and one of {date}, {instant}, {run_id}.",
-        "{name}/dt={date}/{name}.csv",
-        "{name}/dt={date}/{name}.csv",
-        _without_problems(template_problems),
-    ),
-    Setting("EXPORT_TIME_ZONE", "Whose days the snapshot dates are.", "Europe/Paris", "UTC", _zone),
-    Setting(
-        "ALLOW_INLINE_EXPORTS",
-        "Whether an HTTP caller may define an export: it then reads whatever the key's owner sees.",
-        "false",
-        "false",
-        _boolean,
-    ),
-    Setting("RUN_HOURS", "Hours until a run expires; at most 24.", "6", "6", _whole(1, 24)),
-    Setting(
-        "FRESHNESS_HOURS",
-        "Hours without success after which an export is stale.",
-        "26",
-        "26",
-        _whole(1, 24 * 366),
-    ),
-    Setting(
-        "RETENTION_DAYS",
-        "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
-        "90",
-        "90",
-        _whole(8, 3660),
-    ),
-    Setting(
-        "IDENTITY_CLIENT_ID",
-        "Client id of the user-assigned identity; without it, whoever is signed in.",
-        "11111111-2222-4333-8444-555555555555",
-        read=_matching(_UUID, "a UUID"),
-    ),
-    Setting(
-        "HTTP_AUTH_LEVEL",
-        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
-        "FUNCTION",
-        "FUNCTION",
-        _auth_level,
-    ),
-    Setting(
-        "PUBLIC_BASE_URL",
-        "Origin that answers name in `Location`, where it is not the site's own.",
-        "https://exports.example.com",
-        read=_origin,
-        shown=False,
-    ),
-)
+class Settings(BaseModel):
+    """The settings, read: a row each. The key shows in no `repr`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings, read; the fields are `SETTINGS` in lower case. The key shows in no `repr`."""
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
     deployment: str
-    pigment_base_url: str
-    key_vault_url: str | None
-    pigment_key_secret: str
-    pigment_api_key: str | None = field(repr=False)
-    data_lake_url: str
-    data_lake_file_system: str
-    data_lake_root: str
-    exports_file: str
-    export_schedule: str
-    export_schedule_groups: tuple[str, ...]
-    export_queue: str
-    export_path: str
-    export_time_zone: ZoneInfo
-    allow_inline_exports: bool
-    run_hours: int
-    freshness_hours: int
-    retention_days: int
-    identity_client_id: str | None
-    http_auth_level: str
-    public_base_url: str | None
+    pigment_base_url: str = _row(
+        "Origin of Pigment's API.", "https://pigment.app", _origin, default="https://pigment.app", shown=False
+    )
+    key_vault_url: str | None = _row(
+        "The Key Vault that holds the Pigment key; needed in Azure.",
+        "https://my-vault.vault.azure.net",
+        _origin,
+        shown=False,
+    )
+    pigment_key_secret: str = _row(
+        "Name of the secret with the Pigment key.",
+        "pigment-api-key",
+        _matching(_VAULT_SECRET, "the secret's name, never the key: up to 127 letters, digits and '-'"),
+        default="pigment-api-key",
+        shown=False,
+    )
+    pigment_api_key: str | None = _row(
+        "The Pigment key itself, in place of `KEY_VAULT_URL`; refused inside Azure.",
+        "(the key)",
+        _matching(_KEY, "printable ASCII without spaces"),
+        laptop_only=True,
+        shown=False,
+    )
+    data_lake_url: str = _row(
+        "The storage account, with a hierarchical namespace.",
+        "https://mylake.dfs.core.windows.net",
+        _lake_origin,
+        required=True,
+        shown=False,
+    )
+    data_lake_file_system: str = _row(
+        "The file system (container) in it.",
+        "planning",
+        _matching(_FILE_SYSTEM, "3 to 63 lower-case letters, digits and single '-'"),
+        required=True,
+    )
+    data_lake_root: str = _row(
+        "Folder below which everything is kept; empty for the file system's root.",
+        "raw/pigment",
+        _without_problems(root_problems),
+        default="",
+    )
+    exports_file: str = _row(
+        "The catalog: a path in the package, or lake:PATH for a file in the file system.",
+        "lake:config/exports.toml",
+        _exports_file,
+        default="exports.toml",
+    )
+    export_schedule: str = _row(
+        "When the timer fires: NCRONTAB, in UTC. The host reads it, too: set it.",
+        "0 0 6 * * *",
+        _schedule,
+        default="0 0 6 * * *",
+    )
+    export_schedule_groups: tuple[str, ...] = _row(
+        "Groups that the timer exports; empty for all that is enabled.", "daily,finance", _names, default=""
+    )
+    export_queue: str = _row(
+        "The storage queue with one message per export. The host reads it, too: set it.",
+        "pigment-exports",
+        _matching(_QUEUE, "3 to 56 lower-case letters, digits and single '-'"),
+        default="pigment-exports",
+    )
+    export_path: str = _row(
+        "Path of a file, with {name} and one of {date}, {instant}, {run_id}.",
+        "{name}/dt={date}/{name}.csv",
+        _without_problems(template_problems),
+        default="{name}/dt={date}/{name}.csv",
+    )
+    export_time_zone: ZoneInfo = _row("Time zone that decides a file's date.", "Europe/Paris", _zone, default="UTC")
+    allow_inline_exports: bool = _row(
+        "Whether an HTTP caller may define an export: the caller then reads whatever the key's owner sees.",
+        "false",
+        _boolean,
+        default="false",
+    )
+    run_hours: int = _row("Hours until a run expires; at most 24.", "6", _whole(1, 24), default="6")
+    freshness_hours: int = _row(
+        "Hours without success after which an export is stale.", "26", _whole(1, 24 * 366), default="26"
+    )
+    retention_days: int = _row(
+        "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
+        "90",
+        _whole(8, 3660),
+        default="90",
+    )
+    identity_client_id: str | None = _row(
+        "Client id of the user-assigned identity; without it, the identity that is signed in.",
+        "11111111-2222-4333-8444-555555555555",
+        _matching(_UUID, "a UUID"),
+    )
+    http_auth_level: str = _row(
+        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
+        "FUNCTION",
+        _auth_level,
+        default="FUNCTION",
+    )
+    public_base_url: str | None = _row(
+        "Origin that answers name in `Location`, where it is not the site's own.",
+        "https://exports.example.com",
+        _origin,
+        shown=False,
+    )
+
+    @field_validator("*", mode="plain")
+    @classmethod
+    def _read(cls, text: str, info: ValidationInfo) -> Any:
+        row = _row_of(cls.model_fields[str(info.field_name)])
+        return row.read(text) if row else text
+
+
+def _row_of(field: FieldInfo) -> Setting | None:
+    more = field.json_schema_extra
+    return cast("Setting", more["row"]) if isinstance(more, dict) else None
+
+
+SETTINGS = tuple(
+    replace(row, name=name.upper()) for name, field in Settings.model_fields.items() if (row := _row_of(field))
+)
+"""The rows of all settings, in order."""
 
 
 def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
@@ -321,49 +296,33 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
     Raises:
         ConfigurationError: with every problem, each with an example.
     """
-    values: dict[str, Any] = {}
-    problems = _key_problems(environ)
-    for setting in SETTINGS:
-        text = _text(environ, setting.name) or setting.default
-        values[setting.name.lower()] = "" if setting.required else None
-        if text is None:
-            if setting.required and lake:
-                problems.append(f"{setting.name}: missing. {setting.what} Example: {setting.example}")
-            continue
-        try:
-            values[setting.name.lower()] = setting.read(text)
-        except ValueError as exc:
-            given = f" (not {text!r})" if setting.shown else ""
-            problems.append(f"{setting.name}: allowed: {exc}{given}. Example: {setting.example}")
+    problems = [*_key_problems(environ), *_misspelt(environ)]
+    texts = {row.name: text_of(environ, row.name) or row.default for row in SETTINGS}
+    if lake:
+        problems += [
+            f"{row.name}: missing. {row.what} Example: {row.example}"
+            for row in SETTINGS
+            if row.required and texts[row.name] is None
+        ]
+    given: Any = {name.lower(): text for name, text in texts.items() if text is not None}
+    settings: Settings | None = None
+    try:
+        settings = Settings(deployment=deployment_of(environ), **given)
+    except ValidationError as exc:
+        rows = {row.name.lower(): row for row in SETTINGS}
+        for error in exc.errors(include_url=False):
+            row = rows[str(error["loc"][0])]
+            shown = f" (not {texts[row.name]!r})" if row.shown else ""
+            allowed = error["msg"].removeprefix("Value error, ")
+            problems.append(f"{row.name}: allowed: {allowed}{shown}. Example: {row.example}")
     problems += network.problems(environ)
-    if problems:
+    if problems or settings is None:
         raise ConfigurationError(problems, code="settings")
-    return Settings(deployment=deployment_of(environ), **values)
-
-
-def deployment_of(environ: Mapping[str, str]) -> str:
-    """The app's own name: the site's in Azure, who and where elsewhere."""
-    user = _text(environ, "USER") or _text(environ, "USERNAME") or "somebody"
-    return _text(environ, "WEBSITE_SITE_NAME") or f"local/{user}@{socket.gethostname()}"
-
-
-def auth_level_of(environ: Mapping[str, str]) -> str:
-    """`HTTP_AUTH_LEVEL` alone, for the decorators; where it is wrong, a key is asked for, and `load` tells."""
-    level = _text(environ, "HTTP_AUTH_LEVEL").upper()
-    return level if level in AUTH_LEVELS else "FUNCTION"
-
-
-def is_in_azure(environ: Mapping[str, str]) -> bool:
-    """Whether this is a site of Azure, and no laptop."""
-    return bool(_text(environ, "WEBSITE_SITE_NAME") or _text(environ, "WEBSITE_INSTANCE_ID"))
-
-
-def _text(environ: Mapping[str, str], name: str) -> str:
-    return environ.get(name, "").strip()
+    return settings
 
 
 def _key_problems(environ: Mapping[str, str]) -> list[str]:
-    has_key, has_vault = bool(_text(environ, "PIGMENT_API_KEY")), bool(_text(environ, "KEY_VAULT_URL"))
+    has_key, has_vault = bool(text_of(environ, "PIGMENT_API_KEY")), bool(text_of(environ, "KEY_VAULT_URL"))
     if has_key and is_in_azure(environ):
         return ["PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"]
     if has_key and has_vault:
@@ -373,3 +332,16 @@ def _key_problems(environ: Mapping[str, str]) -> list[str]:
             "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"
         ]
     return []
+
+
+def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """Name variables that are no setting and look like one: the setting's default would quietly hold in their place."""
+    own = {_letters(row.name): row.name for row in SETTINGS}
+    for name in environ:
+        if name not in own.values() and text_of(environ, name):
+            for close in difflib.get_close_matches(_letters(name), own, 1, cutoff=ALIKE):
+                yield f"{name}: no setting has this name; did you mean {own[close]}?"
+
+
+def _letters(name: str) -> str:
+    return name.upper().replace("_", "").replace("-", "")

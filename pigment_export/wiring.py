@@ -94,6 +94,23 @@ def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
     return catalog.read(settings.exports_file, folder=Path(__file__).parent.parent, read_lake=read_lake)
 
 
+def _catalog_problems(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is wrong with a catalog in the package, to be told beside wrong settings."""
+    from pathlib import Path
+
+    from pigment_export import settings as reading
+    from pigment_export.catalog import file as catalog
+
+    default = next(row.default for row in reading.SETTINGS if row.name == "EXPORTS_FILE")
+    exports_file = environ.get("EXPORTS_FILE", "").strip() or str(default)
+    try:
+        if not exports_file.startswith(catalog.LAKE):
+            catalog.read(exports_file, folder=Path(__file__).parent.parent, read_lake=lambda _: b"")
+    except ConfigurationError as error:
+        return error.problems
+    return ()
+
+
 def app_of(environ: Mapping[str, str]) -> App:
     """The parts that the app's functions, and the command line's runs, work with.
 
@@ -110,10 +127,14 @@ def app_of(environ: Mapping[str, str]) -> App:
     from pigment_export.app.functions import App
     from pigment_export.app.health import Health
     from pigment_export.app.http import Api
+    from pigment_export.environment import origin_of
 
     for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
         logging.getLogger(library).setLevel(logging.WARNING)
-    settings = reading.load(environ)
+    try:
+        settings = reading.load(environ)
+    except ConfigurationError as error:
+        raise ConfigurationError([*error.problems, *_catalog_problems(environ)], code="settings") from error
     credential = credential_of(settings)
     keys = keys_of(settings, lambda: credential)
     pigment = pigment_of(settings, keys)
@@ -124,18 +145,13 @@ def app_of(environ: Mapping[str, str]) -> App:
         settings=settings,
         runs=runs,
         catalog=catalog,
-        api=Api(runs, catalog, settings.allow_inline_exports, public_url_of(settings, environ), new_nonce),
+        api=Api(
+            runs, catalog, settings.allow_inline_exports, settings.public_base_url or origin_of(environ), new_nonce
+        ),
         health=Health(
             catalog, keys.read_again, pigment.check_key, runs.files, runs.records, runs.layout.probes, new_nonce
         ),
     )
-
-
-def public_url_of(settings: Settings, environ: Mapping[str, str]) -> str:
-    """The origin that answers name: never what a caller's header says."""
-    host = environ.get("WEBSITE_HOSTNAME", "localhost:7071")
-    scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
-    return settings.public_base_url or f"{scheme}://{host}"
 
 
 _lock = Lock()
@@ -202,6 +218,6 @@ def incomplete(missing: ImportError) -> Answer:
 
 def auth_level() -> str:
     """`HTTP_AUTH_LEVEL`, which the host wants to know while it indexes the functions."""
-    from pigment_export import settings
+    from pigment_export import environment
 
-    return settings.auth_level_of(os.environ)
+    return environment.auth_level_of(os.environ)

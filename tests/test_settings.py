@@ -5,16 +5,17 @@ import re
 import socket
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pigment_export.catalog.exports import NAME_PATTERN, SECRET_PATTERN
+from pigment_export.environment import auth_level_of, deployment_of, is_in_azure
 from pigment_export.errors import ConfigurationError
-from pigment_export.settings import SETTINGS, Settings, auth_level_of, deployment_of, is_in_azure, load
+from pigment_export.settings import SETTINGS, Settings, load
 
 ROOT = Path(__file__).parent.parent
 KEY = "xyzzy-the-key"
@@ -41,29 +42,29 @@ def problem_of(name: str, text: str) -> str:
 
 
 def test_vault_and_lake_are_enough() -> None:
-    assert load({**NEEDED, "WEBSITE_SITE_NAME": "func-pigment"}) == Settings(
-        deployment="func-pigment",
-        pigment_base_url="https://pigment.app",
-        key_vault_url="https://my-vault.vault.azure.net",
-        pigment_key_secret="pigment-api-key",
-        pigment_api_key=None,
-        data_lake_url="https://mylake.dfs.core.windows.net",
-        data_lake_file_system="planning",
-        data_lake_root="",
-        exports_file="exports.toml",
-        export_schedule="0 0 6 * * *",
-        export_schedule_groups=(),
-        export_queue="pigment-exports",
-        export_path="{name}/dt={date}/{name}.csv",
-        export_time_zone=load(NEEDED).export_time_zone,
-        allow_inline_exports=False,
-        run_hours=6,
-        freshness_hours=26,
-        retention_days=90,
-        identity_client_id=None,
-        http_auth_level="FUNCTION",
-        public_base_url=None,
-    )
+    assert load({**NEEDED, "WEBSITE_SITE_NAME": "func-pigment"}).model_dump() == {
+        "deployment": "func-pigment",
+        "pigment_base_url": "https://pigment.app",
+        "key_vault_url": "https://my-vault.vault.azure.net",
+        "pigment_key_secret": "pigment-api-key",
+        "pigment_api_key": None,
+        "data_lake_url": "https://mylake.dfs.core.windows.net",
+        "data_lake_file_system": "planning",
+        "data_lake_root": "",
+        "exports_file": "exports.toml",
+        "export_schedule": "0 0 6 * * *",
+        "export_schedule_groups": (),
+        "export_queue": "pigment-exports",
+        "export_path": "{name}/dt={date}/{name}.csv",
+        "export_time_zone": load(NEEDED).export_time_zone,
+        "allow_inline_exports": False,
+        "run_hours": 6,
+        "freshness_hours": 26,
+        "retention_days": 90,
+        "identity_client_id": None,
+        "http_auth_level": "FUNCTION",
+        "public_base_url": None,
+    }
     assert load(NEEDED).export_time_zone.key == "UTC"
 
 
@@ -268,17 +269,17 @@ def test_a_deployment_is_named_by_its_site_or_by_who_and_where() -> None:
     assert deployment_of({"WEBSITE_SITE_NAME": "func-pigment", "USER": "ann"}) == "func-pigment"
     assert deployment_of({"USER": "ann"}) == f"local/ann@{socket.gethostname()}"
     assert deployment_of({"USERNAME": "bob"}) == f"local/bob@{socket.gethostname()}"
-    assert deployment_of({}) == f"local/somebody@{socket.gethostname()}"
+    assert deployment_of({}) == f"local/user@{socket.gethostname()}"
 
 
 def test_settings_are_frozen() -> None:
-    with pytest.raises(FrozenInstanceError):
-        load(NEEDED).run_hours = 7
+    with pytest.raises(ValidationError):
+        load(NEEDED).run_hours = 7  # type: ignore[misc]
 
 
-def test_reading_settings_needs_no_pydantic_and_no_azure() -> None:
+def test_the_facts_of_the_environment_need_no_pydantic_and_no_azure() -> None:
     program = (
-        "import sys, pigment_export.settings\n"
+        "import sys, pigment_export.environment\n"
         "assert not {'pydantic', 'azure', 'requests'} & set(sys.modules), 'imported'"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
@@ -319,14 +320,14 @@ def test_every_example_would_do() -> None:
 
 
 def test_patterns_are_those_of_the_catalog() -> None:
-    """Settings know no pydantic, and so cannot import them."""
+    """Settings serve the folders that import the catalog, and so do not import it themselves."""
     patterns = Path(ROOT / "pigment_export" / "settings.py").read_text()
     assert NAME_PATTERN.strip("^$") in patterns
     assert SECRET_PATTERN.strip("^$") in patterns
 
 
 def test_each_setting_is_a_field() -> None:
-    assert {setting.name.lower() for setting in SETTINGS} | {"deployment"} == {field.name for field in fields(Settings)}
+    assert {setting.name.lower() for setting in SETTINGS} | {"deployment"} == set(Settings.model_fields)
 
 
 def example() -> dict[str, str]:
@@ -350,3 +351,32 @@ def test_the_docs_have_every_setting_as_the_table_has_it() -> None:
         f"| {f'`{setting.default}`' if setting.default else ''} | `{setting.example}` |"
         for setting in SETTINGS
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("DATALAKE_URL", "DATA_LAKE_URL"),
+        ("DATA_LAKE_FILESYSTEM", "DATA_LAKE_FILE_SYSTEM"),
+        ("data_lake_url", "DATA_LAKE_URL"),
+        ("EXPORT_TIMEZONE", "EXPORT_TIME_ZONE"),
+        ("EXPORT_FILE", "EXPORTS_FILE"),
+        ("KEYVAULT_URL", "KEY_VAULT_URL"),
+        ("RETENTION_DAY", "RETENTION_DAYS"),
+        ("PIGMENT_API__KEY", "PIGMENT_API_KEY"),
+    ],
+)
+def test_a_misspelt_setting_is_named(written: str, meant: str) -> None:
+    """Its default would hold in its place, and nothing would tell."""
+    problems = problems_of({**NEEDED, written: KEY})
+    assert problems == [f"{written}: no setting has this name; did you mean {meant}?"]
+    assert load({**NEEDED, written: " "}) == load(NEEDED)
+
+
+def test_what_the_platform_sets_is_taken_for_no_setting() -> None:
+    platform = [
+        *("AzureWebJobsStorage__accountName", "APPLICATIONINSIGHTS_CONNECTION_STRING", "WEBSITE_HOSTNAME"),
+        *("FUNCTIONS_WORKER_RUNTIME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_CLIENT_ID", "MSI_ENDPOINT"),
+        *(f"APPSETTING_{name}" for name in BY_NAME),
+    ]
+    assert load(dict.fromkeys(platform, "x") | NEEDED).data_lake_url == NEEDED["DATA_LAKE_URL"]

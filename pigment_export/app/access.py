@@ -6,8 +6,8 @@ the principal that only Entra's own layer can set; on a local host, anybody may 
 
 from collections.abc import Mapping
 
+from pigment_export.environment import auth_level_of, is_local_host, text_of
 from pigment_export.errors import Cause, RefusedError, Who, shorten
-from pigment_export.settings import auth_level_of, is_in_azure
 
 PRINCIPAL = "x-ms-client-principal-id"
 
@@ -25,10 +25,10 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
     Raises:
         RefusedError: nobody may call as this app is set up (503), or not without a principal (401).
     """
-    guarded = environ.get("WEBSITE_AUTH_ENABLED", "").strip().lower() == "true"
+    guarded = text_of(environ, "WEBSITE_AUTH_ENABLED").lower() == "true"
     principal = shorten(headers.get(PRINCIPAL, "")) if guarded else ""  # without Entra, anybody could send it
     level = auth_level_of(environ)
-    if level == "ANONYMOUS" and not _is_local(environ):
+    if level == "ANONYMOUS" and not is_local_host(environ):
         if not guarded:
             raise RefusedError(
                 Cause(
@@ -42,9 +42,4 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
             raise RefusedError(
                 Cause("principal_missing", "the call has no principal", Who.CATALOG, "call with a token of Entra")
             )
-    return principal or ("local host" if _is_local(environ) else f"{level.lower()} key")
-
-
-def _is_local(environ: Mapping[str, str]) -> bool:
-    """Whether Core Tools runs the app on somebody's machine."""
-    return environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").strip() == "Development" and not is_in_azure(environ)
+    return principal or ("local host" if is_local_host(environ) else f"{level.lower()} key")
