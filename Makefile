@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test check format lock schema demo start package clean
+.PHONY: help setup test long check format lock schema demo start package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup: $(STAMP) ## make .venv with the hashed pins
 
 test: $(STAMP) ## set up, then run all tests
 	$(BIN)/python -m pytest -n auto
+
+long: $(STAMP) ## the runs that are too long for `make test`: 500 exports over the whole network
+	$(BIN)/python -m pytest -n 0 -m long
 
 check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction, the templates
 	$(BIN)/ruff check .
