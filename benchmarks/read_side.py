@@ -27,7 +27,8 @@ import requests
 import trustme
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from pigment_export.pigment.http2.adapter import Http2Adapter, Timeouts, body_of
+from pigment_export.pigment.http2.adapter import Http2Adapter
+from pigment_export.pigment.http2.body import Timeouts, body_of
 
 CHUNK_BYTES = 8 * 1024 * 1024
 H2_READ_BYTES = 256 * 1024

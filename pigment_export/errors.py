@@ -120,22 +120,12 @@ class RetryableError(ExportError):
         cause: what went wrong.
         retry_after_seconds: how long the other side asked to wait, if it did.
         rate_limited: the other side counts requests: worth waiting for, whatever patience is left.
-        settles: passes by itself only where a deployment is still settling (a new name, a new role): the app waits,
-            a person at the command line is told at once.
     """
 
-    def __init__(
-        self,
-        cause: Cause,
-        *,
-        retry_after_seconds: float | None = None,
-        rate_limited: bool = False,
-        settles: bool = False,
-    ) -> None:
+    def __init__(self, cause: Cause, *, retry_after_seconds: float | None = None, rate_limited: bool = False) -> None:
         super().__init__(cause)
         self.retry_after_seconds = retry_after_seconds
         self.rate_limited = rate_limited
-        self.settles = settles
 
 
 class SetupError(RetryableError):

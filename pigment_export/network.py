@@ -17,6 +17,17 @@ from pigment_export.errors import ErrorRow, PermanentError, RetryableError, Setu
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 PROXY_FORM = "http://proxy.example:3128, or http://user:password@proxy.example:3128 with both percent-encoded"
+# Azure forgets an idle connection after four minutes, and Pigment may compute for ten. Not every system has each name.
+# Source: https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-reset (idle timeout)
+KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), seconds)
+        for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30))
+        if hasattr(socket, name)
+    ),
+)
+"""Options of every connection's socket, as `setsockopt` takes them, and urllib3 its `socket_options`."""
 # Certificates that the server can renew: expired, not yet valid, of another host.
 # Source: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
 _OF_THE_SERVER = {9, 10, 62}
@@ -147,7 +158,7 @@ def row_of(error: BaseException) -> ErrorRow | None:
             return CERTIFICATE_WRONG if cause.verify_code in _OF_THE_SERVER else CERTIFICATE_UNTRUSTED
         if isinstance(cause, socket.gaierror):
             return HOST_UNKNOWN
-        refused = _TUNNEL.search(str(cause)) if type(cause) is OSError or isinstance(cause, ConnectionError) else None
+        refused = _TUNNEL.search(str(cause)) if isinstance(cause, OSError) else None
         if refused:
             return {"403": PROXY_FORBIDS, "407": PROXY_CREDENTIALS}.get(refused[1], PROXY_UNREACHABLE)
         if isinstance(cause, OSError) and "TLS CA certificate bundle" in str(cause):  # as requests words it

@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
-from pigment_export.errors import Cause, ConflictError, ExportError, RetryableError
+from pigment_export.errors import Cause, ConflictError, ExportError, RetryableError, SetupError
 from pigment_export.events import Event, log
 
 FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
@@ -84,7 +84,8 @@ class Deadline:
         self._thread = threading.get_ident()
         self._is_logged = False
         self._to_log: Retry | None = None
-        self.ends_at = clock() + seconds
+        self.began_at = clock()
+        self.ends_at = self.began_at + seconds
 
     @property
     def remaining_seconds(self) -> float:
@@ -134,9 +135,9 @@ class Deadline:
         longest = min(2.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
         wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
         is_rate_limited = False
+        if isinstance(error, SetupError) and self._is_attended:
+            return False
         if isinstance(error, RetryableError):
-            if error.settles and self._is_attended:
-                return False
             is_rate_limited = error.rate_limited
             asked = min(max(error.retry_after_seconds or 0.0, 0.0), RATE_WINDOW_SECONDS)
             wait = max(wait, random.uniform(asked, asked * _JITTER))  # noqa: S311

@@ -8,33 +8,35 @@ from pathlib import Path
 
 from pigment_export import network
 from pigment_export.errors import ErrorRow, SetupError
-from pigment_export.pigment import failures
-from pigment_export.pigment.errors import ANSWERS, meaning_of
+from pigment_export.pigment import errors
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 
 
 def tables() -> Mapping[str, list[list[str]]]:
     """Return the cells of each table by the name that its marks on the page have."""
-    answers = [(str(status), answer) for status, answer in sorted(ANSWERS.items())]
-    answers += [("5xx", meaning_of(500)), ("any other", meaning_of(299))]
-    rows = [row for row in vars(network).values() if isinstance(row, ErrorRow)]
+    answers = [(str(status), row) for status, row in sorted(errors.ANSWERS.items())]
+    answers += [(f"{status}, of a list, metric or table", row) for status, row in errors.OF_BLOCKS.items()]
+    answers += [("5xx", errors.meaning_of(500)), ("any other", errors.meaning_of(299))]
+    failures = [(", ".join(raised.__name__ for raised in of), row) for of, row in errors.FAILURES]
+    failures.insert(1, ("DeadlinePassed, in a later try or before the first byte", errors.OUT_OF_TIME))
+    bodies = [errors.ERROR_PAGE, errors.PARTIAL, errors.NO_EXPORTS, errors.NO_METADATA, errors.UNREADABLE_LISTING]
     return {
-        "answers": [
-            [f"`{row.code}`", status, "yes" if row.retryable else "no", row.who, row.remedy] for status, row in answers
-        ],
-        "failures": [
-            [
-                f"`{row.code}`",
-                ", ".join(raised.__name__ for raised in row.raised),
-                "yes" if row.retryable else "no",
-                row.who,
-                row.remedy,
-            ]
-            for row in failures.FAILURES
-        ],
-        "network": [[f"`{row.code}`", row.what, again(row), row.who, row.remedy] for row in rows],
+        "answers": [cells(status, row) for status, row in answers],
+        "failures": [cells(of, row) for of, row in failures],
+        "bodies": [cells(row.what, row) for row in bodies],
+        "network": [cells(row.what, row) for row in vars(network).values() if isinstance(row, ErrorRow)],
     }
+
+
+def cells(when: str, row: ErrorRow) -> list[str]:
+    """Return one line of a table.
+
+    Args:
+        when: the row's second cell.
+        row: the error.
+    """
+    return [f"`{row.code}`", when, again(row), row.who, row.remedy]
 
 
 def again(row: ErrorRow) -> str:

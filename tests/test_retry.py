@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigment_export.errors import Cause, ConflictError, ExportError, MissingError, PermanentError, RetryableError, Who
+from pigment_export.errors import (
+    Cause,
+    ConflictError,
+    ExportError,
+    MissingError,
+    PermanentError,
+    RetryableError,
+    SetupError,
+    Who,
+)
 from pigment_export.retry import (
     LONGEST_WAIT_SECONDS,
     MOST_ATTEMPTS,
@@ -214,7 +223,7 @@ def test_progress_renews_the_patience(time: Time) -> None:
 
 
 def test_what_only_a_settling_deployment_gets_over_is_final_for_a_person_who_waits(time: Time) -> None:
-    error = RetryableError(CAUSE, settles=True)
+    error = SetupError(CAUSE)
     assert time.deadline().retry(Failing(error)) == "done"
     with pytest.raises(RetryableError) as raised:
         time.deadline(is_attended=True).retry(Failing(error))

@@ -1,45 +1,40 @@
-"""Pigment's export API: one request an export; its body proves its end, or an error says what to do.
+"""Pigment's API: one request an export; its body proves its end, or an error says what to do.
 
 The key is read for each request and set by an `auth` callable: a netrc entry would replace a header. It goes to
-`PIGMENT_BASE_URL`'s origin alone, since no redirect is followed.
+`PIGMENT_BASE_URL`'s origin alone, since no redirect is followed, and stands in no text of an error.
 """
 
 import json
 import logging
-import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
+from http import HTTPStatus
+from typing import Protocol, cast
 
 import requests
 
-from pigment_export.catalog.exports import Export
-from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
-from pigment_export.pigment.errors import error_for
-from pigment_export.pigment.failures import failure_of
-from pigment_export.pigment.http2.adapter import Http2Adapter, ProvenBody, Timeouts, body_of
-from pigment_export.pigment.requests import Request, request_of
+from pigment_export.catalog.exports import Export, delimiter_of
+from pigment_export.errors import ExportError
+from pigment_export.network import KEEPALIVE
+from pigment_export.pigment import metadata
+from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for, failure_of
+from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning, refusal_of_head
+from pigment_export.pigment.http2.adapter import Http2Adapter
+from pigment_export.pigment.http2.body import Body, ProvenBody, Timeouts, body_of
+from pigment_export.pigment.redaction import without
+from pigment_export.pigment.request import KEY_CHECK, ExportRequest, listing_of, request_of
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
 
 CONNECT_SECONDS = 30.0
 FIRST_BYTE_SECONDS = 600.0  # Pigment computes before it sends; an export may say otherwise (`timeout_seconds`)
 IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
+ANSWER_SECONDS = 30.0  # for anything but an export: nothing is computed
 ERROR_BYTES = 4096  # of an error's body that are read
-SNIFFED_BYTES = 1024  # of a body that are looked at for an error page
-UNAUTHORIZED = 401
-NO_VIEW = "00000000-0000-4000-8000-000000000000"  # an id that no view has
-_PAGES = (b"<!doctype", b"<!--", b"<html", b"<head", b"<?xml")
-_JSON = re.compile(rb'\{\s*(\}|"([^"\\]|\\.)*"\s*:)|\[\s*[\[{]')  # an object, or an array of what nests, if only begun
-
-
-_NO_EXPORT_SCOPE = Cause(
-    "pigment_scope_missing",
-    "Pigment accepts the key for metadata, but not for exports",
-    Who.KEY_OWNER,
-    "give the key the export scope in Pigment, or store one that has it",
-)
+ERROR_SECONDS = 10.0  # to read them
+FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for itself
 
 
 class Key(Protocol):
@@ -70,28 +65,35 @@ class _BearerAuth(requests.auth.AuthBase):
         return request
 
 
-@contextmanager
-def _classified() -> Iterator[None]:
-    try:
-        yield
-    except requests.RequestException as exc:
-        raise failure_of(exc) from exc
+class _Try:
+    """One try: which key it shows, and how its failures are told."""
+
+    def __init__(self, key: Key, deadline: Deadline) -> None:
+        self.key = key
+        self._first = time.monotonic() - deadline.began_at <= FIRST_TRY_SECONDS
+
+    @contextmanager
+    def classified(self) -> Iterator[None]:
+        try:
+            yield
+        except requests.RequestException as exc:
+            # Without the chain: the exceptions below quote what the other side sent, which may hold the key.
+            raise failure_of(exc, detail=self.redacted(str(exc)), first_try=self._first) from None
+
+    def redacted(self, text: str) -> str:
+        return without(self.key.reveal(), text)
 
 
-class _Checked:
+class _CheckedBody:
     """A body whose errors are ours, an error page in it among them; its beginning is looked at before any is given."""
 
-    def __init__(self, body: ProvenBody) -> None:
-        self._body = body
+    def __init__(self, body: ProvenBody, delimiter: bytes, tried: _Try) -> None:
+        self._reader = body.reader
+        self._delimiter = delimiter
+        self._tried = tried
         self._beginning: memoryview | None = None  # read, looked at, and not yet given
-
-    @property
-    def protocol(self) -> str:
-        return self._body.protocol
-
-    @property
-    def evidence(self) -> str:
-        return self._body.evidence
+        self.protocol = body.protocol
+        self.evidence = body.evidence
 
     def readinto(self, buffer: memoryview) -> int:
         if self._beginning is None:
@@ -108,12 +110,13 @@ class _Checked:
         filled = 0
         while filled < len(room) and (count := self._read(room[filled:])):
             filled += count
-        _refuse_error_page(bytes(room[:filled]))
+        if refusal := refusal_of_beginning(bytes(room[:filled]), self._delimiter):
+            raise refusal
         return room[:filled]
 
     def _read(self, buffer: memoryview) -> int:
-        with _classified():
-            return self._body.readinto(buffer)
+        with self._tried.classified():
+            return self._reader.readinto(buffer)
 
 
 class Pigment:
@@ -143,12 +146,13 @@ class Pigment:
         self._user_agent = f"pigment-export/{version}"
         self._now = now
         self._idle_seconds = idle_seconds
+        self._adapter = Http2Adapter(KEEPALIVE)
 
     @contextmanager
     def open(self, export: Export, deadline: Deadline) -> Iterator[Source]:
         """Ask Pigment for an export.
 
-        A key that is not accepted is read anew once: it may have been rotated.
+        A key that is not accepted is read again once: it may have been rotated.
 
         Args:
             export: what to ask for.
@@ -159,26 +163,18 @@ class Pigment:
 
         Raises:
             RetryableError: the same request may succeed later.
-            PermanentError: it would not, and somebody must act.
+            PermanentError: it would not; the error says who must act.
         """
-        key, request = self._keys.read(export.secret), request_of(export)
-        first_byte_seconds = export.timeout_seconds or FIRST_BYTE_SECONDS
-        # A session an export: a connection that has failed is never used again.
-        with requests.Session() as session, ExitStack() as answers:
-            session.mount("https://", Http2Adapter())
-            response = answers.enter_context(self._ask(session, request, key, deadline, first_byte_seconds))
-            if response.status_code == UNAUTHORIZED:
-                newer = self._keys.read_again(export.secret)
-                if newer.reveal() != key.reveal():
-                    response.close()
-                    key = newer
-                    response = answers.enter_context(self._ask(session, request, key, deadline, first_byte_seconds))
-            if response.status_code != requests.codes.ok:
-                raise self._refused(response, key)
-            _refuse_wrong_type(response)
-            with _classified():
+        request = request_of(export)
+        seconds = export.timeout_seconds or FIRST_BYTE_SECONDS
+        with self._answer(request, export.secret, deadline, seconds) as (response, tried):
+            if response.status_code != HTTPStatus.OK:
+                raise self._refused(request, response, tried)
+            if refusal := refusal_of_head(response.headers):
+                raise refusal
+            with tried.classified():
                 body = body_of(response)
-            yield _Checked(body)
+            yield _CheckedBody(body, delimiter_of(export), tried)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
@@ -195,96 +191,155 @@ class Pigment:
             PermanentError: the key cannot be read, is not valid or may not export, or what answers is not Pigment.
         """
         key = self._keys.read_again(name)  # past what is kept: a check is of what is there now
+        export, refused = self._tried(KEY_CHECK, key, deadline)
+        if export not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED):
+            raise refused
+        listing, other = self._tried(listing_of("applications"), key, deadline)
+        if listing not in (HTTPStatus.OK, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise other
+        if export == HTTPStatus.UNAUTHORIZED:
+            raise NO_EXPORTS.raised() if listing == HTTPStatus.OK else refused
+        return listing == HTTPStatus.OK
+
+    def _tried(self, request: ExportRequest, key: Key, deadline: Deadline) -> tuple[int, ExportError]:
+        """Ask; the status, and the error that it is if it is one."""
+        tried = _Try(key, deadline)
         with requests.Session() as session:
-            session.mount("https://", Http2Adapter())
+            session.mount("https://", self._adapter)
+            with self._ask(session, request, tried, deadline, ANSWER_SECONDS) as response:
+                if response.headers.get("Content-Type", "").startswith("text/html"):
+                    raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
+                return response.status_code, self._refused(request, response, tried)
 
-            def ask(path: str) -> tuple[int, ExportError]:
-                with self._ask(session, Request("GET", path), key, deadline, CONNECT_SECONDS) as response:
-                    return response.status_code, self._refused(response, key)
+    def applications(self, deadline: Deadline) -> tuple[metadata.Application, ...]:
+        """List the applications; the key needs the scope Modeling metadata.
 
-            export, refused = ask(f"/api/export/view/{NO_VIEW}")
-            if export not in (requests.codes.not_found, UNAUTHORIZED):
-                raise refused
-            metadata, other = ask("/api/v1/applications")
-            if metadata not in (requests.codes.ok, UNAUTHORIZED, requests.codes.forbidden):
-                raise other
-        reads_metadata: bool = metadata == requests.codes.ok
-        if export == UNAUTHORIZED:
-            raise PermanentError(_NO_EXPORT_SCOPE) if reads_metadata else refused
-        return reads_metadata
+        Args:
+            deadline: of the call.
+
+        Raises:
+            RetryableError: the same request may succeed later.
+            PermanentError: it would not; the error says who must act.
+        """
+        return metadata.read(metadata.Application, self._listing(listing_of("applications"), deadline))
+
+    def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[metadata.Block, ...]:
+        """List lists, metrics and tables; the key needs the scope Modeling metadata.
+
+        Args:
+            deadline: of the call.
+            application: id of the one to list; None for all.
+
+        Raises:
+            RetryableError: the same request may succeed later.
+            PermanentError: it would not; the error says who must act.
+        """
+        return metadata.read(metadata.Block, self._listing(listing_of("blocks", applicationId=application), deadline))
+
+    def views(
+        self, deadline: Deadline, *, application: str | None = None, block: str | None = None
+    ) -> tuple[metadata.View, ...]:
+        """List views; the key needs the scope Modeling metadata.
+
+        Args:
+            deadline: of the call.
+            application: id of the one to list; None for all.
+            block: id of the one to list; None for all.
+
+        Raises:
+            RetryableError: the same request may succeed later.
+            PermanentError: it would not; the error says who must act.
+        """
+        request = listing_of("views", applicationId=application, blockId=block)
+        return metadata.read(metadata.View, self._listing(request, deadline))
+
+    def _listing(self, request: ExportRequest, deadline: Deadline) -> bytes:
+        with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, tried):
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise NO_METADATA.raised(f"{request.about}{self._said(response, tried)}")
+            if response.status_code != HTTPStatus.OK:
+                raise self._refused(request, response, tried)
+            with tried.classified():
+                reader = body_of(response).reader
+                return _read(reader.readinto, metadata.LISTING_BYTES)
+
+    @contextmanager
+    def _answer(
+        self, request: ExportRequest, secret: str | None, deadline: Deadline, seconds: float
+    ) -> Iterator[tuple[requests.Response, _Try]]:
+        """Ask with the key, once more with a newer one; yields the answer, whatever its status."""
+        # A session an answer: a connection that has failed is never used again.
+        with requests.Session() as session, ExitStack() as answers:
+            session.mount("https://", self._adapter)
+            tried = _Try(self._keys.read(secret), deadline)
+            response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                newer = self._keys.read_again(secret)
+                if newer.reveal() != tried.key.reveal():
+                    response.close()
+                    tried = _Try(newer, deadline)
+                    response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
+            yield response, tried
 
     def _ask(
-        self, session: requests.Session, request: Request, key: Key, deadline: Deadline, first_byte_seconds: float
+        self, session: requests.Session, request: ExportRequest, tried: _Try, deadline: Deadline, seconds: float
     ) -> requests.Response:
-        headers = {"Accept": "text/csv, text/plain", "Accept-Encoding": "gzip", "User-Agent": self._user_agent}
         timeouts = Timeouts(
             connect_seconds=CONNECT_SECONDS,
-            first_byte_seconds=first_byte_seconds,
+            first_byte_seconds=seconds,
             idle_seconds=self._idle_seconds,
             ends_at=deadline.ends_at,
         )
-        with _classified():
+        accepted = "text/csv, text/plain" if request.kind else "application/json"
+        with tried.classified():
             return session.request(
                 request.method,
                 self._base_url + request.path,
                 json=request.body,
-                headers=headers,
-                auth=_BearerAuth(key),
+                headers={"Accept": accepted, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
+                auth=_BearerAuth(tried.key),
                 stream=True,
                 allow_redirects=False,
                 timeout=timeouts,  # type: ignore[arg-type]  # the adapter takes more than requests' stubs know
             )
 
-    def _refused(self, response: requests.Response, key: Key) -> ExportError:
-        """The error of a status; Pigment's words stand in it, without the key should it be among them."""
+    def _refused(self, request: ExportRequest, response: requests.Response, tried: _Try) -> ExportError:
+        detail = request.about + self._said(response, tried)
+        retry_after = response.headers.get("Retry-After")
+        return error_for(response.status_code, request.kind, detail, retry_after, now=self._now())
+
+    def _said(self, response: requests.Response, tried: _Try) -> str:
+        """Return Pigment's own words, if there are any: of a success they would be rows of the export."""
+        if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            return ""
+        said = b""
         try:
-            said = next(response.iter_content(ERROR_BYTES), b"")
+            cast("Body", response.raw).bound(ERROR_SECONDS)
+            for piece in response.iter_content(ERROR_BYTES):
+                said += piece
+                if len(said) >= ERROR_BYTES:
+                    break
         except requests.RequestException:
-            said = b""
-        text = _message_in(said).replace(key.reveal(), "(the key)")
-        return error_for(response.status_code, text, response.headers.get("Retry-After"), now=self._now())
+            pass  # what came before is worth telling
+        text = said[:ERROR_BYTES].decode("utf-8", errors="replace")
+        if tried.redacted(text) != text:
+            return f": {tried.redacted(text)}"
+        message = _message_in(text).strip()
+        return f": {message}" if message else ""
 
 
-def _refuse_wrong_type(response: requests.Response) -> None:
-    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type in ("text/html", "application/json", "application/problem+json", "application/xml"):
-        raise _error_page(f"Pigment answered 200, but with {media_type} instead of CSV")
+def _read(readinto: Callable[[memoryview], int], most: int) -> bytes:
+    found, buffer = bytearray(), memoryview(bytearray(64 * 1024))
+    while len(found) <= most and (count := readinto(buffer)):
+        found += buffer[:count]
+    return bytes(found)
 
 
-def _refuse_error_page(beginning: bytes) -> None:
-    """Refuse a body that begins as a page or a JSON document does: no CSV header of Pigment's looks like that."""
-    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:15].lower().startswith(_PAGES):
-        raise _error_page("Pigment answered 200, but with a page instead of CSV")
-    if _JSON.match(text) or (text[:1] == b"[" and _is_json(text)):
-        raise _error_page("Pigment answered 200, but with JSON instead of CSV")
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _error_page(reason: str) -> RetryableError:
-    return RetryableError(
-        Cause(
-            "pigment_error_page",
-            reason,
-            Who.NETWORK,
-            "it is tried again; if it lasts, see what answers at PIGMENT_BASE_URL: a proxy's or a login page, perhaps",
-        )
-    )
-
-
-def _message_in(body: bytes) -> str:
-    """The words in an error's body: of a problem document its detail, else the text itself."""
-    text = body.decode("utf-8", errors="replace")
+def _message_in(text: str) -> str:
+    """Return the words in an error's body: of a problem document its detail, else the text itself."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "" if text.lstrip().startswith("<") else text
     if isinstance(document, dict):
         for field in ("detail", "message", "title", "error"):

@@ -1,143 +1,281 @@
-"""What each answer of Pigment means: whether trying again may help, who must act, and what they should do. Pure.
+"""What each answer of Pigment, and each failure on the way to it, means. Pure.
 
-One table is the code, the test and a part of `docs/errors.md`.
+The tables are the code, the test and a part of `docs/errors.md`.
 Source: Pigment's OpenAPI document (v1-external) for 200 to 429; the rest is HTTP's own meaning.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who, shorten
+import requests
+from requests import exceptions
+
+from pigment_export import network
+from pigment_export.catalog.exports import Kind
+from pigment_export.errors import ErrorRow, ExportError, PermanentError, RetryableError, Who, shorten
+from pigment_export.pigment.http2.exceptions import (
+    BodyCut,
+    DeadlinePassed,
+    ProtocolViolation,
+    RedirectRefused,
+    RequestDropped,
+    UnprovenEnd,
+)
 from pigment_export.retry import retry_after_seconds
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The meaning of a status.
-
-    Attributes:
-        code: stable name of the error class.
-        retryable: whether the same request may succeed later.
-        what: the beginning of the reason.
-        who: who must act.
-        remedy: what they should do.
-        rate_limited: whether the wait is for a window of counted requests.
-    """
-
-    code: str
-    retryable: bool
-    what: str
-    who: Who
-    remedy: str
-    rate_limited: bool = False
-
-
-ANSWERS: Mapping[int, Answer] = {
-    400: Answer(
-        "pigment_bad_request",
-        retryable=False,
-        what="Pigment refused the request",
-        who=Who.CATALOG,
-        remedy="correct the export's options in the catalog: Pigment's message says which",
-    ),
-    401: Answer(
+_BAD_REQUEST = ErrorRow(
+    "pigment_bad_request",
+    PermanentError,
+    "Pigment refused the request",
+    Who.CATALOG,
+    "correct the export's options in the catalog: Pigment's message says which",
+)
+_UNAVAILABLE = ErrorRow(
+    "pigment_unavailable",
+    RetryableError,
+    "Pigment could not answer",
+    Who.NO_ACTION,
+    "if it continues: see Pigment's status page, then ask its support",
+)
+_RATE_LIMITED = ErrorRow(
+    "pigment_rate_limited",
+    RetryableError,
+    "Pigment's limit of 500 requests in 5 minutes for this address is used up",
+    Who.NO_ACTION,
+    "if it happens often: run fewer exports an hour, or use an outbound address that no other app shares",
+)
+UNEXPECTED = ErrorRow(
+    "pigment_unexpected_status",
+    PermanentError,
+    "Pigment gave an answer that its API does not document",
+    Who.ADMINISTRATOR,
+    "check PIGMENT_BASE_URL, and what stands between the app and Pigment",
+)
+ANSWERS: Mapping[int, ErrorRow] = {
+    400: _BAD_REQUEST,
+    401: ErrorRow(
         "pigment_unauthorized",
-        retryable=False,
-        what="Pigment did not accept the key, also when it was read anew",
-        who=Who.KEY_OWNER,
-        remedy="check in Pigment that the key exists, has the export scope, has not expired (its last day no longer "
+        PermanentError,
+        "Pigment did not accept the key, also when it was read again",
+        Who.KEY_OWNER,
+        "check in Pigment that the key exists, has the export scope, has not expired (its last day no longer "
         "works) and is in the new format without dashes; then store it in Key Vault",
     ),
-    403: Answer(
+    403: ErrorRow(
         "pigment_forbidden",
-        retryable=False,
-        what="Pigment forbade the request",
-        who=Who.KEY_OWNER,
-        remedy="check the key's IP allow list against the app's outbound address, and its owner's access rights",
+        PermanentError,
+        "Pigment forbade the request",
+        Who.KEY_OWNER,
+        "check the key's IP allow list against the app's outbound address, and its owner's access rights",
     ),
-    404: Answer(
+    404: ErrorRow(
         "pigment_not_found",
-        retryable=False,
-        what="Pigment has nothing with this id that the key's owner can see",
-        who=Who.EXPORT_OWNER,
-        remedy="check the id and the kind in the catalog, and that the key's owner may see the block or view",
+        PermanentError,
+        "Pigment has nothing of this kind and id that the key's owner can see",
+        Who.EXPORT_OWNER,
+        "check the id and the kind in the catalog (the id may be of another kind), and that the key's owner can see it",
     ),
-    408: Answer(
-        "pigment_unavailable",
-        retryable=True,
-        what="Pigment gave up waiting for the request",
-        who=Who.NOBODY,
-        remedy="wait; it is tried again",
-    ),
-    413: Answer(
+    408: _UNAVAILABLE,
+    413: ErrorRow(
         "pigment_view_too_big",
-        retryable=False,
-        what="the view is too big to be exported",
-        who=Who.CATALOG,
-        remedy="export its block instead of the view: kind list, metric or table with the block's id",
+        PermanentError,
+        "the view is too big to be exported",
+        Who.CATALOG,
+        "export its block instead of the view: kind list, metric or table with the block's id",
     ),
-    422: Answer(
+    421: _UNAVAILABLE,
+    422: ErrorRow(
         "pigment_not_exportable",
-        retryable=False,
-        what="the view's block is not a list, a metric or a table",
-        who=Who.CATALOG,
-        remedy="name a view of a list, a metric or a table",
+        PermanentError,
+        "the view's block is not a list, a metric or a table",
+        Who.CATALOG,
+        "name a view of a list, a metric or a table",
     ),
-    429: Answer(
-        "pigment_rate_limited",
-        retryable=True,
-        what="Pigment's limit of 500 requests in 5 minutes for this address is used up",
-        who=Who.NOBODY,
-        remedy="wait; if it comes often: fewer exports an hour, or an outbound address that no other app shares",
-        rate_limited=True,
-    ),
+    425: _UNAVAILABLE,
+    429: _RATE_LIMITED,
 }
-_SERVER_ERROR = Answer(
-    "pigment_unavailable",
-    retryable=True,
-    what="Pigment answered with an error of its own",
-    who=Who.NOBODY,
-    remedy="wait; if it lasts: Pigment's status page, then its support",
+"""By status, as views are answered; `meaning_of` takes the rest."""
+
+OF_BLOCKS: Mapping[int, ErrorRow] = {
+    413: ErrorRow(
+        "pigment_request_too_large",
+        PermanentError,
+        "Pigment refused the request as too large",
+        Who.CATALOG,
+        "shorten the export's filter, or split the export into several",
+    ),
+    422: _BAD_REQUEST,
+}
+"""By status, where no view was asked for."""
+
+ERROR_PAGE = ErrorRow(
+    "pigment_error_page",
+    RetryableError,
+    "Pigment answered 200, but not with CSV",
+    Who.NETWORK,
+    "it is retried automatically; if it continues: see what answers at PIGMENT_BASE_URL, perhaps a proxy's page",
 )
-_UNEXPECTED = Answer(
-    "pigment_unexpected_status",
-    retryable=False,
-    what="Pigment gave an answer that its API does not document",
-    who=Who.ADMINISTRATOR,
-    remedy="check PIGMENT_BASE_URL, and what stands between the app and Pigment",
+PARTIAL = ErrorRow(
+    "pigment_partial",
+    RetryableError,
+    "Pigment answered 200, but with a part of the export",
+    Who.NETWORK,
+    "it is retried automatically; if it continues: see what answers at PIGMENT_BASE_URL, perhaps a cache",
+)
+UNREADABLE_LISTING = ErrorRow(
+    "pigment_listing_unreadable",
+    PermanentError,
+    "Pigment's answer is not the listing that its API documents",
+    Who.DEVELOPER,
+    "check PIGMENT_BASE_URL; if that is right, report it",
+)
+NO_METADATA = ErrorRow(
+    "pigment_no_metadata",
+    PermanentError,
+    "the key may not read metadata",
+    Who.KEY_OWNER,
+    "give the key the scope Modeling metadata in Pigment, or use another key",
+)
+NO_EXPORTS = ErrorRow(
+    "pigment_scope_missing",
+    PermanentError,
+    "Pigment accepts the key for metadata, but not for exports",
+    Who.KEY_OWNER,
+    "give the key the export scope in Pigment, or store one that has it",
+)
+OUT_OF_TIME = ErrorRow(
+    "out_of_time",
+    RetryableError,
+    "",
+    Who.NO_ACTION,
+    "if it continues: filter the export (exportFilter), or split it into several",
 )
 
+FAILURES: tuple[tuple[tuple[type[requests.RequestException], ...], ErrorRow], ...] = (
+    (
+        (DeadlinePassed,),
+        ErrorRow(
+            "deadline_passed",
+            PermanentError,
+            "one try takes longer than a call may last",
+            Who.CATALOG,
+            "export less at once: filter it (exportFilter), or split it into several exports",
+        ),
+    ),
+    (
+        (RedirectRefused,),
+        ErrorRow(
+            "pigment_redirect",
+            PermanentError,
+            "",
+            Who.ADMINISTRATOR,
+            "correct PIGMENT_BASE_URL: the key is sent nowhere else",
+        ),
+    ),
+    (
+        (UnprovenEnd,),
+        ErrorRow(
+            "pigment_unproven_end",
+            PermanentError,
+            "",
+            Who.NETWORK,
+            "allow HTTP/2 to Pigment (ALPN h2), without TLS inspection or a proxy that changes answers",
+        ),
+    ),
+    (
+        (ProtocolViolation,),
+        ErrorRow(
+            "pigment_protocol_error",
+            RetryableError,
+            "",
+            Who.NETWORK,
+            "it is retried automatically; if it continues: find out what changes HTTP between the app and Pigment",
+        ),
+    ),
+    (
+        (exceptions.ReadTimeout,),
+        ErrorRow(
+            "pigment_timeout",
+            RetryableError,
+            "",
+            Who.NO_ACTION,
+            "if no byte comes in time again and again: raise the export's timeout_seconds, or filter the export",
+        ),
+    ),
+    (
+        (BodyCut,),
+        ErrorRow(
+            "pigment_body_cut",
+            RetryableError,
+            "",
+            Who.NO_ACTION,
+            "nothing was published; if it continues: export less at once, or ask Pigment's support",
+        ),
+    ),
+    (
+        (RequestDropped,),
+        ErrorRow(
+            "pigment_connection_lost",
+            RetryableError,
+            "",
+            Who.NO_ACTION,
+            "if it continues: see Pigment's status page, then what stands between the app and Pigment",
+        ),
+    ),
+    (
+        (requests.RequestException,),
+        ErrorRow(
+            "pigment_unreachable",
+            RetryableError,
+            "",
+            Who.NETWORK,
+            "it is retried automatically; if it continues: check firewall and proxy between the app and Pigment, then "
+            "Pigment's status page",
+        ),
+    ),
+)
+"""By exception, tried from the top, after the rows of `network`."""
 
-def meaning_of(status: int) -> Answer:
-    """The meaning of a status other than 200.
+
+def meaning_of(status: int, kind: Kind | None = Kind.VIEW) -> ErrorRow:
+    """Return the row of a status other than 200.
 
     Args:
         status: HTTP status code.
-
-    Returns:
-        Its row of the table.
+        kind: what was asked for; None for anything but an export.
     """
-    return ANSWERS.get(status, _SERVER_ERROR if status >= 500 else _UNEXPECTED)  # noqa: PLR2004 - HTTP's own classes
+    if kind is not Kind.VIEW and status in OF_BLOCKS:
+        return OF_BLOCKS[status]
+    return ANSWERS.get(status, _UNAVAILABLE if status >= 500 else UNEXPECTED)  # noqa: PLR2004 - HTTP's own classes
 
 
-def error_for(status: int, message: str, retry_after: str | None, *, now: datetime) -> ExportError:
-    """The error of an answer other than 200.
+def error_for(status: int, kind: Kind | None, detail: str, retry_after: str | None, *, now: datetime) -> ExportError:
+    """Return the error of an answer other than 200.
 
     Args:
         status: HTTP status code.
-        message: the beginning of the body, as text, free of secrets.
+        kind: what was asked for; None for anything but an export.
+        detail: what was asked for, and what Pigment said to it; free of secrets.
         retry_after: the header `Retry-After`: seconds or an HTTP date; nonsense is ignored.
         now: to measure a date in it against.
-
-    Returns:
-        The error to raise.
     """
-    answer = meaning_of(status)
-    said = shorten(message)
-    reason = f"{answer.what} (HTTP {status})" + (f": {said}" if said else "")
-    cause = Cause(answer.code, reason, answer.who, answer.remedy)
-    if not answer.retryable:
-        return PermanentError(cause)
-    wait = retry_after_seconds(retry_after, now=now)
-    return RetryableError(cause, retry_after_seconds=wait, rate_limited=answer.rate_limited)
+    row = meaning_of(status, kind)
+    said = f"{shorten(detail)} (HTTP {status})"
+    if row is _RATE_LIMITED:
+        wait = retry_after_seconds(retry_after, now=now)
+        return RetryableError(row.cause(said), retry_after_seconds=wait, rate_limited=True)
+    return row.raised(said, wait_seconds=retry_after_seconds(retry_after, now=now) if row.retryable else None)
+
+
+def failure_of(exc: requests.RequestException, *, detail: str = "", first_try: bool) -> ExportError:
+    """Return the error of a connection or a body that failed.
+
+    Args:
+        exc: what was raised.
+        detail: its text, free of secrets.
+        first_try: whether the try began with its call: if the call's end came in its body, no try can be longer.
+    """
+    row = network.row_of(exc) or next(row for raised, row in FAILURES if isinstance(exc, raised))
+    if isinstance(exc, DeadlinePassed) and not (first_try and exc.began):
+        row = OUT_OF_TIME
+    return row.raised(shorten(detail) or type(exc).__name__)

@@ -13,7 +13,10 @@ import selectors
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+type SocketOption = tuple[int, int, int]
 
 RAW_BYTES = 128 * 1024  # of one system call: fewer calls with more gained nothing (benchmarks/read_side.py)
 
@@ -40,11 +43,11 @@ class Proxy:
         return f"{self.host}:{self.port}"
 
 
-class Wire:
+class Connection:
     """A TLS connection.
 
     Args:
-        sock: connected; the wire's own from now on.
+        sock: connected; owned by the connection from now on.
         context: for TLS, with the protocols to offer.
         host: the server's name, which its certificate must carry.
         until: `time.monotonic()` instant at which the handshake must be done.
@@ -185,7 +188,15 @@ class Wire:
             raise TimeoutError
 
 
-def connect(host: str, port: int, *, proxy: Proxy | None, context: ssl.SSLContext, until: float) -> Wire:
+def connect(
+    host: str,
+    port: int,
+    *,
+    proxy: Proxy | None,
+    context: ssl.SSLContext,
+    until: float,
+    socket_options: Sequence[SocketOption] = (),
+) -> Connection:
     """Connect to a server.
 
     Args:
@@ -193,6 +204,7 @@ def connect(host: str, port: int, *, proxy: Proxy | None, context: ssl.SSLContex
         port: its port.
         proxy: to go through.
         context: for TLS, with the protocols to offer.
+        socket_options: level, name and value of each, as `setsockopt` takes them.
         until: `time.monotonic()` instant at which the handshake must be done.
 
     Returns:
@@ -212,14 +224,15 @@ def connect(host: str, port: int, *, proxy: Proxy | None, context: ssl.SSLContex
         if proxy is None:
             raise
         raise ProxyFailedError(f"the proxy {proxy} could not be reached: {error}") from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if proxy is not None:
-        try:
+    try:
+        for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *socket_options):
+            sock.setsockopt(*option)
+        if proxy is not None:
             _open_tunnel(sock, host, port, proxy, until)
-        except BaseException:
-            sock.close()
-            raise
-    return Wire(sock, context, host, until)
+    except BaseException:
+        sock.close()
+        raise
+    return Connection(sock, context, host, until)
 
 
 def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until: float) -> None:
@@ -231,12 +244,14 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
         answer.begin()
     except TimeoutError:
         raise
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
     finally:
         answer.close()
     if answer.status != http.HTTPStatus.OK:
-        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {answer.status} {answer.reason}")
+        # Told as http.client does, so that one rule reads both.
+        said = f"Tunnel connection failed: {answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
+        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
 
 
 class _Until(io.RawIOBase):

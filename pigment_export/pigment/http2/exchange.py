@@ -1,42 +1,24 @@
-"""HTTP/2 of one request and its answer, without I/O: bytes in, an answer and its body out.
+"""One request and its answer, in the terms that both protocols share. `http2` and `http11` implement it."""
 
-h2 does the protocol: HPACK, SETTINGS, HEADERS, PING, RST_STREAM, the request's body. Two kinds of frames are taken
-around it. DATA, for speed: its payload is copied once, into the caller's buffer, and its flow control is done here (h2
-never sees it, so its own counters cannot overflow). GOAWAY, because h2, once shown one, refuses every later frame,
-though the stream goes on.
-
-A body is over by END_STREAM alone, with as many bytes as its Content-Length if there was one.
-Source: RFC 9113 (https://www.rfc-editor.org/rfc/rfc9113), sections 4 to 8.
-"""
-
-import struct
-from collections.abc import Sequence
-from enum import Enum, auto
-from typing import NamedTuple
-
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import Event, ResponseReceived, StreamEnded, StreamReset
-from h2.exceptions import H2Error
-from h2.settings import SettingCodes, Settings
-
-BUFFER_BYTES = 256 * 1024  # larger is slower: it falls out of the cache between decryption and copy
-WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; nothing here holds that much
-MAX_FRAME_BYTES = 16_384  # the protocol's default; servers send no larger frames where they may
-MAX_HEADER_BYTES = 65_536
-STREAM = 1  # the client's first; there is no other
-
-_WINDOW_AT_FIRST = 65_535  # the connection's, whatever SETTINGS say (RFC 9113, 6.9.2)
-_HEADER = struct.Struct(">HBBBL")
-_HEADER_BYTES = 9
-_UPDATE = struct.Struct(">HBBBLL")
-_DATA, _HEADERS, _PUSH_PROMISE, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0x0, 0x1, 0x5, 0x7, 0x8, 0x9
-_END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
-_GOAWAY_BYTES = 8
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import NamedTuple, Protocol
 
 
-class Fault(Enum):
+class EndProof(StrEnum):
+    """How a body ends, as its protocol says; only the first two prove anything."""
+
+    END_STREAM = "END_STREAM"
+    """HTTP/2's own end of a stream."""
+    CONTENT_LENGTH = "Content-Length"
+    """HTTP/1.1, with exactly the bytes that were announced."""
+    CHUNKED = "chunked"
+    """HTTP/1.1's last chunk: a proxy writes it after an upstream that failed, too."""
+    CONNECTION_CLOSED = "connection closed"
+    """HTTP/1.1 without any length: a crash looks the same."""
+
+
+class ErrorKind(Enum):
     """Why an exchange failed."""
 
     RESET = auto()
@@ -47,305 +29,98 @@ class Fault(Enum):
     """The body ended with fewer bytes than announced."""
     TOO_LONG = auto()
     """The body has more bytes than announced."""
+    FAILED = auto()
+    """The server says in its trailers that it failed."""
     VIOLATION = auto()
     """The server broke the protocol."""
     CLOSED = auto()
     """The connection ended before the answer did."""
+    HTTP1_REQUIRED = auto()
+    """The server answers this request over HTTP/1.1 only."""
 
 
 class ExchangeError(Exception):
     """An exchange that failed.
 
     Args:
-        fault: why.
+        kind: why.
         text: one sentence.
-        code: HTTP/2's error code, where the server sent one.
     """
 
-    def __init__(self, fault: Fault, text: str, code: int | None = None) -> None:
+    def __init__(self, kind: ErrorKind, text: str) -> None:
         super().__init__(text)
-        self.fault = fault
-        self.code = code
+        self.kind = kind
 
 
-class Answer(NamedTuple):
-    """The final answer's beginning."""
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request in the terms that both protocols share.
+
+    Attributes:
+        method: e.g. `GET`; no HEAD.
+        authority: host, and port if it was given.
+        target: path and query.
+        headers: names in lower case, without host and hop-by-hop ones. Never shown: a key is among them.
+        body: often empty.
+    """
+
+    method: str
+    authority: str
+    target: str
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class ResponseHead(NamedTuple):
+    """The beginning of the final answer."""
 
     status: int
     headers: list[tuple[str, str]]
 
 
-class Exchange:
-    """One request and its answer.
+class Exchange(Protocol):
+    """One exchange. Everything may raise `ExchangeError`, `TimeoutError` and `OSError`."""
 
-    What came is written into `space()` and announced by `received`; `outgoing` is what must be sent; `answer` is there
-    once the headers were; `readinto` gives the body. Ask for space only when `readinto` gave nothing.
+    @property
+    def protocol(self) -> str:
+        """`HTTP/2` or `HTTP/1.1`."""
 
-    Args:
-        headers: of the request, pseudo-headers first, names in lower case.
-        body: of the request; sent as far as the server's windows allow, and only until it answers.
+    @property
+    def ends_by(self) -> EndProof:
+        """How the body ends, known from the answer's headers."""
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes the body must have; None where nothing says so."""
+
+    def ask(self, request: HttpRequest, until: float) -> ResponseHead:
+        """Send a request and wait for its answer, at most until that instant of `time.monotonic()`."""
+
+    def readinto(self, target: memoryview, until: float) -> int:
+        """Fill the beginning of `target` from the body as soon as a byte is there; 0 at its end."""
+
+
+def length_of(headers: list[tuple[str, str]]) -> int | None:
+    """Return the Content-Length of an answer, or None if it has none.
+
+    Raises:
+        ExchangeError: there are several that differ, or one that is no number.
     """
-
-    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes = b"") -> None:
-        self.answer: Answer | None = None
-        self.length: int | None = None  # the answer's Content-Length
-        self.ended = False
-        self._bodiless = (b":method", b"HEAD") in headers
-        self._unsent = memoryview(body)
-        self._h2 = _client()
-        self._h2.initiate_connection()
-        self._h2.send_headers(STREAM, headers, end_stream=not body)
-        self._updates = _window_update(0, WINDOW_BYTES - _WINDOW_AT_FIRST)
-        self._window = WINDOW_BYTES  # the same for stream and connection: nothing else is sent on it
-        self._consumed = 0  # bytes of the window not yet given back
-        self._buffer = bytearray(BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._start = 0
-        self._end = 0
-        self._frame_bytes = 0  # of the DATA frame that is being read, padding included
-        self._in_data = False
-        self._last = False  # it ends the stream
-        self._payload_left = 0
-        self._padding_left = 0
-        self._in_headers = False  # a header block is not complete: nothing may come in between
-        self._body_bytes = 0  # of all payloads that were announced by a frame's header
-        self._goaway: int | None = None  # code of one that spared this stream
-        self._failure: ExchangeError | None = None
-
-    def outgoing(self, body_bytes: int) -> bytes:
-        """What must be sent now.
-
-        Args:
-            body_bytes: the most of the request's body to hand out.
-
-        Returns:
-            Bytes for the server, often none.
-        """
-        if self.answer is None:
-            self._send_body(body_bytes)
-        updates, self._updates = self._updates, b""
-        return self._h2.data_to_send() + updates
-
-    def space(self) -> memoryview:
-        """Where to write what comes next."""
-        if self._start:
-            rest = bytes(self._view[self._start : self._end])  # a part of one frame at most
-            self._view[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
-        return self._view[self._end :]
-
-    def received(self, count: int) -> None:
-        """Take note of what was written into `space()`.
-
-        Args:
-            count: how many bytes; 0: the connection ended.
-
-        Raises:
-            ExchangeError: the answer will not come.
-        """
-        if count == 0:
-            after = "" if self._goaway is None else f", after a GOAWAY ({_name(self._goaway)})"
-            raise ExchangeError(Fault.CLOSED, f"the connection ended {self._where()}{after}")
-        self._end += count
-        while self.answer is None and self._next_frame():
-            pass
-
-    def readinto(self, target: memoryview) -> int:
-        """Copy what is there of the answer's body.
-
-        What came before a failure is given first, so that it does not matter how the network cut the bytes.
-
-        Args:
-            target: bytes to fill.
-
-        Returns:
-            How many were filled; 0: more must be received, or the body has `ended`.
-
-        Raises:
-            ExchangeError: the body will not come.
-        """
-        if self._failure is not None:
-            raise self._failure
-        filled = 0
-        try:
-            while self._payload_left or self._advance():
-                count = min(self._payload_left, self._end - self._start, len(target) - filled)
-                if count == 0:
-                    break
-                target[filled : filled + count] = self._view[self._start : self._start + count]
-                self._start += count
-                self._payload_left -= count
-                filled += count
-        except ExchangeError as error:
-            if not filled:
-                raise
-            self._failure = error
-        return filled
-
-    def _advance(self) -> bool:
-        """Go on to the next byte of payload; False where more must be received or the body has ended."""
-        while not self.ended:
-            if self._payload_left:
-                return True
-            if self._padding_left:
-                count = min(self._padding_left, self._end - self._start)
-                if count == 0:
-                    return False
-                self._start += count
-                self._padding_left -= count
-            elif self._in_data:
-                self._finish_data()
-            elif not self._next_frame():
-                return False
-        return False
-
-    def _send_body(self, most: int) -> None:
-        while self._unsent:
-            window = self._h2.local_flow_control_window(STREAM)
-            size = min(len(self._unsent), window, self._h2.max_outbound_frame_size, most)
-            if size <= 0:
-                return
-            chunk, self._unsent = self._unsent[:size], self._unsent[size:]
-            self._h2.send_data(STREAM, chunk, end_stream=not self._unsent)
-            most -= size
-
-    def _next_frame(self) -> bool:
-        """Begin a DATA frame, or deal with any other; False where more must be received."""
-        available = self._end - self._start - _HEADER_BYTES
-        if available < 0:
-            return False
-        high, low, kind, flags, stream = _HEADER.unpack_from(self._buffer, self._start)
-        length = high << 8 | low
-        stream &= 0x7FFF_FFFF
-        if length > MAX_FRAME_BYTES:
-            raise self._violation(f"a frame of {length:,} bytes, where {MAX_FRAME_BYTES:,} are allowed")
-        if kind == _DATA:
-            return self._begin_data(length, flags, stream, available)
-        if available < length:
-            return False
-        frame = bytes(self._view[self._start : self._start + _HEADER_BYTES + length])
-        self._start += len(frame)
-        if kind == _GOAWAY:
-            self._take_goaway(frame, stream)
-        else:
-            if kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
-                self._in_headers = not flags & _END_HEADERS
-            self._take_other(frame)
-        return True
-
-    def _begin_data(self, length: int, flags: int, stream: int, available: int) -> bool:
-        if self._in_headers:
-            raise self._violation("DATA within a header block")
-        if stream != STREAM:
-            raise self._violation(f"DATA on stream {stream}, which was never opened")
-        if self.answer is None:
-            raise self._violation("DATA before the answer's headers")
-        padding = 0
-        if flags & _PADDED:
-            if available < 1 <= length:
-                return False
-            padding = 1 + self._buffer[self._start + _HEADER_BYTES] if length else 1
-            if padding > length:
-                raise self._violation("more padding than its frame holds")
-        if length > self._window:
-            raise self._violation("more DATA than the window allows")
-        self._start += _HEADER_BYTES + (1 if padding else 0)
-        self._window -= length
-        self._frame_bytes = length
-        self._payload_left = length - padding
-        self._padding_left = padding - 1 if padding else 0
-        self._in_data = True
-        self._last = bool(flags & _END_STREAM)
-        self._body_bytes += self._payload_left
-        if self.length is not None and self._body_bytes > self.length:
-            raise ExchangeError(Fault.TOO_LONG, f"the body is longer than its Content-Length of {self.length:,} bytes")
-        return True
-
-    def _finish_data(self) -> None:
-        self._in_data = False
-        if self._last:
-            self._finish_body()
-            return
-        self._consumed += self._frame_bytes
-        if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
-            self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
-            self._window += self._consumed
-            self._consumed = 0
-
-    def _finish_body(self) -> None:
-        if self.length is not None and self._body_bytes != self.length and not self._bodiless:
-            said = f"{self._body_bytes:,} of the {self.length:,} bytes of its Content-Length"
-            raise ExchangeError(Fault.TOO_SHORT, f"the body ended after {said}")
-        self.ended = True
-
-    def _take_goaway(self, frame: bytes, stream: int) -> None:
-        if self._in_headers or stream != 0 or len(frame) < _HEADER_BYTES + _GOAWAY_BYTES:
-            raise self._violation("a malformed GOAWAY")
-        last, code = struct.unpack_from(">LL", frame, _HEADER_BYTES)
-        if last & 0x7FFF_FFFF < STREAM:
-            text = f"the server dropped the request by a GOAWAY ({_name(code)}) {self._where()}"
-            raise ExchangeError(Fault.GONE_AWAY, text, code)
-        self._goaway = code
-
-    def _take_other(self, frame: bytes) -> None:
-        try:
-            events = self._h2.receive_data(frame)
-        except H2Error as error:
-            raise self._violation(f"{error} ({type(error).__name__})") from error
-        for event in events:
-            self._take_event(event)
-
-    def _take_event(self, event: Event) -> None:
-        """Interim answers, trailers, PING, SETTINGS and WINDOW_UPDATE need nothing more than h2 has done."""
-        if isinstance(event, ResponseReceived):
-            self._take_answer([(str(name), str(value)) for name, value in event.headers or ()])
-        elif isinstance(event, StreamEnded):
-            self._finish_body()
-        elif isinstance(event, StreamReset):
-            if not event.remote_reset:  # h2 gave the stream up
-                raise self._violation("a window that was opened too far")
-            code = int(event.error_code or 0)
-            text = f"the server reset the stream ({_name(code)}) {self._where()}"
-            raise ExchangeError(Fault.RESET, text, code)
-
-    def _take_answer(self, fields: list[tuple[str, str]]) -> None:
-        headers = [(name, value) for name, value in fields if not name.startswith(":")]
-        status = dict(fields)[":status"]
-        if not (status.isascii() and status.isdigit()):
-            raise self._violation("a status that is no number")
-        self.length = next((int(value) for name, value in headers if name == "content-length"), None)
-        self.answer = Answer(int(status), headers)
-
-    def _where(self) -> str:
-        if self.answer is None:
-            return "before it answered"
-        received = self._body_bytes - self._payload_left
-        return f"after {received:,} bytes of the body"
-
-    def _violation(self, what: str) -> ExchangeError:
-        return ExchangeError(Fault.VIOLATION, f"the server broke HTTP/2 {self._where()}: {what}")
+    values = {part.strip() for name, value in headers if name.lower() == "content-length" for part in value.split(",")}
+    if not values:
+        return None
+    value = values.pop()
+    if values or not (value.isascii() and value.isdigit() and len(value) < 19):  # noqa: PLR2004 - of 64 bits
+        raise ExchangeError(ErrorKind.VIOLATION, "the server broke HTTP: its Content-Length is not one number")
+    return int(value)
 
 
-def _client() -> H2Connection:
-    connection = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
-    connection.local_settings = Settings(
-        client=True,
-        initial_values={
-            SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
-            SettingCodes.MAX_FRAME_SIZE: MAX_FRAME_BYTES,
-            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEADER_BYTES,
-        },
-    )
-    return connection
+def status_of(text: str) -> int:
+    """Return the status of an answer as a number.
 
-
-def _window_update(stream: int, increment: int) -> bytes:
-    return _UPDATE.pack(0, 4, _WINDOW_UPDATE, 0, stream, increment)
-
-
-def _name(code: int) -> str:
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return f"{code:#x}"
+    Raises:
+        ExchangeError: it is none.
+    """
+    if len(text) == 3 and text.isascii() and text.isdigit() and text >= "200":  # noqa: PLR2004 - RFC 9110, 15
+        return int(text)
+    raise ExchangeError(ErrorKind.VIOLATION, "the server broke HTTP: its status is not a number of three digits")

@@ -9,22 +9,11 @@ Source: RFC 1952 (https://www.rfc-editor.org/rfc/rfc1952).
 from typing import Protocol
 
 from isal import igzip_lib
-from requests import exceptions
+
+from pigment_export.pigment.http2.exceptions import BodyCut, UnprovenEnd
 
 ENCODED_BYTES = 128 * 1024  # read at once
 DECODED_BYTES = 1024 * 1024  # the most that one step makes of them: gzip shrinks up to a thousandfold
-
-
-class GzipEmpty(exceptions.ContentDecodingError):
-    """A gzip body without a byte: not even an empty file is encoded so."""
-
-
-class GzipCut(exceptions.ContentDecodingError):
-    """The gzip body ended within a member."""
-
-
-class GzipBroken(exceptions.ContentDecodingError):
-    """The gzip body is damaged, its checksum or length is wrong, or something else follows it."""
 
 
 class Encoded(Protocol):
@@ -39,9 +28,12 @@ class Inflated:
 
     Args:
         encoded: the body as it came.
+        one_member: whether a second member is an error: nothing else proves the end, and a body that is cut between
+            two members looks whole.
     """
 
-    def __init__(self, encoded: Encoded) -> None:
+    def __init__(self, encoded: Encoded, *, one_member: bool = False) -> None:
+        self._one_member = one_member
         self._encoded = encoded
         self._chunk = memoryview(bytearray(ENCODED_BYTES))
         self._input: bytes | memoryview = b""  # not yet given to the decoder, which keeps what it was given
@@ -60,9 +52,8 @@ class Inflated:
             How many were filled; 0 only at the end of a whole body.
 
         Raises:
-            GzipEmpty: there was no byte.
-            GzipCut: it ended within a member.
-            GzipBroken: it is damaged, or something follows it.
+            BodyCut: there was no byte, it ended within a member, it is damaged, or something follows it.
+            UnprovenEnd: there is a second member, and only one proves the end.
         """
         while not self._ended:
             if self._decoder.eof:
@@ -74,6 +65,11 @@ class Inflated:
                 break
             data, self._input = self._input, b""
             self._within = self._within or len(data) > 0
+            if self._within and self._members and self._one_member:
+                raise UnprovenEnd(
+                    "the gzip body has several members, and nothing but gzip would prove its end: a cut between two "
+                    "members would look like the end"
+                )
             decoded = self._decode(data, min(len(target), DECODED_BYTES))
             if decoded:
                 target[: len(decoded)] = decoded
@@ -86,9 +82,9 @@ class Inflated:
             self._input = self._chunk[:count]
             return True
         if self._within:
-            raise GzipCut("the gzip body ended before its trailer: it is cut")
+            raise BodyCut("the gzip body ended before its trailer: it is cut")
         if self._members == 0:
-            raise GzipEmpty("the body is said to be gzip, but it has no byte")
+            raise BodyCut("the body is said to be gzip, but it has no byte")
         self._ended = True
         return False
 
@@ -97,7 +93,7 @@ class Inflated:
             return bytes(self._decoder.decompress(data, most))
         except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stubs call the class an instance
             where = f"after {self._members} whole members" if self._members else "in its first member"
-            raise GzipBroken(f"the gzip body is broken {where}: {error}") from error
+            raise BodyCut(f"the gzip body is broken {where}: {error}") from error
 
 
 def _decoder() -> igzip_lib.IgzipDecompressor:

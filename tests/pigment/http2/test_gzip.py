@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigment_export.pigment.http2.gzip import DECODED_BYTES, GzipBroken, GzipCut, GzipEmpty, Inflated
+from pigment_export.pigment.http2.exceptions import BodyCut, UnprovenEnd
+from pigment_export.pigment.http2.gzip import DECODED_BYTES, Inflated
 
 
 class Pieces:
@@ -59,7 +60,7 @@ def test_a_body_cut_anywhere_within_a_member_is_an_error(data: st.DataObject) ->
     first, second = gzip.compress(b"Country;Month\n" * 20), gzip.compress(b"FR;Jan 21\n" * 20)
     encoded = first + second
     place = data.draw(st.integers(1, len(encoded) - 1).filter(lambda place: place != len(first)))
-    with pytest.raises(GzipCut, match="cut"):
+    with pytest.raises(BodyCut, match="cut"):
         decoded(Inflated(Pieces(encoded[:place])))
 
 
@@ -71,7 +72,7 @@ def test_a_header_with_a_file_name_is_understood() -> None:
 
 
 def test_a_body_without_a_byte_is_an_error() -> None:
-    with pytest.raises(GzipEmpty):
+    with pytest.raises(BodyCut):
         decoded(Inflated(Pieces()))
 
 
@@ -83,20 +84,20 @@ def test_an_encoded_empty_text_is_no_error() -> None:
 def test_each_byte_of_the_trailer_is_compared(byte: int) -> None:
     encoded = bytearray(gzip.compress(b"a;b\n1;2\n"))
     encoded[byte] ^= 0x01
-    with pytest.raises(GzipBroken, match="first member"):
+    with pytest.raises(BodyCut, match="first member"):
         decoded(Inflated(Pieces(bytes(encoded))))
 
 
 @pytest.mark.parametrize("whole_members", [0, 1])
 @pytest.mark.parametrize("other", [b"plain text, which is no gzip", zlib.compress(b"zlib has another wrapper")])
 def test_anything_but_a_member_is_an_error(whole_members: int, other: bytes) -> None:
-    with pytest.raises(GzipBroken):
+    with pytest.raises(BodyCut):
         decoded(Inflated(Pieces(gzip.compress(b"a;b\n") * whole_members, other)))
 
 
 @pytest.mark.parametrize("zeros", [1, 9, 10, 512])
 def test_zero_bytes_after_the_last_member_are_refused(zeros: int) -> None:
-    with pytest.raises((GzipBroken, GzipCut)):
+    with pytest.raises(BodyCut):
         decoded(Inflated(Pieces(gzip.compress(b"a;b\n"), bytes(zeros))))
 
 
@@ -107,3 +108,11 @@ def test_a_bomb_is_decoded_in_bounded_steps_and_nothing_is_read_ahead() -> None:
     buffer = memoryview(bytearray(4 * DECODED_BYTES))
     assert 0 < body.readinto(buffer) <= DECODED_BYTES
     assert pieces.reads == 1
+
+
+def test_where_only_gzip_proves_the_end_a_second_member_is_refused() -> None:
+    """Cut between the two, the body would look whole."""
+    one = gzip.compress(b"a;b\n1;2\n")
+    assert decoded(Inflated(Pieces(one), one_member=True)) == b"a;b\n1;2\n"
+    with pytest.raises(UnprovenEnd, match="several members"):
+        decoded(Inflated(Pieces(one, gzip.compress(b"3;4\n")), one_member=True))

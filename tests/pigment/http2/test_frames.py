@@ -10,7 +10,7 @@ from h2.events import DataReceived, RequestReceived, StreamEnded, WindowUpdated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pigment_export.pigment.http2.exchange import MAX_FRAME_BYTES, WINDOW_BYTES, Exchange, ExchangeError, Fault
+from pigment_export.pigment.http2.frames import MAX_FRAME_BYTES, WINDOW_BYTES, ErrorKind, ExchangeError, Frames
 from tests.harness import h2_server as peer
 
 REQUEST = [(b":method", b"GET"), (b":authority", b"a.example"), (b":scheme", b"https"), (b":path", b"/")]
@@ -18,28 +18,28 @@ OK = peer.settings() + peer.headers(200, ("content-type", "text/csv"))
 Outcome = tuple[int | None, bytes, object]
 
 
-def feed(exchange: Exchange, data: bytes) -> None:
-    space = exchange.space()
+def feed(frames: Frames, data: bytes) -> None:
+    space = frames.space()
     space[: len(data)] = data
-    exchange.received(len(data))
+    frames.received(len(data))
 
 
 def outcome(pieces: Sequence[bytes], *, room: int = 1000, request: Sequence[tuple[bytes, bytes]] = REQUEST) -> Outcome:
     """What the pieces and then the connection's end come to: status, body, `ended` or the fault."""
-    exchange = Exchange(request)
-    exchange.outgoing(0)
+    frames = Frames(request)
+    frames.outgoing(0)
     buffer = memoryview(bytearray(room))
     body = b""
     try:
         for piece in [*pieces, b""]:
-            feed(exchange, piece)
-            while exchange.answer and (count := exchange.readinto(buffer)):
+            feed(frames, piece)
+            while frames.head and (count := frames.take(buffer)):
                 body += buffer[:count]
-            if exchange.ended:
+            if frames.ended:
                 break
     except ExchangeError as error:
-        return exchange.answer and exchange.answer.status, body, error.fault
-    return exchange.answer and exchange.answer.status, body, "ended"
+        return frames.head and frames.head.status, body, error.kind
+    return frames.head and frames.head.status, body, "ended"
 
 
 def cuts(data: bytes, places: list[int]) -> list[bytes]:
@@ -81,14 +81,14 @@ def test_interim_answers_padding_trailers_and_control_frames_pass_however_they_a
 @given(st.lists(st.integers(0, 10_000), max_size=20), st.integers(1, 60), st.sampled_from([0, 2, 8]))
 def test_what_came_before_a_reset_is_the_same_however_it_is_cut(places: list[int], room: int, code: int) -> None:
     stream = OK + peer.data(b"Country;") + peer.data(b"Month\n", padding=3) + peer.reset(code)
-    assert outcome(cuts(stream, places), room=room) == (200, b"Country;Month\n", Fault.RESET)
+    assert outcome(cuts(stream, places), room=room) == (200, b"Country;Month\n", ErrorKind.RESET)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(EVERYTHING) - 1))
 def test_a_connection_that_ends_anywhere_before_the_end_is_lost(place: int) -> None:
     trailers_end = len(EVERYTHING) - len(peer.reset(0))
-    expected = Fault.CLOSED if place < trailers_end else "ended"
+    expected = ErrorKind.CLOSED if place < trailers_end else "ended"
     assert outcome([EVERYTHING[:place]])[2] == expected
 
 
@@ -97,7 +97,7 @@ def test_a_connection_that_ends_anywhere_before_the_end_is_lost(place: int) -> N
 def test_garbage_is_an_error_and_never_an_end(garbage: bytes, kind: int) -> None:
     prefix = [b"", OK, OK + peer.data(b"a;b\n"), peer.settings()][kind]
     exchange_outcome = outcome([prefix, garbage + b"\xff" * 9])
-    assert isinstance(exchange_outcome[2], Fault)
+    assert isinstance(exchange_outcome[2], ErrorKind)
 
 
 @pytest.mark.parametrize(
@@ -125,70 +125,64 @@ def sized(length: int) -> bytes:
 @pytest.mark.parametrize(
     ("fault", "stream"),
     [
-        (Fault.RESET, peer.settings() + peer.reset(7)),
-        (Fault.RESET, OK + peer.data(b"a;b\n") + peer.reset(0)),
-        (Fault.RESET, sized(4) + peer.data(b"a;b\n") + peer.reset(0)),
-        (Fault.GONE_AWAY, peer.settings() + peer.goaway(0)),
-        (Fault.GONE_AWAY, OK + peer.data(b"a;b\n") + peer.goaway(0, 2)),
-        (Fault.GONE_AWAY, OK + peer.goaway(1) + peer.data(b"a;b\n") + peer.goaway(0)),
-        (Fault.CLOSED, OK + peer.data(b"a;b\n")),
-        (Fault.CLOSED, OK + peer.goaway(1) + peer.data(b"a;b\n")),
-        (Fault.TOO_SHORT, sized(5) + peer.data(b"a;b\n", end=True)),
-        (Fault.TOO_SHORT, sized(5) + peer.data(b"a;b\n") + peer.headers(None, ("x", "y"), end=True)),
-        (Fault.TOO_SHORT, peer.settings() + peer.headers(200, ("content-length", "1"), end=True)),
-        (Fault.TOO_LONG, sized(3) + peer.data(b"a;b\n", end=True)),
-        (Fault.TOO_LONG, sized(3) + peer.data(b"a;b") + peer.data(b"\n")),
-        (Fault.TOO_LONG, sized(0) + peer.data(b"a") + peer.headers(None, ("x", "y"), end=True)),
-        (Fault.VIOLATION, peer.settings() + peer.data(b"before headers")),
-        (Fault.VIOLATION, OK + peer.data(b"on another", stream=3)),
-        (Fault.VIOLATION, OK + peer.data(b"on another", stream=2)),
-        (Fault.VIOLATION, OK + peer.raw_frame(0, 0, 0, b"x")),
-        (Fault.VIOLATION, OK + peer.raw_frame(0, 0x8, 1, b"\x04abc")),  # padding as long as what is left, and one
-        (Fault.VIOLATION, OK + peer.raw_frame(0, 0x8, 1, b"")),  # said to be padded, without a length
-        (Fault.VIOLATION, OK + (MAX_FRAME_BYTES + 1).to_bytes(3) + bytes([0, 0]) + (1).to_bytes(4)),
-        (Fault.VIOLATION, peer.settings() + (MAX_FRAME_BYTES + 1).to_bytes(3) + bytes([1, 4]) + (1).to_bytes(4)),
-        (Fault.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.data(b"within a header block")),
-        (Fault.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.goaway(1)),
-        (Fault.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.ping()),
-        (Fault.VIOLATION, OK + peer.raw_frame(0x9, 0x4, 1, b"")),  # CONTINUATION of nothing
-        (Fault.VIOLATION, OK + peer.raw_frame(0x5, 0x4, 1, (2).to_bytes(4))),  # a push, which was declined
-        (Fault.VIOLATION, OK + peer.raw_frame(0x7, 0, 0, bytes(7))),  # GOAWAY, too short
-        (Fault.VIOLATION, OK + peer.raw_frame(0x7, 0, 1, bytes(8))),  # GOAWAY of a stream
-        (Fault.VIOLATION, OK + peer.raw_frame(0x6, 0, 0, bytes(7))),  # PING, too short
-        (Fault.VIOLATION, OK + peer.raw_frame(0x8, 0, 1, bytes(4))),  # a window opened by nothing
-        (Fault.VIOLATION, OK + peer.window_update(1, 2**31 - 1)),
-        (Fault.VIOLATION, OK + peer.data(b"a;b\n") + peer.headers(None, ("x", "y"))),  # trailers that end nothing
-        (Fault.VIOLATION, peer.settings() + peer.headers(200, ("content-length", "1"), ("content-length", "2"))),
-        (Fault.VIOLATION, peer.settings() + peer.headers(200, ("content-length", "-1"))),
-        (Fault.VIOLATION, peer.settings() + peer.headers(None, ("x", "y"))),  # no status
-        (Fault.VIOLATION, peer.settings() + peer.raw_frame(0x1, 0x4, 1, b"\xff\xff\xff\xff\xff\xff")),  # no HPACK
-        (Fault.VIOLATION, b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        (ErrorKind.RESET, peer.settings() + peer.reset(7)),
+        (ErrorKind.RESET, OK + peer.data(b"a;b\n") + peer.reset(0)),
+        (ErrorKind.RESET, sized(4) + peer.data(b"a;b\n") + peer.reset(0)),
+        (ErrorKind.GONE_AWAY, peer.settings() + peer.goaway(0)),
+        (ErrorKind.GONE_AWAY, OK + peer.data(b"a;b\n") + peer.goaway(0, 2)),
+        (ErrorKind.GONE_AWAY, OK + peer.goaway(1) + peer.data(b"a;b\n") + peer.goaway(0)),
+        (ErrorKind.CLOSED, OK + peer.data(b"a;b\n")),
+        (ErrorKind.CLOSED, OK + peer.goaway(1) + peer.data(b"a;b\n")),
+        (ErrorKind.TOO_SHORT, sized(5) + peer.data(b"a;b\n", end=True)),
+        (ErrorKind.TOO_SHORT, sized(5) + peer.data(b"a;b\n") + peer.headers(None, ("x", "y"), end=True)),
+        (ErrorKind.TOO_SHORT, peer.settings() + peer.headers(200, ("content-length", "1"), end=True)),
+        (ErrorKind.TOO_LONG, sized(3) + peer.data(b"a;b\n", end=True)),
+        (ErrorKind.TOO_LONG, sized(3) + peer.data(b"a;b") + peer.data(b"\n")),
+        (ErrorKind.TOO_LONG, sized(0) + peer.data(b"a") + peer.headers(None, ("x", "y"), end=True)),
+        (ErrorKind.VIOLATION, peer.settings() + peer.data(b"before headers")),
+        (ErrorKind.VIOLATION, OK + peer.data(b"on another", stream=3)),
+        (ErrorKind.VIOLATION, OK + peer.data(b"on another", stream=2)),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0, 0, 0, b"x")),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0, 0x8, 1, b"\x04abc")),  # padding as long as what is left, and one
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0, 0x8, 1, b"")),  # said to be padded, without a length
+        (ErrorKind.VIOLATION, OK + (MAX_FRAME_BYTES + 1).to_bytes(3) + bytes([0, 0]) + (1).to_bytes(4)),
+        (ErrorKind.VIOLATION, peer.settings() + (MAX_FRAME_BYTES + 1).to_bytes(3) + bytes([1, 4]) + (1).to_bytes(4)),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.data(b"within a header block")),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.goaway(1)),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x1, 0x0, 1, b"") + peer.ping()),
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x9, 0x4, 1, b"")),  # CONTINUATION of nothing
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x5, 0x4, 1, (2).to_bytes(4))),  # a push, which was declined
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x7, 0, 0, bytes(7))),  # GOAWAY, too short
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x7, 0, 1, bytes(8))),  # GOAWAY of a stream
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x6, 0, 0, bytes(7))),  # PING, too short
+        (ErrorKind.VIOLATION, OK + peer.raw_frame(0x8, 0, 1, bytes(4))),  # a window opened by nothing
+        (ErrorKind.VIOLATION, OK + peer.window_update(1, 2**31 - 1)),
+        (ErrorKind.VIOLATION, OK + peer.data(b"a;b\n") + peer.headers(None, ("x", "y"))),  # trailers that end nothing
+        (ErrorKind.VIOLATION, peer.settings() + peer.headers(200, ("content-length", "1"), ("content-length", "2"))),
+        (ErrorKind.VIOLATION, peer.settings() + peer.headers(200, ("content-length", "-1"))),
+        (ErrorKind.VIOLATION, peer.settings() + peer.headers(None, ("x", "y"))),  # no status
+        (ErrorKind.VIOLATION, peer.settings() + peer.raw_frame(0x1, 0x4, 1, b"\xff\xff\xff\xff\xff\xff")),  # no HPACK
+        (ErrorKind.VIOLATION, b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     ],
 )
 @pytest.mark.parametrize("at_once", [True, False])
-def test_any_other_end_is_a_named_fault(fault: Fault, stream: bytes, at_once: bool) -> None:  # noqa: FBT001 - parametrized
+def test_any_other_end_is_a_named_fault(fault: ErrorKind, stream: bytes, at_once: bool) -> None:  # noqa: FBT001 - parametrized
     pieces = [stream] if at_once else [stream[i : i + 1] for i in range(len(stream))]
     assert outcome(pieces)[2] is fault
 
 
 def test_a_status_that_is_no_number_is_a_violation() -> None:
     block = peer.Encoder().encode([(":status", "²00")])
-    assert outcome([peer.settings() + peer.raw_frame(0x1, 0x4, 1, block)])[2] is Fault.VIOLATION
-
-
-def test_the_answer_to_head_may_announce_a_length() -> None:
-    request = [(b":method", b"HEAD"), *REQUEST[1:]]
-    stream = peer.settings() + peer.headers(200, ("content-length", "5"), end=True)
-    assert outcome([stream], request=request) == (200, b"", "ended")
+    assert outcome([peer.settings() + peer.raw_frame(0x1, 0x4, 1, block)])[2] is ErrorKind.VIOLATION
 
 
 def test_the_text_of_a_fault_says_how_far_the_body_came_and_after_what() -> None:
-    exchange = Exchange(REQUEST)
-    feed(exchange, OK + peer.data(b"x" * 1234) + peer.goaway(1, 0xB))
+    frames = Frames(REQUEST)
+    feed(frames, OK + peer.data(b"x" * 1234) + peer.goaway(1, 0xB))
     buffer = memoryview(bytearray(5000))
-    assert exchange.readinto(buffer) == 1234
+    assert frames.take(buffer) == 1234
     with pytest.raises(ExchangeError, match=r"after 1,234 bytes of the body, after a GOAWAY \(ENHANCE_YOUR_CALM\)"):
-        exchange.received(0)
+        frames.received(0)
 
 
 def server() -> H2Connection:
@@ -200,12 +194,12 @@ def server() -> H2Connection:
 
 def test_windows_are_given_back_as_bytes_are_consumed_and_past_two_to_the_31() -> None:
     """The judge of every WINDOW_UPDATE is h2 as the server: it raises on a window that overflows."""
-    exchange = Exchange(REQUEST)
+    frames = Frames(REQUEST)
     judge = server()
-    judge.receive_data(exchange.outgoing(0))
+    judge.receive_data(frames.outgoing(0))
     judge.send_headers(1, [(":status", "200")])
-    feed(exchange, judge.data_to_send())
-    judge.receive_data(exchange.outgoing(0))  # SETTINGS, acknowledged
+    feed(frames, judge.data_to_send())
+    judge.receive_data(frames.outgoing(0))  # SETTINGS, acknowledged
     assert judge.local_flow_control_window(1) == WINDOW_BYTES
     frame = peer.data(bytes(MAX_FRAME_BYTES))
     stream, connection = judge.streams[1], judge
@@ -214,67 +208,67 @@ def test_windows_are_given_back_as_bytes_are_consumed_and_past_two_to_the_31() -
     updates = 0
     while sent <= 2**31:
         # As `judge.send_data` would count, without the two gigabytes: a frame is moved, the next 255 only counted.
-        feed(exchange, frame)
-        assert exchange.readinto(buffer) == MAX_FRAME_BYTES
-        exchange._window -= 255 * MAX_FRAME_BYTES
-        exchange._consumed += 255 * MAX_FRAME_BYTES
-        exchange._body_bytes += 255 * MAX_FRAME_BYTES
+        feed(frames, frame)
+        assert frames.take(buffer) == MAX_FRAME_BYTES
+        frames._window -= 255 * MAX_FRAME_BYTES
+        frames._consumed += 255 * MAX_FRAME_BYTES
+        frames._body_bytes += 255 * MAX_FRAME_BYTES
         for side in (stream, connection):
             side.outbound_flow_control_window -= 256 * MAX_FRAME_BYTES
         sent += 256 * MAX_FRAME_BYTES
-        for event in judge.receive_data(exchange.outgoing(0)):
+        for event in judge.receive_data(frames.outgoing(0)):
             assert isinstance(event, WindowUpdated)
             updates += 1
             given_back += event.delta
         assert 0 < judge.local_flow_control_window(1) <= WINDOW_BYTES
-        assert exchange._window >= judge.local_flow_control_window(1)
+        assert frames._window >= judge.local_flow_control_window(1)
     assert given_back > 2 * (2**31 - WINDOW_BYTES)  # for the stream and for the connection
     assert updates < 1000
-    feed(exchange, peer.data(b"end", end=True))
-    assert exchange.readinto(buffer) == 3
-    assert exchange.ended
+    feed(frames, peer.data(b"end", end=True))
+    assert frames.take(buffer) == 3
+    assert frames.ended
 
 
 @pytest.mark.parametrize("padding", [None, 255])
 def test_a_window_that_nobody_consumes_stays_shut_and_more_is_a_violation(padding: int | None) -> None:
-    exchange = Exchange(REQUEST)
-    feed(exchange, OK)
+    frames = Frames(REQUEST)
+    feed(frames, OK)
     frame = peer.data(bytes(16_000), padding=padding)
     flow = len(frame) - 9
-    exchange._window = flow * 2 - 1
+    frames._window = flow * 2 - 1
     buffer = memoryview(bytearray(16_000))
-    feed(exchange, frame)
-    assert exchange.readinto(buffer) == 16_000
-    feed(exchange, frame)
+    feed(frames, frame)
+    assert frames.take(buffer) == 16_000
+    feed(frames, frame)
     with pytest.raises(ExchangeError, match="window") as caught:
-        exchange.readinto(buffer)
-    assert caught.value.fault is Fault.VIOLATION
+        frames.take(buffer)
+    assert caught.value.kind is ErrorKind.VIOLATION
 
 
 def test_no_window_is_given_back_for_what_was_not_taken() -> None:
-    exchange = Exchange(REQUEST)
-    feed(exchange, OK)
-    exchange.outgoing(0)
-    exchange._consumed = WINDOW_BYTES // 2 - 1
-    feed(exchange, peer.data(b"abcd"))
-    exchange.readinto(memoryview(bytearray(3)))
-    assert exchange.outgoing(0) == b""
-    exchange.readinto(memoryview(bytearray(3)))
-    assert exchange.outgoing(0) != b""
+    frames = Frames(REQUEST)
+    feed(frames, OK)
+    frames.outgoing(0)
+    frames._consumed = WINDOW_BYTES // 2 - 1
+    feed(frames, peer.data(b"abcd"))
+    frames.take(memoryview(bytearray(3)))
+    assert frames.outgoing(0) == b""
+    frames.take(memoryview(bytearray(3)))
+    assert frames.outgoing(0) != b""
 
 
 def test_ping_and_settings_are_answered_also_after_a_goaway_that_spares_us() -> None:
-    exchange = Exchange(REQUEST)
-    feed(exchange, OK + peer.data(b"a") + peer.goaway(1))
-    exchange.readinto(memoryview(bytearray(9)))
-    exchange.outgoing(0)
-    feed(exchange, peer.ping() + peer.settings())
-    exchange.readinto(memoryview(bytearray(9)))
-    assert exchange.outgoing(0) == peer.raw_frame(6, 1, 0, b"12345678") + peer.raw_frame(4, 1, 0, b"")
+    frames = Frames(REQUEST)
+    feed(frames, OK + peer.data(b"a") + peer.goaway(1))
+    frames.take(memoryview(bytearray(9)))
+    frames.outgoing(0)
+    feed(frames, peer.ping() + peer.settings())
+    frames.take(memoryview(bytearray(9)))
+    assert frames.outgoing(0) == peer.raw_frame(6, 1, 0, b"12345678") + peer.raw_frame(4, 1, 0, b"")
 
 
 def test_push_is_declined_and_the_window_opened_at_once() -> None:
-    sent = Exchange(REQUEST).outgoing(0)
+    sent = Frames(REQUEST).outgoing(0)
     judge = server()
     events = judge.receive_data(sent)
     assert judge.remote_settings.enable_push == 0
@@ -290,13 +284,13 @@ def test_push_is_declined_and_the_window_opened_at_once() -> None:
     most=st.integers(1, 70_000),
 )
 def test_a_request_body_obeys_windows_and_frame_size(body: bytes, window: int, frame: int, most: int) -> None:
-    exchange = Exchange([(b":method", b"POST"), *REQUEST[1:]], body)
+    frames = Frames([(b":method", b"POST"), *REQUEST[1:]], body)
     judge = server()
     judge.update_settings({4: window, 5: frame})
     received = b""
     ended = False
     while not ended:
-        sent = exchange.outgoing(most)
+        sent = frames.outgoing(most)
         for event in judge.receive_data(sent):  # raises where a window or the frame size is exceeded
             if isinstance(event, DataReceived):
                 received += event.data
@@ -307,32 +301,30 @@ def test_a_request_body_obeys_windows_and_frame_size(body: bytes, window: int, f
         answer = judge.data_to_send()
         assert sent or answer or ended
         if answer:
-            feed(exchange, answer)
+            feed(frames, answer)
     assert received == body
 
 
 def test_an_early_answer_stops_the_request_body() -> None:
-    exchange = Exchange([(b":method", b"POST"), *REQUEST[1:]], bytes(1_000_000))
-    first = exchange.outgoing(10_000)
-    feed(
-        exchange, peer.settings(INITIAL_WINDOW_SIZE=2**30) + peer.window_update(0, 2**30) + peer.headers(413, end=True)
-    )
+    frames = Frames([(b":method", b"POST"), *REQUEST[1:]], bytes(1_000_000))
+    first = frames.outgoing(10_000)
+    feed(frames, peer.settings(INITIAL_WINDOW_SIZE=2**30) + peer.window_update(0, 2**30) + peer.headers(413, end=True))
     assert len(first) < 11_000
-    assert exchange.answer is not None
-    assert exchange.answer.status == 413
-    assert exchange.ended
-    assert len(exchange.outgoing(10_000)) < 100  # the acknowledgement of SETTINGS alone
+    assert frames.head is not None
+    assert frames.head.status == 413
+    assert frames.ended
+    assert len(frames.outgoing(10_000)) < 100  # the acknowledgement of SETTINGS alone
 
 
 def test_a_reset_before_the_body_is_out_is_a_fault() -> None:
-    exchange = Exchange([(b":method", b"POST"), *REQUEST[1:]], bytes(1_000_000))
-    exchange.outgoing(10_000)
+    frames = Frames([(b":method", b"POST"), *REQUEST[1:]], bytes(1_000_000))
+    frames.outgoing(10_000)
     with pytest.raises(ExchangeError, match=r"reset the stream \(REFUSED_STREAM\) before it answered"):
-        feed(exchange, peer.settings() + peer.reset(7))
+        feed(frames, peer.settings() + peer.reset(7))
 
 
 def test_an_unknown_code_is_shown_as_a_number() -> None:
-    exchange = Exchange(REQUEST)
+    frames = Frames(REQUEST)
     with pytest.raises(ExchangeError, match="0xdead") as caught:
-        feed(exchange, peer.settings() + peer.reset(0xDEAD))
-    assert caught.value.code == 0xDEAD
+        feed(frames, peer.settings() + peer.reset(0xDEAD))
+    assert caught.value.kind is ErrorKind.RESET
