@@ -68,9 +68,15 @@ def read[T](made: type[T], data: bytes) -> tuple[T, ...]:
     """
     names = made.__slots__  # type: ignore[attr-defined]  # each is a dataclass with slots
     try:
-        return tuple(made(**{name: _text(item[name]) for name in names}) for item in json.loads(data))
+        return tuple(made(**{name: _text(item[name]) for name in names}) for item in _items(json.loads(data)))
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UNREADABLE_LISTING.raised(type(exc).__name__) from None
+
+
+def _items(value: object) -> list[dict[str, object]]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
 
 
 def _text(value: object) -> str:

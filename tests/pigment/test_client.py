@@ -18,7 +18,7 @@ from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, Fa
 from emulators.pigment.service import Key as Scopes
 from pigment_export.azure.vault import checked_key
 from pigment_export.catalog.exports import Export, from_json
-from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, SetupError, Who
 from pigment_export.pigment.client import Key
 from pigment_export.pigment.client import Pigment as Adapter
 from pigment_export.retry import Deadline
@@ -69,18 +69,21 @@ def adapter(*keys: str, idle_seconds: float = 30) -> Adapter:
     return Adapter("https://pigment.app", Keys(*(keys or (DEMO_KEY,))), version="test", idle_seconds=idle_seconds)
 
 
-def read(wanted: Export, adapter: Adapter, seconds: float = 60, room: int = 65536) -> tuple[bytes, str, str]:
+def read(
+    wanted: Export, adapter: Adapter, deadline: Deadline | float = 60, room: int = 65536
+) -> tuple[bytes, str, str]:
     """A whole body, with its protocol and evidence."""
     buffer, body = memoryview(bytearray(room)), bytearray()
-    with adapter.open(wanted, Deadline(seconds)) as source:
+    deadline = deadline if isinstance(deadline, Deadline) else Deadline(deadline)
+    with adapter.open(wanted, deadline) as source:
         while count := source.readinto(buffer):
             body += buffer[:count]
         return bytes(body), source.protocol, source.evidence
 
 
-def failure(wanted: Export, adapter: Adapter, seconds: float = 60) -> ExportError:
+def failure(wanted: Export, adapter: Adapter, deadline: Deadline | float = 60) -> ExportError:
     with pytest.raises(ExportError) as raised:
-        read(wanted, adapter, seconds)
+        read(wanted, adapter, deadline)
     return raised.value
 
 
@@ -316,7 +319,7 @@ def test_the_first_byte_has_a_time_of_its_own_that_pings_do_not_renew(pigment: P
 
 def test_no_read_waits_past_the_calls_deadline(pigment: Pigment) -> None:
     pigment.faults.append(Fault("stall", after=5000, seconds=30))
-    error = failure(export(), adapter(), seconds=1)
+    error = failure(export(), adapter(), 1)
     assert isinstance(error, PermanentError)
     assert error.cause.code == "deadline_passed"
     assert "exportFilter" in error.cause.remedy
@@ -447,3 +450,212 @@ def test_a_key_is_checked_as_it_is_stored_now(pigment: Pigment) -> None:
     keys = Keys(EXPIRED_KEY, DEMO_KEY)
     assert Adapter("https://pigment.app", keys, version="test").check_key(None, Deadline(60))
     assert len(pigment.requests) == 2
+
+
+@pytest.mark.parametrize("cut", range(8, 60, 5))
+def test_a_key_that_is_echoed_shows_in_nothing_that_is_told(
+    answering: Callable[..., threading.Event], cut: int
+) -> None:
+    """Whether the excerpt's end cuts it, or it comes in pieces."""
+    key = "pgm_a_key_of_forty_characters_0123456789"
+    said = "x" * (4096 - cut) + key
+    pieces = [said[at : at + 1000].encode() for at in range(0, len(said), 1000)]
+    answering(peer.headers(403), *map(peer.data, pieces), peer.data(b"", end=True))
+    error = failure(export(), adapter(key))
+    text = "".join(traceback.format_exception(error, chain=True))
+    assert error.cause.code == "pigment_forbidden"
+    assert not [at for at in range(len(key) - 7) if key[at : at + 8] in text]
+
+
+@pytest.mark.parametrize("location", ["https://{}.example/", "https://{}/"])
+def test_a_key_in_a_header_of_the_answer_shows_in_nothing_that_is_told(
+    answering: Callable[..., threading.Event], location: str
+) -> None:
+    key = "pgm-a-key-of-forty-characters-0123456789"
+    answering(peer.headers(302, ("location", location.format(key)), end=True))
+    text = "".join(traceback.format_exception(failure(export(), adapter(key)), chain=True))
+    assert key[:8] not in text
+
+
+def test_pigments_own_words_are_read_whole_when_they_come_in_pieces(
+    answering: Callable[..., threading.Event],
+) -> None:
+    pieces = [b'{"detail": "unknown', b" property", b" 'x'\"}"]
+    answering(peer.headers(400), *map(peer.data, pieces), peer.data(b"", end=True))
+    error = failure(export(), adapter())
+    assert f"view {PNL_VIEW}: unknown property 'x' (HTTP 400)" in error.cause.reason
+
+
+@pytest.mark.parametrize("status", [201, 203, 206])
+def test_rows_of_the_export_stand_in_no_message(answering: Callable[..., threading.Event], status: int) -> None:
+    answering(peer.headers(status, ("content-type", "text/csv")), peer.data(b"Country;Revenue\nFR;12345\n", end=True))
+    error = failure(export(), adapter())
+    assert error.cause.code == "pigment_unexpected_status"
+    assert "12345" not in str(error)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("list", 413), ("metric", 413), ("table", 422)])
+def test_what_is_no_view_is_not_told_of_one(answering: Callable[..., threading.Event], kind: str, status: int) -> None:
+    answering(peer.headers(status), peer.data(b"no", end=True))
+    error = failure(export(kind), adapter())
+    assert isinstance(error, PermanentError)
+    assert "view" not in str(error)
+    assert f"{kind} {KINDS[kind]}: no (HTTP {status})" in error.cause.reason
+
+
+@pytest.mark.parametrize("status", [408, 421, 425, 500, 503])
+@pytest.mark.parametrize(
+    "retry_after",
+    ["0", "-1", "Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 99 Nov 2026", "Tue, 24 Nov 2026 06:00:30 +9999", "9" * 400],
+)
+def test_no_retry_after_raises_anything_but_our_own_errors(
+    answering: Callable[..., threading.Event], status: int, retry_after: str
+) -> None:
+    answering(peer.headers(status, ("retry-after", retry_after)), peer.data(b"", end=True))
+    error = failure(export(), adapter())
+    assert isinstance(error, RetryableError)
+    assert error.cause.code == "pigment_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ((peer.reset(7),), "pigment_connection_lost"),
+        ((peer.goaway(0),), "pigment_connection_lost"),
+        ((peer.reset(13),), "pigment_unproven_end"),
+        ((peer.headers(200, *((f"x-{number}", "y" * 4000) for number in range(40))),), "pigment_protocol_error"),
+        ((peer.headers(200, ("content-range", "bytes 0-9/20"), end=True),), "pigment_partial"),
+        ((peer.headers(200, ("content-type", "application/pdf"), end=True),), "pigment_error_page"),
+        ((peer.headers(200, ("content-encoding", "br"), end=True),), "pigment_unproven_end"),
+    ],
+)
+def test_each_misbehaviour_has_a_class_that_fits(
+    answering: Callable[..., threading.Event], frames: tuple[bytes, ...], code: str
+) -> None:
+    answering(*frames)
+    error = failure(export(), adapter())
+    assert error.cause.code == code
+    assert "export less" not in error.cause.remedy
+
+
+def test_a_try_that_began_late_in_its_call_ends_with_the_call_and_comes_again(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("stall", after=5000, seconds=30))
+    deadline = Deadline(1)
+    deadline.began_at -= 100  # other tries, and waits between them
+    error = failure(export(), adapter(), deadline)
+    assert isinstance(error, RetryableError)
+    assert error.cause.code == "out_of_time"
+
+
+def test_a_pigment_that_hangs_until_the_calls_end_is_no_export_that_is_too_large(pigment: Pigment) -> None:
+    pigment.faults.append(Fault("late", seconds=30))
+    error = failure(export(), adapter(), 1)
+    assert isinstance(error, RetryableError)
+    assert error.cause.code == "out_of_time"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "error"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "proxy_forbids", PermanentError),
+        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "proxy_credentials", PermanentError),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "proxy_unreachable", RetryableError),
+    ],
+)
+def test_a_proxy_that_refuses_is_told_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, code: str, error: type[ExportError]
+) -> None:
+    with peer.ConnectProxy(answer) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:s3cret-word@127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        raised = failure(export(), adapter())
+    assert isinstance(raised, error)
+    assert raised.cause.code == code
+    assert "s3cret-word" not in "".join(traceback.format_exception(raised))
+
+
+@pytest.mark.parametrize(
+    "address", ["https://me:s3cret@proxy:1", "socks5://me:s3cret@proxy:1", "http://me:s3#cret@p:1"]
+)
+def test_a_proxys_address_that_cannot_be_used_is_told_without_it(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    error = failure(export(), adapter())
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "proxy_address"
+    text = "".join(traceback.format_exception(error))
+    assert "s3" not in text.replace("requests", "")
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"no certificate", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_a_ca_bundle_that_cannot_be_used_is_told_with_its_remedy(
+    pigment: Pigment,  # noqa: ARG001 - the proxy
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: bytes | None,
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    error = failure(export(), adapter())
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "ca_bundle_unusable"
+    assert "REQUESTS_CA_BUNDLE" in error.cause.remedy
+
+
+def test_an_authority_that_is_not_trusted_is_told_with_its_remedy(
+    pigment: Pigment,  # noqa: ARG001 - the proxy
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+    error = failure(export(), adapter())
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == "certificate_untrusted"
+
+
+def test_a_name_that_does_not_resolve_is_the_setups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    error = failure(export(), Adapter("https://pigment.invalid", Keys(DEMO_KEY), version="test"))
+    assert isinstance(error, SetupError)
+    assert error.cause.code == "host_unknown"
+
+
+def test_applications_blocks_and_views_are_listed(pigment: Pigment) -> None:
+    model, client, deadline = pigment.model, adapter(), Deadline(60)
+    applications = client.applications(deadline)
+    assert {found.id: found.name for found in applications} == model.applications
+    blocks = client.blocks(deadline)
+    assert {"list", "metric", "table"} == {str(found.kind) for found in blocks}
+    of_one = client.blocks(deadline, application=applications[0].id)
+    assert set(of_one) < set(blocks)
+    views = client.views(deadline, block=PNL)
+    assert PNL_VIEW in {found.id for found in views}
+    assert set(views) <= set(client.views(deadline))
+    assert pigment.requests[-1].headers["accept"] == "application/json"
+
+
+def test_a_key_without_the_scope_is_told_so(pigment: Pigment) -> None:
+    assert pigment.keys[EXPORT_ONLY_KEY]
+    with pytest.raises(PermanentError) as raised:
+        adapter(EXPORT_ONLY_KEY).blocks(Deadline(60))
+    assert (raised.value.cause.code, raised.value.cause.who) == ("pigment_no_metadata", Who.KEY_OWNER)
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [b"", b"{}", b"[1]", b'[{"id": "1"}]', b'[{"id": 1, "name": "x"}]', b"null", b"[" * 100_000, b"\xff", b'"x"'],
+)
+def test_a_listing_that_is_none_is_an_error_of_ours(answering: Callable[..., threading.Event], listing: bytes) -> None:
+    answering(peer.headers(200, ("content-type", "application/json")), *pieces_of(listing), peer.data(b"", end=True))
+    with pytest.raises(PermanentError) as raised:
+        adapter().applications(Deadline(60))
+    assert raised.value.cause.code == "pigment_listing_unreadable"
+
+
+def pieces_of(body: bytes) -> list[bytes]:
+    return [peer.data(body[at : at + 16_000]) for at in range(0, len(body), 16_000)]

@@ -1,18 +1,25 @@
 """The adapter over real TLS, against a peer that does what each test scripts."""
 
 import gzip
+import os
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
 import trustme
-from hyperframe.frame import DataFrame, WindowUpdateFrame
+from hpack import Encoder
+from hyperframe.frame import DataFrame, PingFrame, WindowUpdateFrame
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from requests import exceptions
 
+from pigment_export import network
 from pigment_export.pigment.http2 import exceptions as http2
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Timeouts, body_of
@@ -57,7 +64,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
     with requests.Session() as session:
-        session.mount("https://", Http2Adapter())
+        session.mount("https://", Http2Adapter(network.KEEPALIVE))
         yield session
 
 
@@ -840,3 +847,142 @@ def test_windows_are_opened_while_a_body_flows(ask: Callable[..., requests.Respo
         connection.await_close()
 
     assert len(read(body_of(ask(script)).reader, 1_000_000)) == total
+
+
+def test_a_ping_goes_out_in_each_silence_and_renews_no_timeout(
+    ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the answer, before its body, and within it."""
+    monkeypatch.setattr("pigment_export.pigment.http2.http2.PING_SECONDS", SHORT / 10)
+    pings: list[int] = []
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        for chunk in (OK, peer.data(CSV), peer.data(b"", end=True)):
+            pings.append(len(connection.await_kind(PingFrame).opaque_data))
+            connection.send(peer.raw_frame(6, 1, 0, connection.seen[-1].opaque_data), chunk)
+        connection.await_close()
+
+    assert read(body_of(ask(script)).reader) == CSV
+    assert pings == [8, 8, 8]
+    with pytest.raises(exceptions.ReadTimeout, match=r"0\.3 seconds"):
+        ask(answering(), timeout=FIRST)
+
+
+def test_every_connection_is_kept_alive_by_the_system(ask: Callable[..., requests.Response]) -> None:
+    """The kernel's own list of connections shows a running keepalive timer, and how long it has left."""
+    timers: list[tuple[int, float]] = []
+
+    def script(connection: Peer) -> None:
+        connection.await_request()
+        port = connection._sock.getpeername()[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if int(fields[1].rpartition(":")[2], 16) == port:
+                kind, left = fields[5].split(":")
+                timers.append((int(kind, 16), int(left, 16) / os.sysconf("SC_CLK_TCK")))
+        connection.send(peer.headers(200, end=True))
+        connection.await_close()
+
+    ask(script)
+    assert [kind for kind, _ in timers] == [2]  # 2: keepalive
+    assert timers[0][1] <= 60
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        ("20", ()),
+        ("2000", ()),
+        ("abc", ()),
+        ("-20", ()),
+        ("\xb2\xb2\xb2", ()),
+        ("200", (("content-length", "-5"),)),
+        ("200", (("content-length", "5_0"),)),
+        ("200", (("content-length", "9" * 4000),)),
+        ("200", (("content-length", "x"),)),
+        ("200", (("content-length", "5"), ("content-length", "6"))),
+    ],
+)
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_a_status_or_length_that_is_no_number_is_a_violation(
+    ask: Callable[..., requests.Response], status: str, fields: tuple[tuple[str, str], ...], alpn: str
+) -> None:
+    if alpn == "h2":
+        block = Encoder().encode([(":status", status), *fields])
+        script = answering(peer.raw_frame(1, 4, 1, block), peer.data(b"12345", end=True))
+    else:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        script = plain(f"HTTP/1.1 {status} OK\r\n{lines}\r\n12345".encode("latin-1"))
+    with pytest.raises(http2.ProtocolViolation):
+        read(body_of(ask(script, alpn=(alpn,))).reader)
+
+
+@pytest.mark.parametrize("size", [b"-5", b"-0x5", b"zz", b"5;" + b"x" * 70_000])
+def test_a_chunk_of_no_size_is_an_error_of_its_own(ask: Callable[..., requests.Response], size: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with pytest.raises((http2.BodyCut, http2.ProtocolViolation)):
+        read(body_of(ask(plain(head, size, b"\r\n", PACKED), alpn=("http/1.1",))).reader)
+
+
+def test_a_body_that_goes_on_beyond_its_length_is_cut_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
+    script = plain(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CSV) - 5, CSV))
+    with pytest.raises(http2.BodyCut, match="more came"):
+        read(body_of(ask(script, alpn=("http/1.1",))).reader)
+
+
+@pytest.mark.parametrize(("value", "fails"), [("0", False), ("13", True), ("x", True)])
+def test_trailers_that_tell_a_failure_are_heard(
+    ask: Callable[..., requests.Response], value: str, *, fails: bool
+) -> None:
+    script = answering(OK, peer.data(CSV), peer.headers(None, ("grpc-status", value), end=True))
+    body = body_of(ask(script))
+    if fails:
+        with pytest.raises(http2.BodyCut, match="grpc-status"):
+            read(body.reader)
+    else:
+        assert read(body.reader) == CSV
+
+
+@pytest.mark.parametrize(
+    ("frames", "error"),
+    [
+        ((peer.reset(7),), http2.RequestDropped),
+        ((peer.reset(2),), http2.RequestDropped),
+        ((peer.goaway(0),), http2.RequestDropped),
+        ((peer.reset(13),), http2.UnprovenEnd),
+        ((peer.headers(200, *((f"x-{number}", "y" * 4000) for number in range(40))),), http2.ProtocolViolation),
+    ],
+)
+def test_what_ends_before_the_answer_is_told_from_a_body_that_is_cut(
+    ask: Callable[..., requests.Response], frames: tuple[bytes, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        ask(answering(*frames))
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("https://login.example/x?key=abc", "login.example"),
+        ("/elsewhere", "another path"),
+        ("https://[bad", "an unknown host"),
+        ("https://a b/", "an unknown host"),
+        ("", "an unknown host"),
+    ],
+)
+def test_a_redirect_names_its_targets_host(ask: Callable[..., requests.Response], location: str, host: str) -> None:
+    with pytest.raises(http2.RedirectRefused, match=f"redirect to {host} "):
+        ask(answering(peer.headers(302, ("location", location), end=True)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300))
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+def test_no_answer_raises_anything_but_an_error_of_requests(
+    ask: Callable[..., requests.Response], alpn: str, garbage: bytes
+) -> None:
+    begun = [b"HTTP/1.1 200 OK\r\n", b""][garbage[:1] < b"\x80"]
+    script = answering(peer.settings(), garbage) if alpn == "h2" else plain(begun + garbage)
+    with suppress(exceptions.RequestException):
+        read(body_of(ask(script, alpn=(alpn,), timeout=Timeouts(LONG, SHORT, SHORT))).reader)
