@@ -8,6 +8,7 @@ import re
 import secrets
 import ssl
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,7 +44,7 @@ class Vault(WebServer):
     hosts = ("*.vault.azure.net",)
 
     def __init__(self, tls: ssl.SSLContext, *, name: str = "pigmentdemo", port: int = 0) -> None:
-        super().__init__(self._answer, tls, port=port)
+        super().__init__(self._answer_with_id, tls, port=port)
         self._name = name
         self._secrets: dict[str, list[_Secret]] = {}  # versions, the newest last
         self.failures: list[Told] = []  # given first, one each, to whoever has a token
@@ -62,6 +63,13 @@ class Vault(WebServer):
     def _find(self, name: str, version: str | None) -> _Secret | None:
         versions = self._secrets.get(name, [])
         return next((secret for secret in reversed(versions) if version in (None, secret.version)), None)
+
+    def _answer_with_id(self, asked: Asked) -> Told:
+        """Answer with the request's id, as the service always does; text is somebody else's page and has none."""
+        told = self._answer(asked)
+        if isinstance(told.value, str):
+            return told
+        return Told(told.status, told.value, {"x-ms-request-id": str(uuid.uuid4()), **told.headers})
 
     def _answer(self, asked: Asked) -> Told:
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")

@@ -153,7 +153,7 @@ def row_of(error: BaseException) -> ErrorRow | None:
     Args:
         error: of any library; its causes are looked at, too.
     """
-    for cause in _causes(error):
+    for cause in causes_of(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return CERTIFICATE_WRONG if cause.verify_code in _OF_THE_SERVER else CERTIFICATE_UNTRUSTED
         if isinstance(cause, socket.gaierror):
@@ -168,7 +168,7 @@ def row_of(error: BaseException) -> ErrorRow | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes_of(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what caused it, in whichever attribute a library keeps that."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]

@@ -16,9 +16,8 @@ from pigment_export.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from azure.core.credentials import TokenCredential
-
     from pigment_export.app.functions import App, Triggers
+    from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
     from pigment_export.pigment.client import Keys, Pigment
     from pigment_export.retry import Deadline
@@ -33,22 +32,20 @@ def new_nonce() -> str:
     return secrets.token_hex(8)
 
 
-def credential_of(settings: Settings) -> TokenCredential:
+def identity_of(settings: Settings, environ: Mapping[str, str]) -> Identity:
     """The app's identity: user-assigned where its client id is set, else whatever is there (a developer's, too)."""
-    from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+    from pigment_export.azure import identity
 
-    if settings.identity_client_id:
-        return ManagedIdentityCredential(client_id=settings.identity_client_id)
-    return DefaultAzureCredential()
+    return identity.identity_of(settings.identity_client_id, environ)
 
 
-def keys_of(settings: Settings, credential: Callable[[], TokenCredential]) -> Keys:
+def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
     """Where Pigment keys come from: the vault, or on a laptop the environment."""
     from pigment_export.azure.vault import FixedKey, Vault
 
     if settings.pigment_api_key:
         return FixedKey(settings.pigment_api_key)
-    return Vault(str(settings.key_vault_url), settings.pigment_key_secret, credential())
+    return Vault(str(settings.key_vault_url), settings.pigment_key_secret, identity())
 
 
 def pigment_of(settings: Settings, keys: Keys) -> Pigment:
@@ -58,17 +55,17 @@ def pigment_of(settings: Settings, keys: Keys) -> Pigment:
     return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
-def runs_of(settings: Settings, pigment: Pigment, credential: TokenCredential) -> Runs:
+def runs_of(settings: Settings, pigment: Pigment, identity: Identity) -> Runs:
     """The runs of this deployment, on its lake."""
     from pigment_export.azure.adls import LakeFiles
     from pigment_export.azure.records import LakeRecords
     from pigment_export.lake.paths import Layout
     from pigment_export.runs.deployment import Runs
 
-    files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, credential)
+    files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, identity)
     return Runs(
         files=files,
-        records=LakeRecords(settings.data_lake_url, settings.data_lake_file_system, credential),
+        records=LakeRecords(settings.data_lake_url, settings.data_lake_file_system, identity),
         now=files.now,
         layout=Layout(settings.data_lake_root, settings.export_path),
         deployment=settings.deployment,
@@ -135,10 +132,10 @@ def app_of(environ: Mapping[str, str]) -> App:
         settings = reading.load(environ)
     except ConfigurationError as error:
         raise ConfigurationError([*error.problems, *_catalog_problems(environ)], code="settings") from error
-    credential = credential_of(settings)
-    keys = keys_of(settings, lambda: credential)
+    identity = identity_of(settings, environ)
+    keys = keys_of(settings, lambda: identity)
     pigment = pigment_of(settings, keys)
-    runs = runs_of(settings, pigment, credential)
+    runs = runs_of(settings, pigment, identity)
     catalog = partial(catalog_of, settings, runs)
     return App(
         version=__version__,

@@ -1,4 +1,4 @@
-"""Write the tables of `docs/errors.md` from the app's own.
+"""Write the tables of `docs/errors.md` and `docs/errors-azure.md` from the app's own.
 
 From the project's folder: `python -m scripts.make_errors_page`.
 """
@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pigment_export import network
-from pigment_export.errors import ErrorRow, SetupError
+from pigment_export.azure import errors as azure_errors
+from pigment_export.azure import lake_errors
+from pigment_export.azure.errors import NO_ANSWER, SERVER_ERRORS, VAULT, Refusal
+from pigment_export.azure.lake_errors import LAKE
+from pigment_export.errors import ConflictError, ErrorRow, MissingError, SetupError
 from pigment_export.pigment import errors
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
+AZURE_PAGE = PAGE.with_name("errors-azure.md")
 
 
 def tables() -> Mapping[str, list[list[str]]]:
@@ -25,6 +30,11 @@ def tables() -> Mapping[str, list[list[str]]]:
         "answers": [cells(status, row) for status, row in answers],
         "failures": [cells(of, row) for of, row in failures],
         "bodies": [cells(row.what, row) for row in bodies],
+        "identity": [cells(row.what, row) for row in _rows_of(azure_errors, "identity_")],
+        "lake": [cells(_taken(row), row) for row in LAKE.rows],
+        "lake_own": [cells(row.what, row) for row in (LAKE.unreadable, *_rows_of(lake_errors, "lake_"))],
+        "vault": [cells(_taken(row), row) for row in VAULT.rows],
+        "vault_own": [cells(row.what, row) for row in (VAULT.unreadable, *_rows_of(azure_errors, "key_"))],
         "network": [cells(row.what, row) for row in vars(network).values() if isinstance(row, ErrorRow)],
     }
 
@@ -39,10 +49,29 @@ def cells(when: str, row: ErrorRow) -> list[str]:
     return [f"`{row.code}`", when, again(row), row.who, row.remedy]
 
 
+def _rows_of(module: object, prefix: str) -> list[ErrorRow]:
+    rows = vars(module).values()
+    return [row for row in rows if isinstance(row, ErrorRow) and row.code.startswith(prefix)]
+
+
+def _taken(row: Refusal) -> str:
+    """Return which answers a row takes."""
+    single = [str(status) for status in sorted(row.statuses - {NO_ANSWER} - SERVER_ERRORS, key=str)]
+    taken = [
+        *(["no answer"] if NO_ANSWER in row.statuses else []),
+        *single,
+        *(["5xx"] if row.statuses >= SERVER_ERRORS else []),
+        *sorted(row.names),
+    ]
+    return ", ".join(taken) or "anything else"
+
+
 def again(row: ErrorRow) -> str:
     """Return how a page says whether an error is retried."""
     if issubclass(row.error, SetupError):
         return "setup"
+    if issubclass(row.error, ConflictError | MissingError):
+        return "after a look at what is there"
     return "yes" if row.retryable else "no"
 
 
@@ -53,6 +82,8 @@ def render(page: str) -> str:
         page: its text, with marks `<!-- name -->` and `<!-- /name -->` around the rows of each table.
     """
     for name, rows in tables().items():
+        if f"<!-- {name} -->" not in page:
+            continue
         before, mark, rest = page.partition(f"<!-- {name} -->\n")
         _, closing, after = rest.partition(f"<!-- /{name} -->")
         lines = "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
@@ -61,4 +92,5 @@ def render(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render(PAGE.read_text()))
+    for path in (PAGE, AZURE_PAGE):
+        path.write_text(render(path.read_text()))

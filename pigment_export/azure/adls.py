@@ -5,13 +5,15 @@ Azure role: Storage Blob Data Contributor on the file system's container, for ev
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient
 
-from pigment_export.azure.clients import READ_SECONDS, AnswerDate, client_options, only_over, sendable
-from pigment_export.azure.errors import LAKE, translated
+from pigment_export.azure.boundary import Answer, Boundary
+from pigment_export.azure.clients import READ_SECONDS, client_options, only_over, sendable
+from pigment_export.azure.identity import Identity
+from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import MissingError
 from pigment_export.lake.interface import Found
 
@@ -25,7 +27,7 @@ class LakeFiles:
     Args:
         account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`.
         file_system: its name.
-        credential: whose tokens are sent.
+        identity: whose tokens are sent.
         read_seconds: how long to wait for the next byte of an answer.
     """
 
@@ -33,12 +35,13 @@ class LakeFiles:
         self,
         account_url: str,
         file_system: str,
-        credential: TokenCredential,
+        identity: Identity,
         *,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         self._file_system = file_system
-        self._client = FileSystemClient(account_url, file_system, credential=credential, **client_options(read_seconds))
+        self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
+        self._client = FileSystemClient(account_url, file_system, credential=identity, **client_options(read_seconds))
 
     def close(self) -> None:
         """Close the connections."""
@@ -46,45 +49,47 @@ class LakeFiles:
 
     def now(self) -> datetime:
         """The lake's clock, by one read of the file system's properties."""
-        date = AnswerDate()
-        with translated(LAKE, f"read the properties of the file system {self._file_system}"):
+        date = Answer(self._lake)
+        with self._lake.doing("read its properties"):
             self._client.get_file_system_properties(raw_response_hook=date)
         return date.now
 
     def look(self, path: str) -> Found:
         """Read a path's properties; a path that is not there is an answer, not an error."""
-        date = AnswerDate()
+        date = Answer(self._lake)
         try:
-            with translated(LAKE, f"look at {path}"):
+            with self._lake.doing(f"look at {path}"):
                 properties = self._file(path).get_file_properties(raw_response_hook=date)
+                etag, size = _etag_in({"etag": properties.etag}), int(properties.size)
+                metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
         except MissingError:
             return Found(date.now)
-        metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
-        return Found(date.now, str(properties.etag), int(properties.size or 0), metadata)
+        return Found(date.now, etag, size, metadata)
 
     def create(self, path: str) -> str:
         """Create an empty file where nothing is; returns its ETag."""
-        with translated(LAKE, f"create {path}"):
-            return str(self._file(path).create_file(**only_over(None))["etag"])
+        with self._lake.doing(f"create {path}"):
+            return _etag_in(self._file(path).create_file(**only_over(None)))
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position; they are sent from where they lie, without a copy."""
-        with translated(LAKE, f"append to {path}"):
+        with self._lake.doing(f"append to {path}"):
             self._file(path).append_data(data, position, len(data))  # type: ignore[arg-type] # buffers pass unread
 
     def flush(self, path: str, size: int, etag: str) -> str:
         """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
-        with translated(LAKE, f"flush {path}"):
-            return str(self._file(path).flush_data(size, close=True, **only_over(etag))["etag"])
+        with self._lake.doing(f"flush {path}"):
+            return _etag_in(self._file(path).flush_data(size, close=True, **only_over(etag)))
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replace the user metadata, if the ETag still holds; returns the new ETag."""
-        with translated(LAKE, f"set the metadata of {path}"):
-            return str(self._file(path).set_metadata(sendable(metadata), **only_over(etag))["etag"])
+        sent = sendable(path, metadata)
+        with self._lake.doing(f"set the metadata of {path}"):
+            return _etag_in(self._file(path).set_metadata(sent, **only_over(etag)))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
         """Move a file in one atomic step, if both ends are as they were."""
-        with translated(LAKE, f"rename {source} to {destination}"):
+        with self._lake.doing(f"rename {source} to {destination}"):
             self._file(source).rename_file(
                 f"{self._file_system}/{destination}",
                 source_etag=source_etag,
@@ -94,7 +99,7 @@ class LakeFiles:
 
     def make_folder(self, path: str) -> None:
         """Make a folder, its parents too; one that is there already is fine."""
-        with translated(LAKE, f"make the folder {path}"):
+        with self._lake.doing(f"make the folder {path}"):
             try:
                 self._client.get_directory_client(path).create_directory(**only_over(None))
             except HttpResponseError as exc:
@@ -104,14 +109,14 @@ class LakeFiles:
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there is fine."""
         try:
-            with translated(LAKE, f"delete {path}"):
+            with self._lake.doing(f"delete {path}"):
                 self._file(path).delete_file()
         except MissingError:
             return
 
     def read(self, path: str, length: int, etag: str) -> bytes:
         """Read up to `length` first bytes, if the ETag still holds."""
-        with translated(LAKE, f"read {path}"):
+        with self._lake.doing(f"read {path}"):
             try:
                 return self._file(path).download_file(0, length, **only_over(etag)).readall()
             except HttpResponseError as exc:
@@ -121,3 +126,15 @@ class LakeFiles:
 
     def _file(self, path: str) -> DataLakeFileClient:
         return self._client.get_file_client(path)
+
+
+def _etag_in(answer: Mapping[str, Any]) -> str:
+    """Return the ETag of an answer.
+
+    Raises:
+        ValueError: it has none: no answer of the lake.
+    """
+    etag = answer["etag"]
+    if not isinstance(etag, str) or not etag:
+        raise ValueError("an answer without an ETag")
+    return etag

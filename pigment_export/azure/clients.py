@@ -1,65 +1,99 @@
-"""What every request to Azure has in common: no retry of its own, stated timeouts, conditions, the service's clock."""
+"""What every request to Azure has in common: no retry of its own, stated timeouts, keepalive, conditions."""
 
+import socket
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
+import requests
 from azure.core import MatchConditions
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
-from pigment_export.azure.errors import LAKE_UNEXPECTED, date_of
+from pigment_export.azure.boundary import check_answer
+from pigment_export.azure.lake_errors import LAKE_METADATA
 
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 60.0  # between two bytes; an append of one chunk is answered within seconds
+ANSWER_BLOCK_BYTES = 256 * 1024  # of an answer's body, as the storage library would set it
+MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's documentation of Set Blob Metadata
+# Azure's load balancers and NAT forget a connection that is silent for four minutes.
+# Source: https://learn.microsoft.com/azure/load-balancer/load-balancer-tcp-idle-timeout
+KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS = 60, 30
 
 
 def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
-    """Options of every client.
+    """Return the options of a client: a transport of its own, and nothing that is done behind our back.
 
     The libraries' own retries are off: they turn a rename whose answer was lost into "source not found", and wait
-    beside the one `Deadline` that all waiting goes through.
+    beside the one `Deadline` that all waiting goes through. No redirect is followed.
 
     Args:
         read_seconds: how long to wait for the next byte.
     """
-    return {"retry_total": 0, "connection_timeout": CONNECT_SECONDS, "read_timeout": read_seconds}
+    session = requests.Session()
+    session.mount("https://", _KeepAlive(max_retries=0))
+    session.auth = _unchanged
+    transport = RequestsTransport(
+        session=session,
+        connection_timeout=CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        connection_data_block_size=ANSWER_BLOCK_BYTES,
+    )
+    return {
+        "transport": transport,
+        "retry_total": 0,
+        "permit_redirects": False,
+        "raw_response_hook": check_answer,
+    }
 
 
 def only_over(etag: str | None) -> dict[str, Any]:
-    """The condition of a write: only over what has this ETag; None: only where nothing is."""
+    """Return the condition of a write: only over what has this ETag; None: only where nothing is."""
     if etag is None:
         return {"match_condition": MatchConditions.IfMissing}
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
-def sendable(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Metadata as a request can carry them.
+def sendable(path: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return metadata as a request can carry them.
+
+    Args:
+        path: whose they are, for the message.
+        metadata: names and values.
 
     Raises:
-        ValueError: one is not plain printable ASCII: the libraries would fail on it as in an outage.
+        PermanentError: they are too large, or not plain printable ASCII: the libraries would fail as in an outage.
     """
     for name, value in metadata.items():
         if not (name + value).isascii() or not (name + value).isprintable() or value != value.strip():
-            raise ValueError(f"metadata {name!r} cannot be sent: {value!r}")
+            raise LAKE_METADATA.raised(f"{path}: {name} is not printable ASCII")
+    size = sum(len(name) + len(value) for name, value in metadata.items())
+    if size > MOST_METADATA_BYTES:
+        raise LAKE_METADATA.raised(f"{path}: {size:,} bytes")
     return dict(metadata)
 
 
-class AnswerDate:
-    """Keeps the `Date` of an answer, whatever its status: the lake's clock. A client's `raw_response_hook`."""
+class _KeepAlive(HTTPAdapter):
+    """Opens connections, direct ones and through a proxy, whose silence the network does not forget."""
 
-    def __init__(self) -> None:
-        self._date: datetime | None = None
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, socket_options=_socket_options(), **options)
 
-    def __call__(self, response: Any) -> None:
-        """Take the date of an answer; the last one counts."""
-        self._date = date_of(response.http_response.headers)
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, socket_options=_socket_options(), **options)
 
-    @property
-    def now(self) -> datetime:
-        """The lake's clock: whole seconds, UTC.
 
-        Raises:
-            PermanentError: the answer had no date.
-        """
-        if self._date is None:
-            raise LAKE_UNEXPECTED.raised("an answer without a date")
-        return self._date
+def _socket_options() -> list[tuple[int, int, int | bytes]]:
+    idle = getattr(socket, "TCP_KEEPIDLE", None) or socket.TCP_KEEPALIVE  # type: ignore[attr-defined]  # macOS' name
+    return [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, idle, KEEPALIVE_IDLE_SECONDS),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS),
+    ]
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep the token: without an `auth` of its own, `requests` replaces it with what a netrc file says."""
+    return request

@@ -5,12 +5,13 @@ Azure role: Storage Blob Data Contributor on the file system's container, for ev
 
 from collections.abc import Iterator, Mapping
 
-from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from pigment_export.azure.clients import READ_SECONDS, AnswerDate, client_options, only_over, sendable
-from pigment_export.azure.errors import LAKE, translated
-from pigment_export.errors import Cause, MissingError, PermanentError, Who
+from pigment_export.azure.boundary import Answer, Boundary
+from pigment_export.azure.clients import READ_SECONDS, client_options, only_over, sendable
+from pigment_export.azure.identity import Identity
+from pigment_export.azure.lake_errors import LAKE, LAKE_RECORD_TOO_LARGE
+from pigment_export.errors import MissingError
 from pigment_export.lake.interface import Listed, Record
 
 MOST_BYTES = 8 * 1024 * 1024  # of a record: the plan of a thousand exports is a tenth of it
@@ -24,7 +25,7 @@ class LakeRecords:
     Args:
         account_url: the account's Data Lake address; its Blob address follows from it.
         file_system: its name.
-        credential: whose tokens are sent.
+        identity: whose tokens are sent.
         read_seconds: how long to wait for the next byte of an answer.
     """
 
@@ -32,14 +33,15 @@ class LakeRecords:
         self,
         account_url: str,
         file_system: str,
-        credential: TokenCredential,
+        identity: Identity,
         *,
         read_seconds: float = READ_SECONDS,
     ) -> None:
+        self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
         self._client = ContainerClient(
             account_url.replace(".dfs.", ".blob.", 1),
             file_system,
-            credential=credential,
+            credential=identity,
             max_single_get_size=MOST_BYTES,
             **client_options(read_seconds),
         )
@@ -54,9 +56,9 @@ class LakeRecords:
         Raises:
             PermanentError: it is too large to be a record.
         """
-        date = AnswerDate()
+        date = Answer(self._lake)
         try:
-            with translated(LAKE, f"read {path}"):
+            with self._lake.doing(f"read {path}"):
                 # One request for all that a record may be; the library repeats it where a body breaks off or is empty.
                 answer = self._client.download_blob(path, raw_response_hook=date)
                 _check_size(path, answer.size)
@@ -67,20 +69,21 @@ class LakeRecords:
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is."""
         _check_size(path, len(data))
-        with translated(LAKE, f"write {path}"):
+        sent = sendable(path, metadata)
+        with self._lake.doing(f"write {path}"):
             # `overwrite` keeps the library from a condition of its own: ours is the only one.
             self._client.upload_blob(
                 path,
                 data,
                 overwrite=True,
-                metadata=sendable(metadata),
+                metadata=sent,
                 content_settings=_JSON,
                 **only_over(replacing),
             )
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """List what lies under a prefix, with metadata; folders are left out. Each page is one request."""
-        with translated(LAKE, f"list {prefix}"):
+        with self._lake.doing(f"list {prefix}"):
             for blob in self._client.list_blobs(name_starts_with=prefix, include=["metadata"]):
                 metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
                 if metadata.get(_FOLDER) != "true":
@@ -89,7 +92,7 @@ class LakeRecords:
     def delete(self, path: str) -> None:
         """Remove a record; one that is not there is fine."""
         try:
-            with translated(LAKE, f"delete {path}"):
+            with self._lake.doing(f"delete {path}"):
                 self._client.delete_blob(path)
         except MissingError:
             return
@@ -97,11 +100,4 @@ class LakeRecords:
 
 def _check_size(path: str, size: int) -> None:
     if size > MOST_BYTES:
-        raise PermanentError(
-            Cause(
-                "lake_record_too_large",
-                f"{path} has {size:,} bytes: no record of this app is that large",
-                Who.ADMINISTRATOR,
-                "see who wrote this file, and move it away",
-            )
-        )
+        raise LAKE_RECORD_TOO_LARGE.raised(f"{path} has {size:,} bytes")

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from azure.core.credentials import TokenCredential
 from azure.keyvault.secrets import SecretClient
 
+from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.clients import client_options
-from pigment_export.azure.errors import VAULT, translated
-from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.azure.errors import KEY_MALFORMED, KEY_NOT_AT_HAND, VAULT
+from pigment_export.azure.identity import Identity
+from pigment_export.errors import ExportError, RetryableError
 from pigment_export.events import Event, log
 
 KEPT_SECONDS = 300.0  # a rotated key is in use within minutes; a run of many exports asks the vault once
@@ -52,13 +53,8 @@ def checked_key(text: str, source: str) -> Key:
     stripped = text.strip()
     if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
         return Key(stripped)
-    raise PermanentError(
-        Cause(
-            "key_malformed",
-            f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces"),
-            Who.KEY_OWNER,
-            "store the key again, as Pigment shows it, with nothing around it",
-        )
+    raise KEY_MALFORMED.raised(
+        f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")
     )
 
 
@@ -82,13 +78,8 @@ class FixedKey:
             PermanentError: an export asks for a secret of its own.
         """
         if name is not None:
-            raise PermanentError(
-                Cause(
-                    "key_not_at_hand",
-                    f"the export wants the secret {name}, and PIGMENT_API_KEY is another key",
-                    Who.CATALOG,
-                    "set KEY_VAULT_URL instead of PIGMENT_API_KEY",
-                )
+            raise KEY_NOT_AT_HAND.raised(
+                f"the export has a secret of its own, {name}, and PIGMENT_API_KEY is another key"
             )
         return self._key
 
@@ -112,7 +103,7 @@ class Vault:
     Args:
         url: the vault's address, e.g. `https://myvault.vault.azure.net`.
         secret: the name of the deployment's own secret.
-        credential: whose tokens are sent.
+        identity: whose tokens are sent.
         clock: seconds that never go back, for what is kept.
         now: the present, to tell a near expiry.
     """
@@ -121,13 +112,14 @@ class Vault:
         self,
         url: str,
         secret: str,
-        credential: TokenCredential,
+        identity: Identity,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._secret = secret
-        self._client = SecretClient(url, credential, **client_options())
+        self._client = SecretClient(url, identity, **client_options())
+        self._vault = Boundary(VAULT, f"the vault {url}", identity)
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()  # held while the vault is asked: exports that start together ask once
@@ -173,7 +165,7 @@ class Vault:
         # Raised anew for each caller: one exception in several threads would gather all their tracebacks.
         if isinstance(known.answer, RetryableError):
             wait_seconds = max(left_seconds, known.answer.retry_after_seconds or 0.0)
-            raise RetryableError(known.answer.cause, retry_after_seconds=wait_seconds) from known.answer
+            raise type(known.answer)(known.answer.cause, retry_after_seconds=wait_seconds) from known.answer
         raise type(known.answer)(known.answer.cause) from known.answer
 
     def _ask(self, name: str, *, again: bool) -> _Known:
@@ -187,7 +179,7 @@ class Vault:
         return _Known(answer, until=now + KEPT_SECONDS, not_again_until=now + REFUSED_SECONDS if again else now)
 
     def _ask_vault(self, name: str) -> Key:
-        with translated(VAULT, f"read the secret {name}"):
+        with self._vault.doing(f"read the secret {name}"):
             secret = self._client.get_secret(name)
         expires_at = secret.properties.expires_on
         if expires_at is not None and expires_at - self._now() < NEAR_EXPIRY:

@@ -41,7 +41,7 @@ def fetch_to_folder(
     export = define(str(definition["kind"]), definition, where="command line")
     file = FolderFile(folder, f"{file_name or f'{export.kind}-{export.id}'}.csv", nonce=wiring.new_nonce())
     file.check()
-    pigment = wiring.pigment_of(settings, wiring.keys_of(settings, lambda: wiring.credential_of(settings)))
+    pigment = wiring.pigment_of(settings, wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ)))
     deadline = Deadline(CALL_SECONDS)
     attempt = 0
     while True:

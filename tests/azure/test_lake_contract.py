@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -469,15 +470,19 @@ def test_a_record_that_could_not_be_read_back_is_not_written(lake: Lake, real_re
     assert lake.calls == []
 
 
-@pytest.mark.parametrize("value", ["Zürich", "two\nlines", " space", "nul\0"])
-def test_metadata_that_cannot_be_sent_are_a_bug_and_not_an_outage(
+@pytest.mark.parametrize("value", ["Zürich", "two\nlines", " space", "nul\0", "x" * 8192])
+def test_metadata_that_cannot_be_sent_are_a_permanent_error_and_no_outage(
     value: str, lake: Lake, real_files: LakeFiles, real_records: LakeRecords
 ) -> None:
-    with pytest.raises(ValueError, match="cannot be sent"):
-        real_files.describe(STAGED, {"a": value}, STALE)
-    with pytest.raises(ValueError, match="cannot be sent"):
-        real_records.write("x", b"", {"a": value}, replacing=None)
+    assert code_of(lambda: real_files.describe(STAGED, {"a": value}, STALE), PermanentError) == "lake_metadata"
+    write = partial(real_records.write, "x", b"", {"a": value}, replacing=None)
+    assert code_of(write, PermanentError) == "lake_metadata"
     assert lake.calls == []
+
+
+def test_metadata_of_eight_kibibytes_pass(real_files: LakeFiles) -> None:
+    etag = real_files.create(STAGED)
+    real_files.describe(STAGED, {"a": "x" * 8191}, etag)
 
 
 @pytest.mark.parametrize(("status", "name"), [(409, "PathAlreadyExists"), (412, "ConditionNotMet")])
@@ -488,9 +493,9 @@ def test_a_folder_that_is_there_is_fine_however_the_service_says_so(
     real_files.make_folder("a/b")
 
 
-def test_a_file_where_a_folder_is_needed_is_a_conflict(lake: Lake, real_files: LakeFiles) -> None:
+def test_a_file_where_a_folder_is_needed_is_for_an_administrator(lake: Lake, real_files: LakeFiles) -> None:
     lake.write("a", b"file")
-    with pytest.raises(ConflictError, match="PathConflict"):
+    with pytest.raises(PermanentError, match=r"PathConflict.*lake_path_taken"):
         real_files.make_folder("a/b")
 
 

@@ -19,8 +19,9 @@ from azure.core.credentials import AccessToken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pigment_export.azure.identity import Identity
 from pigment_export.azure.vault import KEPT_SECONDS, NEAR_EXPIRY, REFUSED_SECONDS, FixedKey, Key, Vault, checked_key
-from pigment_export.errors import ExportError, PermanentError, RetryableError, Who
+from pigment_export.errors import ExportError, PermanentError, RetryableError, SetupError, Who
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 
@@ -81,6 +82,7 @@ class VaultServer:
     def _send(handler: BaseHTTPRequestHandler, status: int, body: dict[str, Any], headers: dict[str, str]) -> None:
         data = json.dumps(body).encode()
         handler.send_response(status)
+        headers = {"x-ms-request-id": "0", **headers}
         for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(data))}.items():
             handler.send_header(name, value)
         handler.end_headers()
@@ -115,7 +117,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def vault(server: VaultServer, clock: Clock) -> Iterator[Vault]:
-    with closing(Vault(server.url, "pigment-key", Credential(), clock=clock, now=lambda: NOW)) as opened:
+    with closing(Vault(server.url, "pigment-key", Identity(Credential()), clock=clock, now=lambda: NOW)) as opened:
         yield opened
 
 
@@ -215,8 +217,9 @@ def test_a_failed_second_read_does_not_bring_the_refused_key_back(vault: Vault, 
 @pytest.mark.parametrize(
     ("refusal", "expected"),
     [
-        ((403, "Forbidden", "ForbiddenByRbac"), (RetryableError, "vault_forbidden")),
-        ((403, "Forbidden", "ForbiddenByFirewall"), (RetryableError, "vault_firewalled")),
+        ((403, "Forbidden", "ForbiddenByRbac"), (SetupError, "vault_forbidden")),
+        ((403, "Forbidden", "ForbiddenByFirewall"), (SetupError, "vault_firewalled")),
+        ((403, "Forbidden", "ForbiddenByConnection"), (SetupError, "vault_firewalled")),
         ((403, "Forbidden", "SecretDisabled"), (PermanentError, "vault_secret_disabled")),
         ((404, "SecretNotFound", ""), (PermanentError, "vault_secret_missing")),
         ((429, "Throttled", ""), (RetryableError, "vault_throttled")),

@@ -10,6 +10,7 @@ from azure.core.credentials import AccessToken
 
 from emulators.lake.account import Lake
 from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.identity import Identity
 from pigment_export.azure.records import LakeRecords
 
 FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
@@ -46,7 +47,7 @@ def open_lake(lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyP
             credential: Any = None,
             **options: Any,
         ) -> Any:
-            adapter = kind(url, file_system, credential or TokenCredential(token), **options)
+            adapter = kind(url, file_system, Identity(credential or TokenCredential(token)), **options)
             return opened.enter_context(closing(adapter))
 
         yield open_adapter

@@ -1,0 +1,170 @@
+"""The boundary to Azure's libraries: nothing but our own errors leaves it, each with the place and the identity."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
+from pigment_export import network
+from pigment_export.azure.errors import NO_ANSWER, Refusals
+from pigment_export.azure.identity import Identity
+from pigment_export.errors import ExportError, shorten
+from pigment_export.retry import retry_after_seconds
+
+_REQUEST_ID = "x-ms-request-id"  # in every answer of lake and vault, and in none of a proxy or a login page
+_UNAUTHORIZED, _FORBIDDEN, _REFUSED, _FAILED = 401, 403, 400, 500
+_YEARS = range(2000, 9000)  # of a clock that can be reckoned with
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """One service, as its adapters reach it.
+
+    Attributes:
+        refusals: its table.
+        place: what is asked, e.g. `the file system planning of mylake.dfs.core.windows.net`.
+        identity: whose tokens are sent.
+    """
+
+    refusals: Refusals
+    place: str
+    identity: Identity
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Raise whatever the libraries raise as ours.
+
+        Args:
+            what: what the block does, e.g. `create revenue/x.partial`.
+
+        Raises:
+            ExportError: as the table says.
+        """
+        try:
+            yield
+        except ExportError:
+            raise
+        except Exception as exc:
+            error = self.error_for(exc, what)
+            innermost = _innermost(exc)
+            if isinstance(innermost, ValueError) and not _is_of_the_system(innermost):
+                raise error from None  # requests quotes a header that it refuses: the token would be in the traceback
+            raise error from exc
+
+    def error_for(self, error: Exception, what: str) -> ExportError:
+        """Return the error to raise for one of the libraries.
+
+        Args:
+            error: what was raised.
+            what: what was tried.
+        """
+        response = error.response if isinstance(error, HttpResponseError) else None
+        if response is not None:
+            return self._of_answer(error, response, what)
+        seen = _in_words(_innermost(error))
+        if row := network.row_of(error):
+            return row.raised(f"{what}: {self.place} ({seen})")
+        if not isinstance(error, AzureError):
+            return self.refusals.unreadable.raised(f"{what}: {self.place} ({seen})")
+        status = _UNAUTHORIZED if isinstance(error, ClientAuthenticationError) else NO_ANSWER
+        names = _names(error)
+        return self.refusals.meaning_of(status, names).raised(f"{what}: {self._who(status)} ({seen})")
+
+    def _of_answer(self, error: Exception, response: Any, what: str) -> ExportError:
+        status, headers = int(response.status_code), response.headers
+        names = _names(error)
+        seen = shorten(", ".join((f"HTTP {status}", *sorted(names))))
+        if status < _REFUSED or (status < _FAILED and _REQUEST_ID not in headers):
+            return self.refusals.unreadable.raised(f"{what}: {self.place} ({seen})")
+        if _REQUEST_ID in headers:
+            seen = f"{seen}, request {shorten(headers[_REQUEST_ID])}"
+        answered_at = date_of(headers)
+        wait_seconds = retry_after_seconds(headers.get("Retry-After"), now=answered_at) if answered_at else None
+        row = self.refusals.meaning_of(status, names)
+        return row.raised(f"{what}: {self._who(status)} ({seen})", wait_seconds=wait_seconds)
+
+    def _who(self, status: int | None) -> str:
+        """Return the place, with the identity where it is what was refused."""
+        refused = status in (_UNAUTHORIZED, _FORBIDDEN) and self.identity.name
+        return f"{self.place}, as {self.identity.name}" if refused else self.place
+
+
+class Answer:
+    """Keeps the `Date` of an answer, whatever its status: the service's clock. A client's `raw_response_hook`.
+
+    Args:
+        boundary: of the service.
+    """
+
+    def __init__(self, boundary: Boundary) -> None:
+        self._boundary = boundary
+        self._date: datetime | None = None
+
+    def __call__(self, response: Any) -> None:
+        """Take the date of an answer; the last one counts."""
+        check_answer(response)
+        self._date = date_of(response.http_response.headers)
+
+    @property
+    def now(self) -> datetime:
+        """The lake's clock: whole seconds, UTC.
+
+        Raises:
+            RetryableError: the answer had no date.
+        """
+        if self._date is None:
+            raise self._boundary.refusals.unreadable.raised(f"{self._boundary.place} (an answer without a date)")
+        return self._date
+
+
+def check_answer(response: Any) -> None:
+    """Refuse a good answer that is not the service's own, as a login page with 200 is not. A `raw_response_hook`.
+
+    Raises:
+        ValueError: it has no id.
+    """
+    answer = response.http_response
+    if answer.status_code < _REFUSED and _REQUEST_ID not in answer.headers:
+        raise ValueError("an answer without an id")
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """Return the instant of an answer, by its own `Date`: a machine's clock may be a day off."""
+    try:
+        date = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return date if date.year in _YEARS else None
+
+
+def _names(error: Exception) -> frozenset[str]:
+    """Return the error codes in an answer: storage's own attribute, or OData's code and the one inside."""
+    storage = getattr(error, "error_code", None)
+    odata = getattr(error, "error", None)
+    inner = getattr(odata, "innererror", None)
+    found = [
+        getattr(storage, "value", storage),
+        getattr(odata, "code", None),
+        inner.get("code") if isinstance(inner, dict) else None,
+    ]
+    return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def _innermost(error: Exception) -> BaseException:
+    """Return what went wrong in the first place."""
+    return list(network.causes_of(error))[-1]
+
+
+def _is_of_the_system(error: BaseException) -> bool:
+    """Return whether an error is a system's own, whose text is about a connection and never quotes a header."""
+    return isinstance(error, OSError) and type(error).__module__.partition(".")[0] in sys.stdlib_module_names
+
+
+def _in_words(error: BaseException) -> str:
+    name = type(error).__name__
+    return shorten(f"{name}: {error}") if _is_of_the_system(error) and str(error) else name

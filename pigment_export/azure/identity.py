@@ -1,0 +1,109 @@
+"""Whose tokens are sent to Azure: the app's managed identity, or on a laptop the person who is signed in.
+
+Everything that can go wrong with a token is said here, once for lake and vault.
+"""
+
+import base64
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+from pigment_export import network
+from pigment_export.azure.errors import (
+    IDENTITY_MISSING,
+    IDENTITY_NOT_SIGNED_IN,
+    IDENTITY_REFUSED,
+    IDENTITY_UNAVAILABLE,
+)
+from pigment_export.errors import ErrorRow, ExportError, shorten
+
+_ENTRA = re.compile(r"AADSTS\d+")
+# How msal words an answer of the identity endpoint without a token: the status in its body, then its message.
+_ENDPOINT = re.compile(r"\(invalid_scope\) (\d{3}|None), (.*)", re.DOTALL)
+_NO_SUCH_IDENTITY = ("400", "404")
+_WHO = ("upn", "preferred_username", "unique_name", "appid")  # claims of a token that name whose it is
+
+
+class Identity:
+    """A credential that raises our own errors only, and can say who it is; safe to use from several threads.
+
+    Args:
+        credential: whose tokens are sent.
+        absent: what it means where it finds no identity at all.
+    """
+
+    def __init__(self, credential: TokenCredential, absent: ErrorRow = IDENTITY_MISSING) -> None:
+        self._credential = credential
+        self._absent = absent
+        self.name = ""
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Return a token.
+
+        Args:
+            scopes: what it is for.
+            options: as the libraries pass them.
+
+        Raises:
+            SetupError: there is no identity, or it gets no token.
+            RetryableError: the endpoint gave none for now.
+        """
+        try:
+            token = self._credential.get_token(*scopes, **options)
+            _check(token)
+        except ExportError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the libraries let an odd answer out as whatever it broke
+            # Without the chain: it may hold the answer, and it is a hundred lines of each way that was tried.
+            raise self._meaning_of(exc, scopes) from None
+        self.name = _name_in(token.token) or self.name
+        return token
+
+    def _meaning_of(self, error: Exception, scopes: tuple[str, ...]) -> ExportError:
+        text, seen = str(error), type(error).__name__
+        entra, endpoint = _ENTRA.search(text), _ENDPOINT.search(text)
+        if setup := network.row_of(error):
+            row = setup
+        elif entra:
+            row, seen = IDENTITY_REFUSED, entra[0]
+        elif endpoint:
+            row = IDENTITY_MISSING if endpoint[1] in _NO_SUCH_IDENTITY else IDENTITY_UNAVAILABLE
+            seen = shorten(f"{endpoint[1]}, {endpoint[2]}")
+        else:
+            row = self._absent if isinstance(error, ClientAuthenticationError) else IDENTITY_UNAVAILABLE
+        return row.raised(f"no token for {', '.join(scopes)} ({seen})")
+
+
+def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
+    """Return the identity to use.
+
+    Args:
+        client_id: of the user-assigned identity; None for the app's own, or the person who is signed in.
+        environ: the environment: App Service names its identity endpoint there.
+    """
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # it logs each way that it tries; our errors say it
+    if client_id or "IDENTITY_ENDPOINT" in environ:
+        return Identity(ManagedIdentityCredential(client_id=client_id, retry_total=0))
+    return Identity(DefaultAzureCredential(), IDENTITY_NOT_SIGNED_IN)
+
+
+def _check(token: AccessToken) -> None:
+    """Refuse what no header can carry."""
+    if not token.token.isascii() or not token.token.isprintable() or " " in token.token or not token.token:
+        raise ValueError("not a token")
+
+
+def _name_in(token: str) -> str:
+    """Return the name that a token gives its owner, or nothing where it is not readable."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return shorten(next((str(claims[name]) for name in _WHO if claims.get(name)), ""))
+    except (IndexError, ValueError, TypeError, AttributeError, RecursionError):
+        return ""
