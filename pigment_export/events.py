@@ -27,6 +27,8 @@ class Event(StrEnum):
     FRESHNESS = "freshness"  # hours since each export last succeeded, from housekeeping
     HOUSEKEEPING_PASSED = "housekeeping_passed"  # what the pass healed, ended and swept
     HOUSEKEEPING_FAILED = "housekeeping_failed"  # what one run or one part of the pass raised
+    HEADER_CHANGED = "header_changed"  # the header is not the last good file's: what came, what went
+    FIRST_FILE_EMPTY = "first_file_empty"  # an export's first file has a header and no row
     DAY_HAS_TWO_FILES = "day_has_two_files"  # the path template was changed within a day
     SECRET_NEAR_EXPIRY = "secret_near_expiry"  # noqa: S105 - a name, not a secret
     SWEEP_LEFT = "sweep_left"  # a staged file could not be removed: the sweep will

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from pigment_export.app.schemas import MOST_TROUBLES, Problem, Run, RunList, RunRequest, Trouble
+from pigment_export.app.schemas import MOST_TROUBLES, FailedExport, Problem, Run, RunList, RunRequest
 from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import Catalog, define
 from pigment_export.delivery.receipt import State, count_states
@@ -204,7 +204,7 @@ class Api:
         if status.result is None:
             reason = f"the run {run_id} has not ended"
             raise RefusedError(Cause("run_not_ended", reason, Who.CATALOG, "follow it to its end first"))
-        bad = {row["name"] for row in status.result["exports"] if not row["state"].good}
+        bad = {receipt.name for receipt in status.result.exports if not receipt.state.good}
         if not bad:
             raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
         return [planned.export for planned in status.plan.exports if planned.export.name in bad]
@@ -212,21 +212,21 @@ class Api:
     def _run_of(self, status: RunProgress) -> Run:
         plan, result = status.plan, status.result
         if result is None:
-            standings = status.standings
-            waiting = [Trouble.of(name, found.fields) for name, found in standings.items() if not found.state.final]
+            receipts = status.receipts.values()
+            waiting = [FailedExport.of(receipt) for receipt in receipts if not receipt.state.final]
             return self._run(
                 plan.summary,
                 "running",
-                done=len(standings) - len(waiting),
-                counts=count_states(found.state for found in standings.values()),
+                done=len(receipts) - len(waiting),
+                counts=count_states(receipt.state for receipt in receipts),
                 retrying=tuple(waiting[:MOST_TROUBLES]),
             )
-        bad = [Trouble.of(row["name"], row) for row in result["exports"] if not row["state"].good]
+        bad = [FailedExport.of(receipt) for receipt in result.exports if not receipt.state.good]
         return self._run(
             plan.summary,
-            str(result["state"]),
+            str(result.state),
             done=len(plan.exports),
-            counts=result["counts"],
+            counts=result.counts,
             troubles=tuple(bad[:MOST_TROUBLES]),
             result=plan.folder.result,
         )

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from pigment_export.catalog.exports import NAME_PATTERN
 from pigment_export.catalog.options import AtLeastOne
+from pigment_export.delivery.receipt import ReceiptSummary, State
 from pigment_export.errors import ConfigurationError, shorten
 from pigment_export.runs.plan import PlanSummary
 
@@ -160,7 +161,7 @@ def read_query[Q: NoQuery](model: type[Q], query: Mapping[str, str]) -> Q:
         raise ConfigurationError([_problem(error, known) for error in exc.errors()], code="request") from exc
 
 
-class Trouble(_Told):
+class FailedExport(_Told):
     """An export that has not succeeded, and why."""
 
     name: str
@@ -177,15 +178,15 @@ class Trouble(_Told):
     """Who must act."""
 
     @classmethod
-    def of(cls, name: str, fields: Mapping[str, Any]) -> Self:
-        """From what a receipt says, in a listing or a result."""
+    def of(cls, receipt: ReceiptSummary) -> Self:
+        """Return what a receipt says, in a listing or a result."""
         return cls(
-            name=name,
-            state=str(fields["state"]),
-            path=fields.get("path") if fields["state"] == "held" else None,
-            code=fields.get("class"),
-            reason=fields.get("reason"),
-            who=fields.get("who"),
+            name=receipt.name,
+            state=str(receipt.state),
+            path=receipt.path if receipt.state is State.HELD else None,
+            code=receipt.code,
+            reason=receipt.reason,
+            who=receipt.who,
         )
 
 
@@ -212,9 +213,9 @@ class Run(_Told):
     """How many came to each state that occurs."""
     location: str
     """Where to ask for it again."""
-    retrying: tuple[Trouble, ...] | None = None
+    retrying: tuple[FailedExport, ...] | None = None
     """While it runs: what failed and is tried again; at most a hundred."""
-    troubles: tuple[Trouble, ...] | None = None
+    troubles: tuple[FailedExport, ...] | None = None
     """When it has ended: what failed or is held; at most a hundred."""
     result: str | None = None
     """When it has ended: path of `result.json` in the file system, which lists every file with rows and sha256."""

@@ -15,7 +15,7 @@ from pigment_export.azure.clients import READ_SECONDS, client_options, only_over
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import MissingError
-from pigment_export.lake.interface import Found
+from pigment_export.lake.interface import PathInfo
 
 _RANGE_NOT_SATISFIABLE = 416
 _ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
@@ -54,7 +54,7 @@ class LakeFiles:
             self._client.get_file_system_properties(raw_response_hook=date)
         return date.now
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> PathInfo:
         """Read a path's properties; a path that is not there is an answer, not an error."""
         date = Answer(self._lake)
         try:
@@ -63,8 +63,8 @@ class LakeFiles:
                 etag, size = _etag_in({"etag": properties.etag}), int(properties.size)
                 metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
         except MissingError:
-            return Found(date.now)
-        return Found(date.now, etag, size, metadata)
+            return PathInfo(date.now)
+        return PathInfo(date.now, etag, size, metadata)
 
     def create(self, path: str) -> str:
         """Create an empty file where nothing is; returns its ETag."""

@@ -12,7 +12,7 @@ from pigment_export.azure.clients import READ_SECONDS, client_options, only_over
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE, LAKE_RECORD_TOO_LARGE
 from pigment_export.errors import MissingError
-from pigment_export.lake.interface import Listed, Record
+from pigment_export.lake.interface import ListedBlob, StoredRecord
 
 MOST_BYTES = 8 * 1024 * 1024  # of a record: the plan of a thousand exports is a tenth of it
 _FOLDER = "hdi_isfolder"  # the metadata by which the Blob protocol shows a folder
@@ -50,7 +50,7 @@ class LakeRecords:
         """Close the connections."""
         self._client.close()
 
-    def read(self, path: str) -> Record:
+    def read(self, path: str) -> StoredRecord:
         """Read a record; one that is not there is an answer, not an error.
 
         Raises:
@@ -62,9 +62,9 @@ class LakeRecords:
                 # One request for all that a record may be; the library repeats it where a body breaks off or is empty.
                 answer = self._client.download_blob(path, raw_response_hook=date)
                 _check_size(path, answer.size)
-                return Record(date.now, str(answer.properties.etag), answer.readall())
+                return StoredRecord(date.now, str(answer.properties.etag), answer.readall())
         except MissingError:
-            return Record(date.now)
+            return StoredRecord(date.now)
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is."""
@@ -81,13 +81,13 @@ class LakeRecords:
                 **only_over(replacing),
             )
 
-    def list(self, prefix: str) -> Iterator[Listed]:
+    def list(self, prefix: str) -> Iterator[ListedBlob]:
         """List what lies under a prefix, with metadata; folders are left out. Each page is one request."""
         with self._lake.doing(f"list {prefix}"):
             for blob in self._client.list_blobs(name_starts_with=prefix, include=["metadata"]):
                 metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
                 if metadata.get(_FOLDER) != "true":
-                    yield Listed(blob.name, metadata, blob.creation_time, blob.last_modified, blob.size)
+                    yield ListedBlob(blob.name, metadata, blob.creation_time, blob.last_modified, blob.size)
 
     def delete(self, path: str) -> None:
         """Remove a record; one that is not there is fine."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from pigment_export.catalog.options import (
@@ -47,6 +47,12 @@ def _no_address(value: Any) -> Any:
     return value
 
 
+Columns = Annotated[
+    Annotated[AtLeastOne[str], Tag("(names)")] | Annotated[Literal["unchanged"], Tag("(word)")],
+    Discriminator(lambda value: "(word)" if isinstance(value, str) else "(names)"),
+]
+
+
 class CommonFields(BaseModel):
     """What every kind of export has."""
 
@@ -72,8 +78,10 @@ class CommonFields(BaseModel):
     """A file with fewer rows is held, not published."""
     maximum_shrink: Annotated[float, Field(ge=0, le=1)] | None = None
     """The fraction of the latest file's rows that may vanish; a file that lost more is held."""
-    columns: AtLeastOne[str] | None = None
-    """The header that is expected, column by column; a file with another one is held."""
+    columns: Columns | None = None
+    """The header that is expected, column by column, or "unchanged" for the last good file's; another one is held."""
+    ragged_rows: Literal["hold", "publish"] = "hold"
+    """Whether a file whose rows have more or fewer fields than its header is held or published."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
 

@@ -173,7 +173,7 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
 
 def _told(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors in the file's own words, with the field in front."""
-    path = error["loc"]
+    path = tuple(part for part in error["loc"] if not str(part).startswith("("))  # which of several forms it has
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     match error["type"]:
         case "extra_forbidden":

@@ -118,7 +118,7 @@ def run(*, names: Sequence[str], groups: Sequence[str], day: Any, as_json: bool)
     except KeyboardInterrupt:
         console.print("interrupted: ending the run")
         for name in pending:
-            receipts[name] = dict(started.interrupt(name).fields)
+            receipts[name] = started.interrupt(name).to_fields()
         _print(started, receipts, as_json=as_json)
         sys.exit(INTERRUPTED)
     _print(started, receipts, as_json=as_json)
@@ -130,7 +130,7 @@ def _delivered(started: StartedRun, name: str, receipts: dict[str, dict[str, Any
     """Whether one more try brought an export to its final receipt."""
     try:
         with _progress(console, name) as progress:
-            receipts[name] = dict(started.deliver(name, progress).fields)
+            receipts[name] = started.deliver(name, progress).to_fields()
     except ExportError as error:
         receipts[name] = {"name": name, "state": "retrying", "class": error.cause.code, "reason": error.cause.reason}
         console.print(f"{name}: {error}", highlight=False, markup=False, soft_wrap=True)

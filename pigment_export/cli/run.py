@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pigment_export import wiring
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, Who
 from pigment_export.retry import CALL_SECONDS, Deadline
 from pigment_export.runs.claim import ClaimRequest, claim_run
@@ -30,16 +30,16 @@ class StartedRun:
     runs: Runs
     plan: Plan
 
-    def deliver(self, name: str, progress: Callable[[Progress], None]) -> Standing:
+    def deliver(self, name: str, progress: Callable[[Progress], None]) -> Receipt:
         """Bring one export to its final receipt, or leave a `retrying` one and raise."""
         return deliver_export(self.runs, self.plan, self._planned(name), Deadline(CALL_SECONDS), progress)
 
-    def interrupt(self, name: str) -> Standing:
+    def interrupt(self, name: str) -> Receipt:
         """Settle one export that will not be tried again."""
         deadline = Deadline(CALL_SECONDS)
-        standing = fail_exports(self.runs, self.plan, {name: INTERRUPTED}, deadline)[name]
+        receipt = fail_exports(self.runs, self.plan, {name: INTERRUPTED}, deadline)[name]
         finish_run(self.runs.records, self.plan, deadline)
-        return standing
+        return receipt
 
     def _planned(self, name: str) -> PlannedExport:
         planned = self.plan.planned(name)

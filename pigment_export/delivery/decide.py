@@ -1,131 +1,199 @@
 """What delivery does next, decided purely from what was seen. No request is made here.
 
 The destination is the truth: whether a file is there, whose it is and when it was fetched decide everything. Newer
-and older mean `fetched_at`; of two fetches of the same second, the first stays.
+and older mean `fetched_at`; of two fetches of the same second, the first stays. Each decision carries what it takes to
+carry it out.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from enum import Enum, auto
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
 
-from pigment_export.delivery.description import Description
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.description import FileDescription, Occupant
+from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.task import Task
-from pigment_export.errors import Cause, Who
-from pigment_export.lake.interface import Found
+from pigment_export.errors import Cause, ErrorRow, PermanentError, RetryableError, Who
+from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS
 
+LONGEST_CALL = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # from the look before a fetch to its file's publishing
 
-class Next(Enum):
-    """What to do next."""
-
-    FETCH = auto()  # ask Pigment
-    RENAME = auto()  # publish what was staged
-    HOLD = auto()  # keep it aside
-    SUPERSEDED = auto()  # a newer file is there
-    RECORD = auto()  # this run's file is there: make the records say so
-    END = auto()  # the receipt is final: see whether the run has ended
-    FAIL = auto()  # nothing of this run will be there
+NOT_OURS = ErrorRow(
+    "destination_not_ours",
+    PermanentError,
+    "",
+    Who.ADMINISTRATOR,
+    "move it out of the way, or give the exports another EXPORT_PATH; then run the export again",
+)
+TAKEN = ErrorRow(
+    "destination_taken",
+    PermanentError,
+    "",
+    Who.ADMINISTRATOR,
+    "run the export again, or put {run_id} into EXPORT_PATH: two runs began in the same second",
+)
+DAY_IS_OVER = ErrorRow(
+    "day_is_over",
+    PermanentError,
+    "",
+    Who.EXPORT_OWNER,
+    "keep the file; to export what Pigment holds now, run without a date",
+)
+EXPIRED = ErrorRow(
+    "run_expired",
+    PermanentError,
+    "",
+    Who.ADMINISTRATOR,
+    "see the events of this run for what kept it; then run again",
+)
+OUTLIVED = ErrorRow(
+    "call_outlived",
+    RetryableError,
+    "",
+    Who.NO_ACTION,
+    "if it comes often: keep the machine awake while a run is going on",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What to do next, and for `FAIL` why."""
-
-    next: Next
-    cause: Cause | None = None
+class AskPigment:
+    """Fetch the export."""
 
 
-def before_fetch(task: Task, found: Found, standing: Standing | None) -> Decision:
-    """Decide from the destination and the receipt whether Pigment is to be asked.
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave the receipt as it is: it is final."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Record that the export failed."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """Drop what was fetched: it must be fetched anew, by a later call."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """Record the file that is at the destination: this run's, or a newer one that supersedes this run's.
+
+    Attributes:
+        state: `SUCCEEDED` or `SUPERSEDED`.
+        file: what it says of itself.
+        etag: the file's.
+    """
+
+    state: State
+    file: FileDescription
+    etag: str
+
+    @classmethod
+    def of(cls, task: Task, there: Occupant) -> Self | None:
+        """Return the decision where this run's file is there."""
+        if there.file is None or there.etag is None or not there.is_of(task.run_id):
+            return None
+        return cls(State.SUCCEEDED, there.file, there.etag)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep the file aside, for a person to decide."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Rename the file to its destination.
+
+    Attributes:
+        replacing: ETag of the file that is there now; None where nothing is.
+    """
+
+    replacing: str | None
+
+
+def before_fetch(task: Task, there: Occupant, receipt: Receipt | None) -> RecordFile | Keep | Fail | AskPigment:
+    """Decide whether Pigment is to be asked.
 
     Args:
         task: the export of the run.
-        found: what is at the destination now.
-        standing: the receipt, if there is one.
-
-    Returns:
-        `RECORD`, `END`, `FAIL` or `FETCH`.
+        there: what is at the destination now.
+        receipt: the export's, if there is one.
     """
-    if is_ours(found, task):
-        return Decision(Next.RECORD)
-    if standing is not None and standing.state.final:
-        return Decision(Next.END)
-    if found.now >= task.expires_at:
-        return Decision(Next.FAIL, expired(task.expires_at, standing.cause if standing else None))
-    obstacle = _obstacle(task, found, fetched_at=found.now)
-    return Decision(Next.FAIL, obstacle) if obstacle else Decision(Next.FETCH)
+    if ours := RecordFile.of(task, there):
+        return ours
+    if receipt is not None and receipt.state.final:
+        return Keep(receipt)
+    if there.now >= task.expires_at:
+        return Fail(abandoned(expired(task.expires_at), receipt.cause if receipt else None))
+    if obstacle := _obstacle(task, there, there.now):
+        return Fail(obstacle)
+    return AskPigment()
 
 
-def before_publish(task: Task, found: Found, mine: Description, *, is_held: bool) -> Decision:
-    """Decide from the destination whether a whole file takes its place.
+def before_publish(
+    task: Task, there: Occupant, mine: FileDescription, objection: Cause | None, *, is_fresh: bool = True
+) -> RecordFile | Fail | TryAgain | Hold | Publish:
+    """Decide whether a complete file takes its place.
 
     Args:
         task: the export of the run.
-        found: what is at the destination now.
-        mine: what the staged file says of itself.
-        is_held: whether a guard spoke against it.
-
-    Returns:
-        `RECORD`, `FAIL`, `SUPERSEDED`, `HOLD` or `RENAME`.
+        there: what is at the destination now.
+        mine: what the staged or held file says of itself.
+        objection: why a guard rejects it, if one does.
+        is_fresh: whether it was fetched by this very call, as all but released files are.
     """
-    if is_ours(found, task):
-        return Decision(Next.RECORD)
-    obstacle = _obstacle(task, found, fetched_at=mine.fetched_at)
-    if obstacle:
-        return Decision(Next.FAIL, obstacle)
-    theirs = Description.from_metadata(found.metadata)
-    if theirs is not None and theirs.fetched_at >= mine.fetched_at:
-        return Decision(Next.SUPERSEDED)
-    return Decision(Next.HOLD if is_held else Next.RENAME)
+    if ours := RecordFile.of(task, there):
+        return ours
+    if is_fresh and there.now - mine.fetched_at > LONGEST_CALL:
+        # Monotonic clocks stand still while a machine sleeps: what Pigment said later would pass for what it said then.
+        reason = f"the export was asked for at {mine.fetched_at.isoformat()}, and by the lake's clock it is now "
+        return TryAgain(OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine has slept in between"))
+    if obstacle := _obstacle(task, there, mine.fetched_at):
+        return Fail(obstacle)
+    if there.file is not None and there.etag is not None and there.file.fetched_at >= mine.fetched_at:
+        return RecordFile(State.SUPERSEDED, there.file, there.etag)
+    return Hold(objection) if objection else Publish(there.etag)
 
 
-def is_ours(found: Found, task: Task) -> bool:
-    """Whether the file that was found is this run's, whichever try of it."""
-    theirs = Description.from_metadata(found.metadata)
-    return theirs is not None and theirs.run_id == task.run_id
-
-
-def _obstacle(task: Task, found: Found, *, fetched_at: datetime) -> Cause | None:
-    """Why what is there may not be replaced; None where nothing is, or where it may."""
-    if found.etag is None:
+def _obstacle(task: Task, there: Occupant, fetched_at: datetime) -> Cause | None:
+    """Return why the existing file must not be replaced; None if it may be, or there is none."""
+    if there.etag is None:
         return None
     path = task.destination.path
-    if Description.from_metadata(found.metadata) is None:
-        return Cause(
-            "destination_not_ours",
-            f"{path} was not written by this app, and is never replaced by it",
-            Who.ADMINISTRATOR,
-            "move it out of the way, or give the exports another EXPORT_PATH; then run the export again",
-        )
+    if there.file is None:
+        return NOT_OURS.cause(f"{path} was not written by this app, and is never replaced by it")
     if task.may_replace(fetched_at):
         return None
     if not task.destination.replaces:
-        return Cause(
-            "destination_taken",
-            f"{path} is another run's, and EXPORT_PATH keeps every snapshot",
-            Who.ADMINISTRATOR,
-            "run the export again, or put {run_id} into EXPORT_PATH: two runs began in the same second",
-        )
-    return Cause(
-        "day_is_over",
-        f"{path} stands for {task.snapshot_date}, which is over: what Pigment holds now may not replace it",
-        Who.EXPORT_OWNER,
-        "keep the file; to export what Pigment holds now, run without a date",
+        return TAKEN.cause(f"{path} is another run's, and EXPORT_PATH keeps every snapshot")
+    return DAY_IS_OVER.cause(
+        f"{path} stands for {task.snapshot_date}, which is over: what Pigment holds now may not replace it"
     )
 
 
-def expired(expires_at: datetime, last: Cause | None) -> Cause:
-    """Return why an export of an expired run failed, with the reason of its last try where there is one.
+def expired(expires_at: datetime) -> Cause:
+    """Return why an export of an expired run failed."""
+    return EXPIRED.cause(f"the run expired at {expires_at.isoformat()} before this export succeeded")
+
+
+def abandoned(cause: Cause, last: Cause | None) -> Cause:
+    """Return why an export that is not tried again failed, with the reason of its last try.
 
     Args:
-        expires_at: when the run expired.
-        last: why the last try failed, as the receipt says.
+        cause: why it is not tried again.
+        last: why the last try failed, as the `retrying` receipt says; None where there is none.
     """
-    reason = f"the run expired at {expires_at.isoformat()} before this export succeeded"
     if last is None:
-        return Cause(
-            "run_expired", reason, Who.ADMINISTRATOR, "see what kept it (the events of this run), then run again"
-        )
-    return Cause(
-        "run_expired", f"{reason}. The last try failed: {last.reason}", last.who, f"{last.remedy}; then run again"
-    )
+        return cause
+    reason = f"{cause.reason}. The last try failed: {last.reason} [{last.code}]"
+    who = cause.who if last.who is Who.NO_ACTION else last.who
+    return replace(cause, reason=reason, who=who, remedy=f"{last.remedy}; then run the export again")

@@ -1,38 +1,42 @@
 """One export of one run: from a look at the destination to a receipt that agrees with it.
 
-The destination is the truth and describes itself; the rename's condition is the only lock. Nobody owns anything but
-the file that he staged. `decisions` says what to do next, purely, from what was seen; `Delivery` does it, and
-`Reconciler` makes the records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
+The destination is the truth and describes itself; the rename's condition is the only lock. A worker owns only its
+staged file. `decide` says what to do next, purely, from what was seen; `Delivery` does it, and `Reconciler` makes the
+records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
 """
 
+import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 
 from pigment_export.catalog.exports import Export, delimiter_of
-from pigment_export.delivery.decide import Next, before_fetch, before_publish
-from pigment_export.delivery.description import Description
-from pigment_export.delivery.guards import Guards, objection
-from pigment_export.delivery.receipt import Standing, State
+from pigment_export.delivery.decide import AskPigment, Fail, Keep, RecordFile, before_fetch
+from pigment_export.delivery.description import FileDescription, Occupant
+from pigment_export.delivery.guards import HEADER_CHANGED, MOST_NAMES, Verdict, judge
+from pigment_export.delivery.publish import Publication
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.stage import StagedFile
 from pigment_export.delivery.task import Task
-from pigment_export.errors import (
-    Cause,
-    ConfigurationError,
-    ConflictError,
-    ExportError,
-    MissingError,
-    PermanentError,
-    RetryableError,
-    Who,
-)
-from pigment_export.lake.interface import Found, Lake
-from pigment_export.lake.paths import parent
+from pigment_export.errors import ConfigurationError, ExportError, PermanentError
+from pigment_export.events import Event, log
+from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Progress, Source, transfer
+from pigment_export.transfer.inspector import Inspection
+from pigment_export.transfer.stream import Progress, Source, Transferred, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What a try has fetched: its staged file, complete and proven, and what was there before Pigment was asked."""
+
+    staged: StagedFile
+    moved: Transferred
+    there: Occupant
 
 
 class Delivery:
@@ -57,15 +61,15 @@ class Delivery:
         new_nonce: Callable[[], str],
         progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
-        self._files = lake.files
-        self._fetch = fetch
+        self._lake = lake
         self._task = task
         self._deadline = deadline
+        self._fetch = fetch
         self._new_nonce = new_nonce
         self._progress = progress
         self._reconciler = Reconciler(lake, task, deadline)
 
-    def deliver(self) -> Standing:
+    def deliver(self) -> Receipt:
         """Bring the export to a final receipt.
 
         Returns:
@@ -73,142 +77,85 @@ class Delivery:
 
         Raises:
             RetryableError: the patience of this call is used up; a `retrying` receipt says why.
-            ExportError: the lake itself cannot be used.
+            ExportError: the lake cannot be used.
         """
-        attempt = 0
-        while True:
+        try:
             try:
-                return self._try()
-            except RetryableError as error:
-                try:
-                    self._deadline.pause(error, attempt)
-                except RetryableError:
-                    self._reconciler.record_retrying(error.cause)
-                    raise
-                attempt += 1
-
-    def _try(self) -> Standing:
-        standing = self._reconciler.standing()
-        found = self._reconciler.look()
-        decision = before_fetch(self._task, found, standing)
-        if decision.next is Next.RECORD:
-            return self._reconciler.record_found(State.SUCCEEDED, found)
-        if decision.next is Next.END and standing is not None:
-            return standing
-        if decision.cause is not None:
-            return self._reconciler.record_failed(decision.cause)
-        destination = self._task.destination
-        staged = StagedFile(self._files, destination, self._task.run_id, self._deadline, self._new_nonce)
-        try:
-            mine, columns, held = self._stage(staged, found)
-        except (PermanentError, ConfigurationError) as error:
-            staged.drop()
-            return self._reconciler.record_failed(error.cause)
-        except BaseException:
-            staged.drop()
-            raise
-        try:
-            return self._publish(staged, mine, columns, held)
-        except BaseException:
-            staged.drop()  # where it was renamed, nothing of that name is left to lose
+                return self._deliver()
+            except (PermanentError, ConfigurationError) as error:
+                return self._reconciler.record_failed(error.cause)
+        except ExportError as error:
+            self._reconciler.record_retrying(error.cause)
             raise
 
-    def _stage(self, staged: StagedFile, found: Found) -> tuple[Description, tuple[str, ...], Cause | None]:
-        """Fetch into a staged file that describes itself; with the guards' objection, if they have one."""
-        export = self._task.export
-        asked_at = time.monotonic()
+    def _deliver(self) -> Receipt:
+        fetched = self._fetched()
+        if isinstance(fetched, Receipt):
+            return fetched
+        with fetched.staged as staged:
+            return self._publication(fetched).publish(staged)
+
+    def _fetched(self) -> _Fetched | Receipt:
+        """Fetch what is to be fetched; else the receipt that stands. Only Pigment's own refusals ask it again."""
+        for attempt in self._deadline.attempts():
+            with attempt, ExitStack() as stack:
+                receipt, there = self._reconciler.receipt(), self._reconciler.look()
+                match before_fetch(self._task, there, receipt):
+                    case Keep(receipt):
+                        return receipt
+                    case RecordFile() as found:
+                        return self._reconciler.record_found(found)
+                    case Fail(cause):
+                        return self._reconciler.record_failed(cause)
+                    case AskPigment():
+                        file = StagedFile(self._lake.files, self._task, self._deadline, self._new_nonce)
+                        staged = stack.enter_context(file)
+                        fetched = _Fetched(staged, self._transferred(staged), there)
+                        stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
+        return fetched
+
+    def _transferred(self, staged: StagedFile) -> Transferred:
+        export, asked_at = self._task.export, time.monotonic()
         with self._fetch(export, self._deadline) as source:
-            moved = transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
+            return transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
+
+    def _publication(self, fetched: _Fetched) -> Publication:
+        """Ask the guards, and write into the staged file what it is."""
+        moved, task = fetched.moved, self._task
         inspection = moved.inspection
         latest = self._reconciler.latest()
-        objected = objection(
-            Guards(export.minimum_rows, export.maximum_shrink, export.columns),
+        verdict = judge(task.export, inspection, latest, fetched.there.file)
+        self._tell(verdict, inspection, is_first=latest is None and fetched.there.file is None)
+        mine = FileDescription(
+            run_id=task.run_id,
+            nonce=fetched.staged.nonce,
+            fetched_at=fetched.there.now,
+            snapshot_date=task.snapshot_date,
+            deployment=task.deployment,
             rows=inspection.rows,
-            columns=inspection.columns,
-            latest_rows=latest.file.rows if latest else None,
-        )
-        mine = Description(
-            run_id=self._task.run_id,
-            nonce=staged.nonce,
-            fetched_at=found.now,
-            snapshot_date=self._task.snapshot_date,
-            deployment=self._task.deployment,
-            rows=inspection.rows,
-            columns=len(inspection.columns),
+            number_of_columns=len(inspection.columns),
             bytes=inspection.bytes,
             sha256=inspection.sha256,
             protocol=moved.protocol,
             evidence=moved.evidence,
             seconds=round(moved.seconds, 3),
             first_byte_seconds=round(moved.first_byte_seconds, 3),
-            notes=tuple(map(str, inspection.notes)),
+            notes=(*map(str, inspection.notes), *verdict.notes),
         )
-        staged.describe(mine)
-        if objected is None:
-            return mine, inspection.columns, None
-        remedy = "look at the held file: release it if it is right; else mend Pigment or the key's access and run again"
-        return mine, inspection.columns, Cause("held_by_guard", objected, Who.EXPORT_OWNER, remedy)
+        fetched.staged.describe(mine)
+        return Publication(self._lake, task, self._deadline, mine, inspection.columns, verdict.objection)
 
-    def _publish(self, staged: StagedFile, mine: Description, columns: tuple[str, ...], held: Cause | None) -> Standing:
-        destination = self._task.destination.path
-        failed: list[tuple[str | None, ExportError]] = []  # the destination's ETag before each rename, and its error
-        while True:
-            found = self._reconciler.look()
-            decision = before_publish(self._task, found, mine, is_held=held is not None)
-            if decision.next is Next.HOLD and held is not None:
-                return self._hold(staged, mine, columns, held)
-            if decision.next is not Next.RENAME:
-                staged.drop()
-                if decision.cause is not None:
-                    return self._reconciler.record_failed(decision.cause)
-                state = State.SUCCEEDED if decision.next is Next.RECORD else State.SUPERSEDED
-                return self._reconciler.record_found(state, found)
-            if len(failed) > 1 and failed[-1][0] == failed[-2][0] == found.etag:
-                raise RetryableError(failed[-1][1].cause)  # nothing changed in between, and still it failed twice
-            try:
-                self._move(staged, destination, replacing=found.etag)
-            except MissingError as error:
-                return self._source_gone(mine, error)
-            except (ConflictError, RetryableError) as error:
-                self._deadline.again(error, len(failed))
-                failed.append((found.etag, error))
-            else:
-                return self._reconciler.record_file(State.SUCCEEDED, mine, columns)
-
-    def _move(self, staged: StagedFile, destination: str, *, replacing: str | None) -> None:
-        """Rename; make the destination's folder only if it is missing, so that a failed export leaves none."""
-        try:
-            self._files.rename(staged.path, destination, source_etag=staged.etag, replacing=replacing)
-        except MissingError as error:
-            if error.cause.code != "lake_parent_missing":
-                raise
-            self._deadline.retry(lambda: self._files.make_folder(parent(destination)))
-            self._files.rename(staged.path, destination, source_etag=staged.etag, replacing=replacing)
-
-    def _source_gone(self, mine: Description, error: MissingError) -> Standing:
-        """The staged file is gone: moved by a rename whose answer was lost, or swept."""
-        found = self._reconciler.look()
-        decision = before_publish(self._task, found, mine, is_held=False)
-        if decision.next is Next.RECORD:
-            return self._reconciler.record_found(State.SUCCEEDED, found)
-        if decision.next is Next.SUPERSEDED:
-            return self._reconciler.record_found(State.SUPERSEDED, found)
-        raise RetryableError(error.cause) from error
-
-    def _hold(self, staged: StagedFile, mine: Description, columns: tuple[str, ...], held: Cause) -> Standing:
-        path = self._task.destination.held(mine.run_id, mine.nonce)
-        attempt = 0
-        while True:
-            try:
-                self._move(staged, path, replacing=None)
-                break
-            except (ConflictError, MissingError, RetryableError) as error:
-                found = self._deadline.retry(lambda: self._files.look(path))
-                theirs = Description.from_metadata(found.metadata)
-                if theirs is not None and theirs.nonce == mine.nonce:
-                    break
-                if isinstance(error, MissingError):
-                    raise RetryableError(error.cause) from error
-                self._deadline.again(error, attempt)
-                attempt += 1
-        return self._reconciler.record_held(path, mine, columns, held)
+    def _tell(self, verdict: Verdict, inspection: Inspection, *, is_first: bool) -> None:
+        """Log what is no failure, and yet should be seen."""
+        subject = {"run_id": self._task.run_id, "name": self._task.export.name, "owner": self._task.export.owner}
+        if HEADER_CHANGED in verdict.notes:
+            log(
+                Event.HEADER_CHANGED,
+                level=logging.WARNING,
+                **subject,
+                added=verdict.added[:MOST_NAMES],
+                removed=verdict.removed[:MOST_NAMES],
+                is_held=verdict.objection is not None,
+            )
+        if is_first and inspection.rows == 0:
+            log(Event.FIRST_FILE_EMPTY, level=logging.WARNING, **subject, columns=inspection.columns[:MOST_NAMES])

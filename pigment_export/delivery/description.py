@@ -1,149 +1,113 @@
-"""What a published file says of itself, in its metadata and in `_latest.json`. Pure.
-
-The service takes ASCII metadata without line breaks, and trims spaces: values are percent-encoded.
-"""
+"""What a published file says of itself, in its metadata and in `_latest.json`. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pigment_export.lake.records import as_record, decode, encode, instant_in, read_record
+from pydantic import BeforeValidator
+
+from pigment_export.lake.interface import PathInfo
+from pigment_export.lake.records import Instant, Record
 
 PREDECESSORS = 30  # that `_latest.json` remembers: a month of days
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a file says of itself, in its metadata; a rename keeps it.
+def _split(notes: Any) -> Any:
+    """Metadata, and records of earlier versions, have the notes in one text."""
+    return tuple(filter(None, notes.split(","))) if isinstance(notes, str) else notes
 
-    Attributes:
-        run_id: the run that fetched it.
-        nonce: the try that fetched it.
-        fetched_at: the lake's clock right before Pigment was asked: newer and older mean this.
-        snapshot_date: the day it stands for.
-        deployment: whose run it was.
-        rows: records after the header.
-        columns: how many.
-        bytes: of the file.
-        sha256: of the file, hexadecimal.
-        protocol: what Pigment was spoken to in.
-        evidence: what proved that the body was whole.
-        seconds: from asking Pigment to the last byte in the lake.
-        first_byte_seconds: how many of them Pigment took before its first byte; None in files of earlier versions.
-        notes: what was noticed and is no failure.
-    """
+
+Notes = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class FileDescription(Record):
+    """What a file says of itself in its metadata; a rename keeps it."""
 
     run_id: str
+    """The run that fetched it."""
     nonce: str
-    fetched_at: datetime
+    """The try that fetched it."""
+    fetched_at: Instant
+    """The lake's clock right before Pigment was asked. Newer and older mean this."""
     snapshot_date: date
+    """The day that it stands for."""
     deployment: str
+    """Whose run it was."""
     rows: int
-    columns: int
+    """Records after the header."""
+    number_of_columns: int
+    """Columns of the header."""
     bytes: int
+    """Size of the file."""
     sha256: str
+    """SHA-256 of the file, hexadecimal."""
     protocol: str
+    """Protocol of Pigment's answer."""
     evidence: str
+    """What proved that the body was complete."""
     seconds: float
+    """From asking Pigment to the last byte in the lake."""
     first_byte_seconds: float | None = None
-    notes: tuple[str, ...] = ()
+    """How many of them Pigment took before its first byte; missing in files of earlier versions."""
+    notes: Notes = ()
+    """What was noticed and is no failure."""
 
-    def to_metadata(self) -> dict[str, str]:
-        """As metadata: ASCII without line breaks, as the service demands."""
-        return encode(self.to_fields())
 
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
-        """What a file's metadata say; None where this app did not write the file, or somebody changed them."""
-        try:
-            return cls.from_fields(decode(metadata))
-        except ValueError:
-            return None
+class LatestEntry(FileDescription):
+    """One file in `_latest.json`."""
 
-    def to_fields(self) -> dict[str, Any]:
-        """As plain values, for metadata and records alike."""
-        fields = asdict(self)
-        fields["number_of_columns"] = fields.pop("columns")
-        if self.first_byte_seconds is None:
-            del fields["first_byte_seconds"]
-        return {
-            **fields,
-            "fetched_at": self.fetched_at.isoformat(),
-            "snapshot_date": self.snapshot_date.isoformat(),
-            "notes": ",".join(self.notes),
-        }
+    path: str
+    """The file, from the file system's root."""
+    columns: tuple[str, ...] | None = None
+    """The header's names; missing where they could not be read."""
+
+
+class Latest(LatestEntry):
+    """`_latest.json`: the newest good file of an export, and those before it. It never goes back."""
+
+    previous: tuple[LatestEntry, ...] = ()
+    """Earlier files, newest first; at most thirty."""
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """Read what `to_fields` wrote, numbers as text too.
+    def of(cls, path: str, file: FileDescription, columns: tuple[str, ...] | None, older: Self | None = None) -> Self:
+        """Return the record for a file.
 
-        Raises:
-            ValueError: a field is missing or malformed.
+        Args:
+            path: where it is.
+            file: what it says of itself.
+            columns: its header's names; None where they could not be read.
+            older: the record so far; None where there is none.
         """
-        try:
-            return cls(
-                run_id=fields["run_id"],
-                nonce=fields["nonce"],
-                fetched_at=instant_in(fields["fetched_at"]),
-                snapshot_date=date.fromisoformat(fields["snapshot_date"]),
-                deployment=fields["deployment"],
-                rows=int(fields["rows"]),
-                columns=int(fields["number_of_columns"]),
-                bytes=int(fields["bytes"]),
-                sha256=fields["sha256"],
-                protocol=fields["protocol"],
-                evidence=fields["evidence"],
-                seconds=float(fields["seconds"]),
-                first_byte_seconds=float(fields["first_byte_seconds"]) if "first_byte_seconds" in fields else None,
-                notes=tuple(filter(None, fields["notes"].split(","))),
-            )
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise ValueError(f"not a description of a file: {exc!r}") from exc
+        entry = older and LatestEntry(**older.model_dump(exclude={"previous"}))
+        previous = (entry, *older.previous)[:PREDECESSORS] if older and entry else ()
+        return cls(**_described(file), path=path, columns=columns, previous=previous)
+
+
+def _described(file: FileDescription) -> Mapping[str, Any]:
+    """Return a file's own fields, whatever record they stand in."""
+    return {name: getattr(file, name) for name in FileDescription.model_fields}
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
-    """`_latest.json`: the newest good file of an export, and those before it. It never goes back.
+class Occupant:
+    """What is at a path: nothing, a file that describes itself, or one that this app did not write.
 
     Attributes:
-        path: of the file.
-        file: what it says of itself.
-        columns: its header's names; None where they could not be read.
-        previous: earlier files, newest first, as their entries were.
+        now: the lake's clock, by the same answer.
+        etag: of what is there; None where nothing is.
+        file: what it says of itself; None where it doesn't.
     """
 
-    path: str
-    file: Description
-    columns: tuple[str, ...] | None
-    previous: tuple[Mapping[str, Any], ...] = ()
+    now: datetime
+    etag: str | None = None
+    file: FileDescription | None = None
 
     @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        """Read the record.
+    def of(cls, info: PathInfo) -> Self:
+        """Return what a look at a path found."""
+        return cls(info.now, info.etag, FileDescription.from_metadata(info.metadata))
 
-        Raises:
-            ValueError: it is not such a record.
-        """
-        try:
-            entry = read_record(data)
-            columns = entry["columns"]
-            return cls(
-                path=entry["path"],
-                file=Description.from_fields(entry),
-                columns=None if columns is None else tuple(columns),
-                previous=tuple(entry["previous"]),
-            )
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise ValueError(f"not a record of the latest file: {exc!r}") from exc
-
-    def to_json(self) -> bytes:
-        """As the record."""
-        return as_record({**self._entry(), "previous": list(self.previous)})
-
-    def after(self, older: Self) -> Self:
-        """This one, remembering an older one and its predecessors."""
-        return replace(self, previous=(older._entry(), *older.previous)[:PREDECESSORS])
-
-    def _entry(self) -> dict[str, Any]:
-        return {"path": self.path, **self.file.to_fields(), "columns": self.columns}
+    def is_of(self, run_id: str) -> bool:
+        """Return whether it is a file of this run, whichever try of it."""
+        return self.file is not None and self.file.run_id == run_id

@@ -1,60 +1,125 @@
-"""Guards against quiet loss: whether a whole file should be held for a person to decide. Pure.
+"""Guards against quiet loss: whether a complete file should be held for a person to decide. Pure.
 
-A key sees what its owner sees: when the owner loses access, rows vanish without an error.
+A key sees what its owner sees: when the owner loses access, rows vanish without an error. And what a proxy or an error
+page sends may pass for a CSV: so a file is compared with those before it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from pigment_export.catalog.exports import Export
+from pigment_export.delivery.description import FileDescription, Latest
+from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
+from pigment_export.transfer.inspector import Inspection, Note
+
+HEADER_CHANGED = "header_changed"  # the note on a receipt: the header is not the last good file's
+SHRINK_UNCHECKED = "shrink_unchecked"  # maximum_shrink is set, and there was no earlier file to compare with
+MOST_NAMES = 10  # of columns in one text
+
+HELD = ErrorRow(
+    "held_by_guard",
+    PermanentError,
+    "",
+    Who.EXPORT_OWNER,
+    "look at the held file; if it is right, release it, else correct Pigment or the key's access, and run again",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Guards:
-    """What an export demands of its files.
+class Verdict:
+    """What the guards say of a file.
 
     Attributes:
-        minimum_rows: fewer are held.
-        maximum_shrink: the fraction of the latest file's rows that may vanish, 0 to 1; more is held.
-        columns: the exact names, in this order; others are held.
+        objection: why it should be held; None where no guard objects.
+        notes: for its receipt.
+        added: columns that the last good file did not have.
+        removed: columns that only the last good file had.
     """
 
-    minimum_rows: int | None = None
-    maximum_shrink: float | None = None
-    columns: tuple[str, ...] | None = None
+    objection: Cause | None = None
+    notes: tuple[str, ...] = ()
+    added: tuple[str, ...] = field(default=())
+    removed: tuple[str, ...] = field(default=())
 
 
-def objection(guards: Guards, *, rows: int, columns: tuple[str, ...], latest_rows: int | None) -> str | None:
-    """Why a file should be held.
-
-    Where no guard counts rows, one with a header only after one that had rows is.
+def judge(export: Export, came: Inspection, latest: Latest | None, there: FileDescription | None) -> Verdict:
+    """Compare a complete file with what the export demands, and with the files before it.
 
     Args:
-        guards: what the export demands.
-        rows: of the new file.
-        columns: its header's names.
-        latest_rows: of the newest good file; None where there is none.
-
-    Returns:
-        Which guard objects, what it expected and what came; None where none does.
+        export: what the catalog says of it.
+        came: what the file's bytes were.
+        latest: the record of the newest good file; None where there is none.
+        there: what the file at the destination says of itself; None where there is none.
     """
-    if guards.columns is not None and columns != guards.columns:
-        missing = [name for name in guards.columns if name not in columns]
-        added = [name for name in columns if name not in guards.columns]
-        change = "; ".join(
-            text
-            for text in (
-                f"missing: {', '.join(missing)}" if missing else "",
-                f"new: {', '.join(added)}" if added else "",
-            )
-            if text
+    before = latest or there
+    known = latest.columns if latest else None
+    notes = []
+    if known is not None and came.columns != known:
+        notes.append(HEADER_CHANGED)
+    if export.maximum_shrink is not None and before is None:
+        notes.append(SHRINK_UNCHECKED)
+    said = _columns(export, came.columns, known) or _rows(export, came, before) or _ending(came, latest)
+    return Verdict(
+        HELD.cause(said) if said else None,
+        tuple(notes),
+        added=tuple(name for name in came.columns if known is not None and name not in known),
+        removed=tuple(name for name in known or () if name not in came.columns),
+    )
+
+
+def _columns(export: Export, came: tuple[str, ...], known: tuple[str, ...] | None) -> str | None:
+    if isinstance(export.columns, tuple):
+        return _difference("columns: the header differs from the catalog's", export.columns, came)
+    if known is None:
+        return None
+    if export.columns == "unchanged":
+        return _difference("columns: the header differs from the last good file's", known, came)
+    if not set(known) & set(came):
+        return (
+            f"no column of the last good file is in the header ({_names(came)}): it may be an error page, or another "
+            "block; to allow that, name the columns in 'columns'"
         )
-        return f"columns: the header differs from the catalog's ({change or 'another order'})"
-    if guards.minimum_rows is not None and rows < guards.minimum_rows:
-        return f"minimum_rows: {rows:,} rows came, at least {guards.minimum_rows:,} were expected"
-    if guards.maximum_shrink is not None and latest_rows:
-        allowed = Decimal(str(guards.maximum_shrink))  # as it was written: 0.18 of 150 are 27, not a bit less
-        if latest_rows - rows > latest_rows * allowed:
-            return f"maximum_shrink: {rows:,} rows came after {latest_rows:,}, more than {allowed:%} of them are gone"
-    counts_rows = guards.minimum_rows is not None or guards.maximum_shrink is not None
-    if not counts_rows and rows == 0 and latest_rows:
-        return f"only a header came, after {latest_rows:,} rows; to allow that, set minimum_rows = 0"
     return None
+
+
+def _difference(what: str, expected: Sequence[str], came: Sequence[str]) -> str | None:
+    if tuple(expected) == tuple(came):
+        return None
+    missing = [name for name in expected if name not in came]
+    added = [name for name in came if name not in expected]
+    changes = [f"missing: {_names(missing)}"] * bool(missing) + [f"new: {_names(added)}"] * bool(added)
+    return f"{what} ({'; '.join(changes) or 'another order'})"
+
+
+def _rows(export: Export, came: Inspection, before: FileDescription | None) -> str | None:
+    rows, rows_before = came.rows, before.rows if before else 0
+    if export.ragged_rows == "hold" and {Note.RAGGED_ROWS, Note.EXTRA_FIELDS} & set(came.notes):
+        return (
+            "ragged_rows: some rows have more or fewer fields than the header, and many readers refuse such a file "
+            'whole; to publish it all the same, set ragged_rows = "publish"'
+        )
+    if export.minimum_rows is not None and rows < export.minimum_rows:
+        return f"minimum_rows: {rows:,} rows came, at least {export.minimum_rows:,} were expected"
+    if export.maximum_shrink is not None and rows_before:
+        allowed = Decimal(str(export.maximum_shrink))  # as it was written: 0.18 of 150 are 27, not a bit less
+        if rows_before - rows > rows_before * allowed:
+            return f"maximum_shrink: {rows:,} rows came after {rows_before:,}, more than {allowed:%} of them are gone"
+    counts_rows = export.minimum_rows is not None or export.maximum_shrink is not None
+    if not counts_rows and rows == 0 and rows_before:
+        return f"only a header came, after {rows_before:,} rows; to allow that, set minimum_rows = 0"
+    return None
+
+
+def _ending(came: Inspection, latest: Latest | None) -> str | None:
+    """A body that a server cut, and ended cleanly all the same, mostly lacks the final newline that all others had."""
+    if latest is None or Note.NO_FINAL_NEWLINE not in came.notes:
+        return None
+    if any(Note.NO_FINAL_NEWLINE in file.notes for file in (latest, *latest.previous)):
+        return None
+    return "the file doesn't end with a newline, as every earlier one did: it may have been cut"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

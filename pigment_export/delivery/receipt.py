@@ -4,20 +4,18 @@ A `Receipt` says what one export of a run came to, a `Result` sums up a run's re
 describe themselves, never the reverse.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any, Self
-from urllib.parse import quote
 
-from pigment_export.delivery.description import Description
+from pydantic import Field
+
+from pigment_export.delivery.description import FileDescription, Notes
+from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, Who
-from pigment_export.lake.records import as_record, decode, encode, instant_in, read_record
-
-REASON_BYTES = 1024  # of a reason, percent-encoded, in a receipt's metadata: all of it must stay below 8 KiB
+from pigment_export.lake.records import Instant, Record, decode, encode
 
 
 class State(StrEnum):
@@ -41,7 +39,7 @@ class State(StrEnum):
 
 
 def count_states(states: Iterable[State]) -> dict[str, int]:
-    """How many there are of each state that occurs, in their order."""
+    """Return how many there are of each state that occurs, in their order."""
     counts = Counter(states)
     return {str(state): counts[state] for state in State if counts[state]}
 
@@ -49,134 +47,162 @@ def count_states(states: Iterable[State]) -> dict[str, int]:
 _RANK = {State.RETRYING: 0, State.FAILED: 1, State.HELD: 2, State.SUPERSEDED: 3, State.SUCCEEDED: 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one export of a run came to.
+class ReceiptSummary(Record):
+    """What a listing tells of a receipt, by its metadata: enough to compare it, and to sum up a run."""
 
-    Attributes:
-        run_id: the run.
-        name: the export.
-        state: what it came to.
-        snapshot_date: the day that was asked for.
-        deployment: whose run it was.
-        owner: of the export, for alerts.
-        path: the file: published, found there instead, held, or that would have been written.
-        folder: the export's own, with its staged and held files.
-        file: what that file says of itself; None where there is none of this app's.
-        columns: the header's names; None where they could not be read.
-        cause: why it did not succeed.
-        notes: what a reader of the receipt should know, beside the file's own.
-    """
-
-    run_id: str
     name: str
+    """The export's name."""
     state: State
-    snapshot_date: date
-    deployment: str
-    path: str
-    folder: str
+    """`retrying` until it is final: `succeeded`, `superseded` (a newer file was there first), `held` or `failed`."""
+    path: str = ""
+    """The file: published, found there instead, held, or the one that was to be written."""
+    folder: str = ""
+    """The export's own folder, with its staged and held files."""
     owner: str | None = None
-    file: Description | None = None
-    columns: tuple[str, ...] | None = None
-    cause: Cause | None = None
-    notes: tuple[str, ...] = ()
-
-    def summary(self) -> dict[str, Any]:
-        """The fields that log events, results and metadata carry."""
-        file, cause = self.file, self.cause
-        fields = {
-            "name": self.name,
-            "state": str(self.state),
-            "path": self.path,
-            "owner": self.owner,
-            "deployment": self.deployment,
-            "seconds": file and file.seconds,
-            "first_byte_seconds": file and file.first_byte_seconds,
-            "nonce": file and file.nonce,
-            "fetched_at": file and file.fetched_at.isoformat(),
-            "rows": file and file.rows,
-            "bytes": file and file.bytes,
-            "sha256": file and file.sha256,
-            **(cause.to_fields() if cause else {}),
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def to_json(self) -> bytes:
-        """As the record, with everything."""
-        file = self.file
-        return as_record(
-            {
-                "run_id": self.run_id,
-                **self.summary(),
-                "folder": self.folder,
-                "snapshot_date": self.snapshot_date.isoformat(),
-                "protocol": file and file.protocol,
-                "evidence": file and file.evidence,
-                "columns": self.columns,
-                "notes": [*(file.notes if file else ()), *self.notes],
-            }
-        )
-
-    def to_metadata(self) -> dict[str, str]:
-        """As the record's metadata: a listing alone tells what a run came to."""
-        summary = self.summary()
-        if "reason" in summary:
-            summary["reason"] = _cut(summary["reason"], REASON_BYTES)
-        listed = {name: value for name, value in summary.items() if name not in _IN_RECORD_ONLY}
-        return encode({**listed, "folder": self.folder})
-
-
-_IN_RECORD_ONLY = ("name", "owner", "deployment", "seconds", "first_byte_seconds", "remedy")
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a listing tells of a receipt: enough to compare it, and to sum up a run."""
-
-    state: State
-    fetched_at: datetime | None
-    fields: Mapping[str, Any]
+    """Owner of the export, as the catalog names them."""
+    nonce: str | None = None
+    """The try that fetched the file."""
+    fetched_at: Instant | None = None
+    """The lake's clock right before Pigment was asked."""
+    rows: int | None = None
+    """Records after the header."""
+    bytes: int | None = None
+    """Size of the file."""
+    sha256: str | None = None
+    """SHA-256 of the file, hexadecimal."""
+    code: str | None = Field(default=None, alias="class")
+    """Class of the error: see errors.md."""
+    reason: str | None = None
+    """What was seen."""
+    who: str | None = None
+    """Who must act."""
+    remedy: str | None = None
+    """What they should do."""
 
     @property
     def cause(self) -> Cause | None:
-        """Why it did not succeed, as the receipt says; None where it doesn't."""
-        said = {name: str(self.fields.get(name, "")) for name in ("class", "reason", "who", "remedy")}
-        if not said["class"]:
+        """Why it did not succeed; None where it doesn't say."""
+        if self.code is None:
             return None
-        who = next((who for who in Who if who == said["who"]), Who.NOBODY)
-        return Cause(said["class"], said["reason"], who, said["remedy"])
+        who = next((who for who in Who if who == self.who), Who.ADMINISTRATOR)  # earlier versions had other words
+        return Cause(self.code, self.reason or "", who, self.remedy or "")
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return what a listing should tell; the name stands in the path."""
+        fields = self.to_fields()
+        return encode({name: fields[name] for name in _LISTED if name in fields})
 
     @classmethod
-    def of(cls, receipt: Receipt) -> Self:
-        """What a listing will tell of a receipt."""
-        return cls(receipt.state, receipt.file.fetched_at if receipt.file else None, json.loads(receipt.to_json()))
+    def listed(cls, name: str, metadata: Mapping[str, str]) -> "ReceiptSummary | None":
+        """Read the metadata of a receipt's record; None where they are no receipt's.
 
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
-        """What the metadata of a receipt's record say; None where they are no receipt's."""
-        return cls._from_fields(decode(metadata))
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Self | None:
-        """What a receipt's record says; None where it is none."""
+        Args:
+            name: the export's, from the record's path.
+            metadata: as listed.
+        """
         try:
-            return cls._from_fields(read_record(data))
+            return ReceiptSummary.model_validate({**decode(metadata), "name": name})
         except ValueError:
             return None
 
+
+_LISTED = [field.alias or name for name, field in ReceiptSummary.model_fields.items() if name != "name"]
+
+
+class Receipt(ReceiptSummary):
+    """What one export of a run came to."""
+
+    run_id: str
+    """The run."""
+    snapshot_date: date
+    """The day that was asked for."""
+    deployment: str
+    """Whose run it was."""
+    seconds: float | None = None
+    """From asking Pigment to the last byte in the lake."""
+    first_byte_seconds: float | None = None
+    """How many of them Pigment took before its first byte."""
+    protocol: str | None = None
+    """Protocol of Pigment's answer."""
+    evidence: str | None = None
+    """What proved that the body was complete."""
+    columns: tuple[str, ...] | None = None
+    """The header's names; missing where they could not be read."""
+    notes: Notes = ()
+    """What was noticed and is no failure."""
+
     @classmethod
-    def _from_fields(cls, fields: Mapping[str, Any]) -> Self | None:
-        try:
-            fetched_at = instant_in(fields["fetched_at"]) if "fetched_at" in fields else None
-            return cls(State(fields["state"]), fetched_at, fields)
-        except (KeyError, TypeError, ValueError):
-            return None
+    def of(cls, task: Task, state: State, **fields: Any) -> Self:
+        """Return a receipt of a task.
+
+        Args:
+            task: the export of the run.
+            state: what it came to.
+            **fields: others than the task's.
+        """
+        return cls(
+            run_id=task.run_id,
+            name=task.export.name,
+            state=state,
+            snapshot_date=task.snapshot_date,
+            deployment=task.deployment,
+            folder=task.destination.folder,
+            owner=task.export.owner,
+            **{"path": task.destination.path, **fields},
+        )
+
+    @classmethod
+    def failing(cls, task: Task, state: State, cause: Cause) -> Self:
+        """Return a receipt of an export that has no file, and why."""
+        return cls.of(task, state, **cause.to_fields())
+
+    @classmethod
+    def filed(  # what the receipt of a file says of it
+        cls,
+        task: Task,
+        state: State,
+        file: FileDescription,
+        *,
+        columns: tuple[str, ...] | None,
+        notes: Sequence[str] = (),
+        **fields: Any,
+    ) -> Self:
+        """Return a receipt of an export that has a file.
+
+        Args:
+            task: the export of the run.
+            state: what it came to.
+            file: what the file says of itself.
+            columns: its header's names; None where they could not be read.
+            notes: what a reader of the receipt should know, beside the file's own notes.
+            **fields: others, as its path.
+        """
+        own = {name: getattr(file, name) for name in FileDescription.model_fields if name in cls.model_fields}
+        own |= {"notes": (*file.notes, *notes), "columns": columns}
+        return cls.of(task, state, **{name: own[name] for name in own if name not in _OF_THE_RUN}, **fields)
+
+    def to_event(self) -> dict[str, Any]:
+        """Return the fields that log events carry."""
+        return {name: value for name, value in self.to_fields().items() if name in EVENT_FIELDS}
 
 
-def is_better(mine: Standing, theirs: Standing) -> bool:
-    """Whether a receipt may replace another: by state, then by the later fetch; never the reverse.
+_IN_RECORD_ONLY = ("snapshot_date", "protocol", "evidence", "columns", "notes", "folder")
+EVENT_FIELDS = [field.alias or name for name, field in Receipt.model_fields.items() if name not in _IN_RECORD_ONLY]
+_OF_THE_RUN = ("run_id", "snapshot_date", "deployment")  # in a receipt they are the run's, whoever's the file is
 
-    `superseded` never replaces a receipt of its own rank: it only says that somebody else's file is newer.
+
+def receipt_in(data: bytes) -> Receipt | None:
+    """Return the receipt in a record; None where there is none, or nothing that can be read as one."""
+    try:
+        return Receipt.from_json(data)
+    except ValueError:
+        return None
+
+
+def is_better(mine: ReceiptSummary, theirs: ReceiptSummary) -> bool:
+    """Return whether a receipt may replace another: by state, then by the later fetch; never the reverse.
+
+    `superseded` never replaces a receipt of its own rank: it only says that another run's file is newer.
     """
     if _RANK[mine.state] != _RANK[theirs.state]:
         return _RANK[mine.state] > _RANK[theirs.state]
@@ -187,84 +213,53 @@ def is_better(mine: Standing, theirs: Standing) -> bool:
     return mine.fetched_at > theirs.fetched_at
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a run came to: known when every export has a final receipt.
-
-    Attributes:
-        run_id: the run.
-        deployment: whose it was.
-        snapshot_date: its day.
-        exports: per export what its receipt says in a listing, in the plan's order.
-    """
+class Result(Record):
+    """What a run came to: known when every export has a final receipt."""
 
     run_id: str
+    """The run."""
     deployment: str
+    """Whose run it was."""
     snapshot_date: date
-    exports: tuple[Mapping[str, str], ...]
+    """Its day."""
+    state: State
+    """`succeeded`, or `failed` where an export is held or failed."""
+    counts: dict[str, int]
+    """How many exports came to each state that occurs."""
+    exports: tuple[ReceiptSummary, ...]
+    """What the receipts say, in the plan's order."""
 
     @property
     def succeeded(self) -> bool:
         """Whether every export succeeded."""
-        return all(State(export["state"]).good for export in self.exports)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many exports came to each state that occurs."""
-        return count_states(State(export["state"]) for export in self.exports)
+        return self.state is State.SUCCEEDED
 
     def to_metadata(self) -> dict[str, str]:
-        """As the record's metadata: a listing alone tells how runs ended."""
-        return encode({"state": self._state, **self.counts})
-
-    @property
-    def _state(self) -> str:
-        return str(State.SUCCEEDED if self.succeeded else State.FAILED)
-
-    def to_json(self) -> bytes:
-        """As the record."""
-        return as_record(
-            {
-                "run_id": self.run_id,
-                "deployment": self.deployment,
-                "snapshot_date": self.snapshot_date.isoformat(),
-                "state": self._state,
-                "counts": self.counts,
-                "exports": [_numbers(export) for export in self.exports],
-            }
-        )
-
-
-def result_fields(data: bytes) -> dict[str, Any]:
-    """Read what `Result.to_json` wrote.
-
-    Raises:
-        ValueError: it is no result.
-    """
-    try:
-        fields = dict(read_record(data))
-        state, counts = State(fields["state"]), dict(fields["counts"])
-        exports = [{**export, "name": export["name"], "state": State(export["state"])} for export in fields["exports"]]
-    except (KeyError, TypeError) as exc:
-        raise ValueError(f"not a result: {exc!r}") from exc
-    return {**fields, "state": state, "counts": counts, "exports": exports}
+        """Return what a listing should tell: how the run ended."""
+        return encode({"state": self.state, **self.counts})
 
 
 def result_of(
-    run_id: str, deployment: str, snapshot_date: date, names: Sequence[str], standings: Mapping[str, Standing]
+    run_id: str, deployment: str, snapshot_date: date, names: Sequence[str], receipts: Mapping[str, ReceiptSummary]
 ) -> Result | None:
-    """What a run came to, from a listing of its receipts; None while one is missing or not final."""
-    found = [(name, standings.get(name)) for name in names]
-    rows = [{"name": name, **standing.fields} for name, standing in found if standing and standing.state.final]
-    return Result(run_id, deployment, snapshot_date, tuple(rows)) if len(rows) == len(names) else None
+    """Return what a run came to; None while a receipt is missing or not final.
 
-
-def _numbers(fields: Mapping[str, str]) -> dict[str, Any]:
-    return {name: int(value) if name in ("rows", "bytes") else value for name, value in fields.items()}
-
-
-def _cut(text: str, limit_bytes: int) -> str:
-    """The longest beginning of a text that stays within a limit once percent-encoded."""
-    while len(quote(text)) > limit_bytes:
-        text = text[: max(0, len(text) - (len(quote(text)) - limit_bytes + 2) // 3)]
-    return text
+    Args:
+        run_id: the run.
+        deployment: whose it is.
+        snapshot_date: its day.
+        names: of its exports, in the plan's order.
+        receipts: by name, from a listing.
+    """
+    final = tuple(receipts[name] for name in names if name in receipts and receipts[name].state.final)
+    if len(final) < len(names):
+        return None
+    state = State.SUCCEEDED if all(receipt.state.good for receipt in final) else State.FAILED
+    return Result(
+        run_id=run_id,
+        deployment=deployment,
+        snapshot_date=snapshot_date,
+        state=state,
+        counts=count_states(receipt.state for receipt in final),
+        exports=final,
+    )

@@ -1,106 +1,137 @@
-"""A staged file: written where no reader looks, under a nonce that nobody shares, until it is published or dropped.
+"""Files that no reader sees: staged by one try, or held for a person to decide, until they are moved.
 
 Each write recovers from a lost answer by looking at the one file that only this try can have written.
 """
 
 from collections.abc import Callable
+from typing import Self
 
-from pigment_export.delivery.description import Description
+from pigment_export.delivery.description import FileDescription, Occupant
+from pigment_export.delivery.task import Task
 from pigment_export.errors import ConflictError, ExportError, MissingError, RetryableError
 from pigment_export.events import Event, log
+from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Files
-from pigment_export.lake.paths import Destination
+from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
 
 
-class StagedFile:
-    """One try's file: a sink of `transfer`, then described, then renamed by whoever publishes it.
+class UnpublishedFile:
+    """A complete file out of every reader's sight: described, then moved.
 
     Args:
-        files: the lake.
-        destination: whose folder it is staged in: it inherits that folder's default ACL as it is now.
-        run_id: part of its name, with the nonce.
+        files: the lake's.
+        path: where it lies.
+        etag: as it was last seen.
         deadline: of the call.
-        new_nonce: 16 hexadecimal digits that nobody else has.
     """
 
-    def __init__(
-        self, files: Files, destination: Destination, run_id: str, deadline: Deadline, new_nonce: Callable[[], str]
-    ) -> None:
-        self._files = files
-        self._destination = destination
-        self._run_id = run_id
+    def __init__(self, files: Files, path: str, etag: str, deadline: Deadline) -> None:
+        self._files = CallFiles(files, deadline)
         self._deadline = deadline
-        self._new_nonce = new_nonce
-        self._made = False
-        self.nonce = ""
-        self.etag = ""
+        self.path = path
+        self.etag = etag
 
-    @property
-    def path(self) -> str:
-        """Where it lies."""
-        return self._destination.staged(self._run_id, self.nonce)
+    def describe(self, description: FileDescription) -> None:
+        """Write into the file's metadata what it is; the rename keeps them.
+
+        Raises:
+            ConflictError: another has changed the file.
+            MissingError: it is gone.
+            RetryableError: patience or time is used up.
+        """
+        for attempt in self._deadline.attempts():
+            with attempt:
+                try:
+                    self.etag = self._files.describe(self.path, description.to_metadata(), self.etag)
+                except (ConflictError, MissingError, RetryableError):
+                    there = Occupant.of(self._files.look(self.path))
+                    if there.etag is None or there.file is None or there.file.nonce != description.nonce:
+                        raise
+                    self.etag = there.etag  # the answer was lost, not the write
+
+    def move(self, destination: str, *, replacing: str | None) -> None:
+        """Rename the file; make the destination's folder only if it is missing, so that a failed export leaves none.
+
+        Args:
+            destination: where it goes.
+            replacing: ETag of the file that may be replaced; None where nothing may be there.
+
+        Raises:
+            ConflictError: file or destination are not as they were.
+            MissingError: the file is gone.
+            RetryableError: no answer, or one that may change; the rename may have taken effect.
+        """
+        try:
+            self._files.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
+        except MissingError as error:
+            if error.cause.code != "lake_parent_missing":
+                raise
+            self._files.make_folder(parent(destination))
+            self._files.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
+
+
+class StagedFile(UnpublishedFile):
+    """One try's file: a sink of `transfer`. Leaving the block drops it, unless it was moved.
+
+    Args:
+        files: the lake's.
+        task: the export of the run. The file is staged in the export's folder: it inherits that folder's default ACL.
+        deadline: of the call.
+        new_nonce: 16 random hexadecimal digits.
+    """
+
+    def __init__(self, files: Files, task: Task, deadline: Deadline, new_nonce: Callable[[], str]) -> None:
+        super().__init__(files, "", "", deadline)
+        self._unretried = files
+        self._task = task
+        self._new_nonce = new_nonce
+        self._is_there = False  # as far as can be told from here
+        self.nonce = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
 
     def open(self) -> None:
-        """Create the file; after a lost answer or a conflict under another nonce, so that it is surely ours."""
-        attempt = 0
-        while True:
-            self.nonce = self._new_nonce()
-            self._made = True  # as far as anyone can tell from here
-            try:
-                self.etag = self._files.create(self.path)
-            except (ConflictError, RetryableError) as error:
+        """Create the file; after a lost answer or a conflict under another nonce, so that it is surely this try's."""
+        for attempt in self._deadline.attempts(ConflictError):
+            with attempt:
                 self.drop()
-                self._deadline.pause(_retryable(error), attempt)
-                attempt += 1
-            else:
-                return
+                self.nonce = self._new_nonce()
+                self.path = self._task.destination.staged(self._task.run_id, self.nonce)
+                self._is_there = True
+                self.etag = self._files.create(self.path)
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
-        try:
-            self._deadline.retry(lambda: self._files.append(self.path, position, data))
-        except (ConflictError, MissingError) as error:
-            raise _retryable(error) from error
+        self._files.append(self.path, position, data)
 
     def finish(self, size: int) -> None:
         """Commit all bytes in one flush; its position proves that none is missing."""
-        attempt = 0
-        while True:
-            try:
-                self.etag = self._files.flush(self.path, size, self.etag)
-            except (ConflictError, RetryableError) as error:
-                found = self._deadline.retry(lambda: self._files.look(self.path))
-                if found.etag is not None and found.size == size:
-                    self.etag = found.etag
-                    return
-                self._deadline.pause(_retryable(error), attempt)
-                attempt += 1
-            except MissingError as error:
-                raise _retryable(error) from error
-            else:
-                return
+        for attempt in self._deadline.attempts(ConflictError):
+            with attempt:
+                try:
+                    self.etag = self._files.flush(self.path, size, self.etag)
+                except (ConflictError, RetryableError):
+                    found = self._files.look(self.path)
+                    if found.etag is None or found.size != size:
+                        raise
+                    self.etag = found.etag  # the answer was lost, not the flush
 
-    def describe(self, description: Description) -> None:
-        """Write into the file's metadata what it is; the rename keeps them."""
-        try:
-            self.etag = self._files.describe(self.path, description.to_metadata(), self.etag)
-        except (ConflictError, MissingError, RetryableError) as error:
-            found = self._deadline.retry(lambda: self._files.look(self.path))
-            theirs = Description.from_metadata(found.metadata)
-            if found.etag is None or theirs is None or theirs.nonce != self.nonce:
-                raise _retryable(error) from error
-            self.etag = found.etag
+    def move(self, destination: str, *, replacing: str | None) -> None:
+        """Rename the file; see `UnpublishedFile.move`."""
+        super().move(destination, replacing=replacing)
+        self._is_there = False
 
     def drop(self) -> None:
         """Remove the file; one that cannot be removed is logged and left to the sweep."""
-        if not self._made:
+        if not self._is_there:
             return
+        self._is_there = False
         try:
-            self._files.delete(self.path)
+            self._unretried.delete(self.path)
         except ExportError as error:
             log(Event.SWEEP_LEFT, path=self.path, reason=error.cause.reason)
-
-
-def _retryable(error: ExportError) -> RetryableError:
-    return error if isinstance(error, RetryableError) else RetryableError(error.cause)

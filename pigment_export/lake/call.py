@@ -6,7 +6,7 @@ who calls them looks at what is there before it tries again, since no error tell
 
 from collections.abc import Mapping, Sequence
 
-from pigment_export.lake.interface import Files, Found, Listed, Record, Records
+from pigment_export.lake.interface import Files, ListedBlob, PathInfo, Records, StoredRecord
 from pigment_export.retry import Deadline
 
 
@@ -22,7 +22,7 @@ class CallFiles:
         self._files = files
         self._deadline = deadline
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> PathInfo:
         """Read a path's properties, retried."""
         return self._deadline.retry(lambda: self._files.look(path))
 
@@ -79,7 +79,7 @@ class CallRecords:
         self._records = records
         self._deadline = deadline
 
-    def read(self, path: str) -> Record:
+    def read(self, path: str) -> StoredRecord:
         """Read a record, retried."""
         return self._deadline.retry(lambda: self._records.read(path))
 
@@ -88,7 +88,7 @@ class CallRecords:
         self._records.write(path, data, metadata, replacing=replacing)
         self._deadline.progressed()
 
-    def list(self, prefix: str) -> Sequence[Listed]:
+    def list(self, prefix: str) -> Sequence[ListedBlob]:
         """List what lies under a prefix, retried from its beginning."""
         return self._deadline.retry(lambda: list(self._records.list(prefix)))
 

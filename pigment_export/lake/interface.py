@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PathInfo:
     """What one look at a path told.
 
     Attributes:
@@ -35,8 +35,8 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """What one read of a record told: as `Found`, with its bytes (empty where nothing is there)."""
+class StoredRecord:
+    """What one read of a record told: as `PathInfo`, with its bytes (empty where nothing is there)."""
 
     now: datetime
     etag: str | None = None
@@ -44,7 +44,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedBlob:
     """One row of a listing: its path, metadata, and when it was made and last written, by the lake's clock."""
 
     path: str
@@ -57,7 +57,7 @@ class Listed:
 class Files(Protocol):
     """Files of the lake."""
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> PathInfo:
         """Read a path's properties; a path that is not there is an answer, not an error."""
 
     def create(self, path: str) -> str:
@@ -100,13 +100,13 @@ class Files(Protocol):
 class Records(Protocol):
     """JSON records: each is written whole, by one conditional request, and never half there."""
 
-    def read(self, path: str) -> Record:
+    def read(self, path: str) -> StoredRecord:
         """Read a record, up to a stated size; one that is not there is an answer, not an error."""
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is; else ConflictError."""
 
-    def list(self, prefix: str) -> Iterable[Listed]:
+    def list(self, prefix: str) -> Iterable[ListedBlob]:
         """List what lies under a prefix, with metadata; each page of the listing is one request."""
 
     def delete(self, path: str) -> None:

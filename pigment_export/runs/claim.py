@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pigment_export.catalog.exports import Export
 from pigment_export.errors import Cause, ConfigurationError, ConflictError, RefusedError, RetryableError, Who
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Record
+from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
@@ -157,7 +157,7 @@ def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
         )
 
 
-def _again(runs: Runs, request: ClaimRequest, path: str, record: Record, deadline: Deadline) -> Claim:
+def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, deadline: Deadline) -> Claim:
     plan = plan_in(record, path)
     if plan.request != request.request:
         raise RefusedError(

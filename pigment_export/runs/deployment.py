@@ -9,12 +9,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.deliver import Fetch
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.receipt import ReceiptSummary
 from pigment_export.errors import Cause, UnreadableError, Who, shorten
-from pigment_export.lake.interface import Files, Record, Records
+from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
-from pigment_export.runs.finish import standings_in
+from pigment_export.runs.finish import receipts_in
 from pigment_export.runs.plan import Plan
 
 
@@ -74,12 +74,12 @@ class Runs:
         """
         return plan_in(deadline.retry(lambda: self.records.read(path)), path)
 
-    def receipts(self, plan: Plan, deadline: Deadline) -> Mapping[str, Standing]:
+    def receipts(self, plan: Plan, deadline: Deadline) -> Mapping[str, ReceiptSummary]:
         """Return what the receipts of a run say, by export, from one listing."""
-        return standings_in(plan, deadline.retry(lambda: list(self.records.list(f"{plan.folder.path}/"))))
+        return receipts_in(plan, deadline.retry(lambda: list(self.records.list(f"{plan.folder.path}/"))))
 
 
-def plan_in(record: Record, path: str) -> Plan:
+def plan_in(record: StoredRecord, path: str) -> Plan:
     """Return the plan in a record.
 
     Args:

@@ -5,10 +5,10 @@ This may be done at any time, and more than once: by each export's worker after 
 
 from collections.abc import Mapping
 
-from pigment_export.delivery.receipt import Standing, result_of
-from pigment_export.errors import ConflictError, RetryableError
+from pigment_export.delivery.receipt import ReceiptSummary, result_of
+from pigment_export.errors import ConflictError
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Listed, Records
+from pigment_export.lake.interface import ListedBlob, Records
 from pigment_export.retry import Deadline
 from pigment_export.runs.plan import Plan
 
@@ -27,46 +27,40 @@ def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
         RetryableError: patience or time is used up.
         ExportError: the lake cannot be used.
     """
-    attempt = 0
-    while True:
-        # The result before the listing: what is written over it then is never older than it.
-        record = deadline.retry(lambda: records.read(plan.folder.result))
-        listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
-        if len(listed) < len(plan.exports):
-            return  # most calls end here: no row has to be understood to see that a receipt is missing
-        standings = standings_in(plan, listed)
-        result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, standings)
-        if result is None:
-            return
-        try:
+    for attempt in deadline.attempts(ConflictError):
+        with attempt:
+            # The result before the listing: what is written over it then is never older than it.
+            record = deadline.retry(lambda: records.read(plan.folder.result))
+            listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
+            if len(listed) < len(plan.exports):
+                return  # most calls end here: no row has to be understood to see that a receipt is missing
+            result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts_in(plan, listed))
+            if result is None:
+                return
             if record.data != result.to_json():
                 records.write(plan.folder.result, result.to_json(), result.to_metadata(), replacing=record.etag)
                 log(Event.RUN_ENDED, run_id=plan.run_id, succeeded=result.succeeded, counts=result.counts)
             if result.succeeded and not any(row.path == plan.folder.success for row in listed):
-                _mark_success(records, plan)
-        except (ConflictError, RetryableError) as error:
-            deadline.again(error, attempt)
-            attempt += 1
-        else:
-            return
+                _mark_success(records, plan, deadline)
 
 
-def standings_in(plan: Plan, listed: list[Listed]) -> dict[str, Standing]:
-    """What a listing of a run's folder tells of its receipts, by export."""
+def receipts_in(plan: Plan, listed: list[ListedBlob]) -> dict[str, ReceiptSummary]:
+    """Return what a listing of a run's folder tells of its receipts, by export."""
     return {
-        name: standing
+        name: receipt
         for row in listed
-        if (name := plan.folder.name_of(row.path)) and (standing := Standing.from_metadata(row.metadata))
+        if (name := plan.folder.name_of(row.path)) and (receipt := ReceiptSummary.listed(name, row.metadata))
     }
 
 
-def pending_in(plan: Plan, standings: Mapping[str, Standing]) -> tuple[str, ...]:
-    """The exports of a run that have no final receipt, in the plan's order."""
-    return tuple(name for name in plan.names if name not in standings or not standings[name].state.final)
+def pending_in(plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> tuple[str, ...]:
+    """Return the exports of a run that have no final receipt, in the plan's order."""
+    return tuple(name for name in plan.names if name not in receipts or not receipts[name].state.final)
 
 
-def _mark_success(records: Records, plan: Plan) -> None:
+def _mark_success(records: Records, plan: Plan, deadline: Deadline) -> None:
     try:
         records.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
     except ConflictError:
-        return  # another call has
+        if deadline.retry(lambda: records.read(plan.folder.success)).etag is None:
+            raise  # a lease or a policy refused it: no other call has written it

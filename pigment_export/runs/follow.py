@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
 
-from pigment_export.delivery.receipt import Standing, State, result_fields
-from pigment_export.lake.interface import Listed
+from pigment_export.delivery.receipt import ReceiptSummary, Result, State
+from pigment_export.lake.interface import ListedBlob
 from pigment_export.lake.paths import Layout
 from pigment_export.lake.records import decode
 from pigment_export.retry import Deadline
@@ -28,12 +27,12 @@ class RunProgress:
     Attributes:
         plan: the run's.
         result: of `result.json`, once every receipt is final; else None.
-        standings: of the receipts that are there, by export; only looked for while there is no result.
+        receipts: what those say that are there, by export; only looked for while there is no result.
     """
 
     plan: Plan
-    result: Mapping[str, Any] | None
-    standings: Mapping[str, Standing]
+    result: Result | None
+    receipts: Mapping[str, ReceiptSummary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class RunListing:
     run_id: str
     summary: PlanSummary | None = None
     planned_at: datetime | None = None
-    receipts: Mapping[str, Standing] = field(default_factory=dict)
+    receipts: Mapping[str, ReceiptSummary] = field(default_factory=dict)
     last_sign_at: datetime | None = None
     result: Mapping[str, str] | None = None
     is_marked: bool = False
@@ -64,7 +63,7 @@ class RunListing:
         return "running" if self.result is None else self.result.get("state", str(State.FAILED))
 
 
-def run_listings(layout: Layout, rows: Iterable[Listed]) -> Iterator[RunListing]:
+def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunListing]:
     """Gather a listing's rows by run, as they come: one run is held at a time, however many there are.
 
     Args:
@@ -79,17 +78,17 @@ def run_listings(layout: Layout, rows: Iterable[Listed]) -> Iterator[RunListing]
             yield _seen(layout, run_id, records)
 
 
-def _seen(layout: Layout, run_id: str, rows: Iterable[Listed]) -> RunListing:
+def _seen(layout: Layout, run_id: str, rows: Iterable[ListedBlob]) -> RunListing:
     folder = layout.run(run_id)
-    receipts: dict[str, Standing] = {}
+    receipts: dict[str, ReceiptSummary] = {}
     written: list[datetime] = []
-    others: dict[str, Listed] = {}
+    others: dict[str, ListedBlob] = {}
     for row in rows:
         name = folder.name_of(row.path)
         if name is None:
             others[row.path] = row
-        elif standing := Standing.from_metadata(row.metadata):
-            receipts[name] = standing
+        elif receipt := ReceiptSummary.listed(name, row.metadata):
+            receipts[name] = receipt
             written.append(row.written_at)
     plan, result = others.get(folder.plan), others.get(folder.result)
     return RunListing(
@@ -155,8 +154,8 @@ def _claimed_on(runs: Runs, day: date) -> list[tuple[PlanSummary, RunListing]]:
     return [(run.summary, run) for run in reversed(seen) if run.summary and run.summary.deployment == runs.deployment]
 
 
-def _result_in(data: bytes, path: str) -> Mapping[str, Any]:
+def _result_in(data: bytes, path: str) -> Result:
     try:
-        return result_fields(data)
+        return Result.from_json(data)
     except ValueError as exc:
         raise unreadable(path, exc) from exc

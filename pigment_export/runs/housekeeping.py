@@ -22,7 +22,7 @@ from pigment_export.delivery.description import Latest
 from pigment_export.delivery.receipt import State
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Listed
+from pigment_export.lake.interface import ListedBlob
 from pigment_export.lake.paths import claimed_at, latest
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
 from pigment_export.runs.claim import publish_plan
@@ -113,7 +113,7 @@ class _Pass:
         survey = Survey()
         claims: dict[str, tuple[str, PlanSummary]] = {}  # they come before all runs
 
-        def without_claims(rows: Iterable[Listed]) -> Iterator[Listed]:
+        def without_claims(rows: Iterable[ListedBlob]) -> Iterator[ListedBlob]:
             for row in rows:
                 if not row.path.startswith(layout.claims):
                     yield row
@@ -133,13 +133,13 @@ class _Pass:
 
     def _take_in(self, seen: RunListing, survey: Survey) -> None:
         is_old = not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None)
-        for name, standing in seen.receipts.items():
-            if folder := standing.fields.get("folder"):
-                survey.folders.add(folder)
-            if standing.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
-                survey.held.add(standing.fields.get("path", ""))
-            if standing.state.good and standing.fetched_at:
-                survey.succeeded_at[name] = max(standing.fetched_at, survey.succeeded_at.get(name, standing.fetched_at))
+        for name, receipt in seen.receipts.items():
+            if receipt.folder:
+                survey.folders.add(receipt.folder)
+            if receipt.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
+                survey.held.add(receipt.path)
+            if receipt.state.good and receipt.fetched_at:
+                survey.succeeded_at[name] = max(receipt.fetched_at, survey.succeeded_at.get(name, receipt.fetched_at))
         if is_old:
             survey.old.append(seen.run_id)
         elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.summary):
@@ -188,11 +188,8 @@ class _Pass:
         if is_over or not pending:
             # Also what is final and not good: should its file be there after all, that is told.
             found = {name: seen.receipts.get(name) for name in plan.names} if is_over else {}
-            bad = {name: standing for name, standing in found.items() if standing is None or not standing.state.good}
-            causes = {
-                name: expired(plan.expires_at, standing.cause if standing else None) for name, standing in bad.items()
-            }
-            fail_exports(self.runs, plan, causes, self.deadline)
+            bad = [name for name, receipt in found.items() if receipt is None or not receipt.state.good]
+            fail_exports(self.runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), self.deadline)
             finish_run(self.runs.records, plan, self.deadline)
             self.done["runs_ended"] += bool(pending)
         elif self.now < plan.expires_at and self._is_lifeless(seen):
@@ -230,7 +227,7 @@ class _Pass:
         """When an export was last fetched, by the record that outlives all receipts."""
         record = self.deadline.retry(lambda: self.runs.records.read(latest(self.runs.layout.folder(name))))
         try:
-            return Latest.from_json(record.data).file.fetched_at
+            return Latest.from_json(record.data).fetched_at
         except ValueError:
             return None
 

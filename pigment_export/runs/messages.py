@@ -5,9 +5,9 @@ Anything may lie in a queue: what is no message of this app, or names nothing th
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, UnreadableError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
@@ -18,9 +18,10 @@ from pigment_export.runs.work import deliver_export, fail_exports, last_reason
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
+BROUGHT_OFTEN = "the queue has brought this export again as often as it does"
 GAVE_UP = Cause(
     "gave_up",
-    "the queue has brought this export again as often as it does, and no try left a reason",
+    f"{BROUGHT_OFTEN}, and no try left a reason",
     Who.DEVELOPER,
     "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
 )
@@ -55,7 +56,7 @@ def messages_for(plan: Plan, names: tuple[str, ...]) -> list[str]:
     return [Message(plan.run_id, name).to_text() for name in names]
 
 
-def process_message(runs: Runs, text: str, deadline: Deadline) -> Standing | None:
+def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None:
     """Deliver what a message names.
 
     Args:
@@ -74,7 +75,7 @@ def process_message(runs: Runs, text: str, deadline: Deadline) -> Standing | Non
     return deliver_export(runs, *found, deadline) if found else None
 
 
-def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> Standing | None:
+def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> Receipt | None:
     """Settle what a message names that the queue has given up, with the reason of its last try.
 
     Args:
@@ -95,18 +96,19 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> S
         return None
     plan, planned = found
     name = planned.export.name
-    cause = last_reason(runs, plan, planned, deadline) or GAVE_UP
-    standing = fail_exports(runs, plan, {name: cause}, deadline)[name]
+    last = last_reason(runs, plan, planned, deadline)
+    cause = replace(GAVE_UP, code=last.code, reason=BROUGHT_OFTEN) if last else GAVE_UP
+    receipt = fail_exports(runs, plan, {name: cause}, deadline)[name]
     finish_run(runs.records, plan, deadline)
     log(
         Event.POISON_RECORDED,
-        level=logging.INFO if standing.state.good else logging.ERROR,
+        level=logging.INFO if receipt.state.good else logging.ERROR,
         queue=queue,
         run_id=plan.run_id,
         name=name,
-        state=str(standing.state),
+        state=str(receipt.state),
     )
-    return standing
+    return receipt
 
 
 def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:

@@ -5,94 +5,107 @@ middle of a run changes nothing of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Self
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pigment_export.catalog.exports import Export, from_json, to_json
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from pigment_export.catalog.exports import Export, to_json
 from pigment_export.delivery.task import Task
 from pigment_export.lake.paths import Destination, Layout, RunFolder, is_run_id
-from pigment_export.lake.records import as_record, decode, encode, instant_in, read_record
+from pigment_export.lake.records import Instant, Record
 
 LATE_SECONDS = 3600  # past the end of its day, a fetch may still replace: a run claimed shortly before midnight
 EARLY_SECONDS = 3600  # a timer may fire before its occurrence; what is earlier than this has a wrong clock
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedExport:
+def _run_id(text: str) -> str:
+    if not is_run_id(text):
+        raise ValueError(f"{text!r} is no run id")
+    return text
+
+
+def _folder(value: Any) -> Any:
+    return RunFolder(value) if isinstance(value, str) else value
+
+
+RunId = Annotated[str, AfterValidator(_run_id)]
+Folder = Annotated[
+    RunFolder,
+    BeforeValidator(_folder),
+    PlainSerializer(lambda folder: folder.path, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+
+
+class PlannedExport(BaseModel):
     """One export of a run, with where it goes."""
 
-    export: Export
-    destination: Destination
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, use_attribute_docstrings=True)
+
+    export: Annotated[Export, PlainSerializer(to_json)] = Field(alias="definition")
+    """The export as it was defined when the run was claimed."""
+    folder: str
+    """The export's own folder."""
+    path: str
+    """Where its file goes."""
+    replaces: bool
+    """Whether a newer file may replace what is there."""
+
+    @property
+    def destination(self) -> Destination:
+        """Where it goes."""
+        return Destination(folder=self.folder, path=self.path, replaces=self.replaces)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
-    """What a listing tells of a plan, by the metadata of its claim and of `run.json`; the fields are the plan's."""
+class PlanSummary(Record):
+    """What a listing tells of a plan, by the metadata of its claim and of `run.json`."""
 
-    run_id: str
+    run_id: RunId
+    """The run; begins with the instant of its claim."""
     deployment: str
+    """Whose run it is."""
     trigger: str
+    """What started it: `schedule`, `http` or `cli`."""
     asked_by: str
+    """Who asked for it."""
     snapshot_date: date
-    expires_at: datetime
+    """The day that its files stand for."""
+    expires_at: Instant
+    """From then on nothing is fetched for it."""
     exports: int
-
-    def to_metadata(self) -> dict[str, str]:
-        """As metadata."""
-        dates = {"snapshot_date": self.snapshot_date.isoformat(), "expires_at": self.expires_at.isoformat()}
-        return encode({**asdict(self), **dates})
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
-        """What the metadata of a claim or a `run.json` say; None where they are none's."""
-        fields = decode(metadata)
-        try:
-            return cls(
-                run_id=fields["run_id"],
-                deployment=fields["deployment"],
-                trigger=fields["trigger"],
-                asked_by=fields["asked_by"],
-                snapshot_date=date.fromisoformat(fields["snapshot_date"]),
-                expires_at=instant_in(fields["expires_at"]),
-                exports=int(fields["exports"]),
-            )
-        except (KeyError, ValueError):
-            return None
+    """How many exports it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run exports, for which day, until when.
+class Plan(Record):
+    """`run.json`, and the claim: what a run exports, for which day, until when."""
 
-    Attributes:
-        run_id: begins with the instant of the claim.
-        folder: where its records lie.
-        deployment: the app's own name.
-        trigger: what claimed it: `schedule`, `http` or `cli`.
-        asked_by: who asked: a principal's id, a schedule, a local user.
-        request: what was asked for, as JSON: what a repeat of the claim must ask for, too.
-        claimed_at: the lake's clock when it was claimed.
-        snapshot_date: the `dt=` of its files.
-        day_ends_at: the instant at which that day ends in the deployment's time zone.
-        date_asked: whether the caller named the date.
-        expires_at: nothing is fetched from then on.
-        exports: what it exports, in order.
-    """
-
-    run_id: str
-    folder: RunFolder
+    run_id: RunId
+    """The run; begins with the instant of its claim."""
+    folder: Folder
+    """Where its records lie."""
     deployment: str
+    """Whose run it is."""
     trigger: str
+    """What started it: `schedule`, `http` or `cli`."""
     asked_by: str
-    request: Mapping[str, Any]
-    claimed_at: datetime
+    """Who asked for it."""
+    request: dict[str, Any]
+    """What was asked for, normalised: a repeat must ask for the same."""
+    claimed_at: Instant
+    """When it was claimed, by the lake's clock."""
     snapshot_date: date
-    day_ends_at: datetime
+    """The day that its files stand for."""
+    day_ends_at: Instant
+    """When that day ends, in the deployment's time zone."""
     date_asked: bool
-    expires_at: datetime
+    """Whether the caller named the date."""
+    expires_at: Instant
+    """From then on nothing is fetched for it."""
     exports: tuple[PlannedExport, ...]
+    """What it exports, and where to."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,72 +133,15 @@ class Plan:
             expires_at=self.expires_at,
         )
 
-    def to_json(self) -> bytes:
-        """As `run.json`, and as the claim."""
-        fields = {
-            "run_id": self.run_id,
-            "folder": self.folder.path,
-            "deployment": self.deployment,
-            "trigger": self.trigger,
-            "asked_by": self.asked_by,
-            "request": self.request,
-            "claimed_at": self.claimed_at.isoformat(),
-            "snapshot_date": self.snapshot_date.isoformat(),
-            "day_ends_at": self.day_ends_at.isoformat(),
-            "date_asked": self.date_asked,
-            "expires_at": self.expires_at.isoformat(),
-            "exports": [
-                {
-                    "definition": to_json(planned.export),
-                    "folder": planned.destination.folder,
-                    "path": planned.destination.path,
-                    "replaces": planned.destination.replaces,
-                }
-                for planned in self.exports
-            ],
-        }
-        return as_record(fields)
-
     @property
-    def summary(self) -> "PlanSummary":
+    def summary(self) -> PlanSummary:
         """What a listing tells of it."""
-        return PlanSummary(
-            self.run_id,
-            self.deployment,
-            self.trigger,
-            self.asked_by,
-            self.snapshot_date,
-            self.expires_at,
-            len(self.exports),
-        )
+        fields = {name: getattr(self, name) for name in PlanSummary.model_fields}
+        return PlanSummary(**{**fields, "exports": len(self.exports)})
 
-    @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: it is no plan.
-        """
-        try:
-            fields = read_record(data)
-            if not is_run_id(fields["run_id"]):
-                raise ValueError(f"{fields['run_id']!r} is no run id")
-            return cls(
-                run_id=fields["run_id"],
-                folder=RunFolder(fields["folder"]),
-                deployment=fields["deployment"],
-                trigger=fields["trigger"],
-                asked_by=fields["asked_by"],
-                request=fields["request"],
-                claimed_at=instant_in(fields["claimed_at"]),
-                snapshot_date=date.fromisoformat(fields["snapshot_date"]),
-                day_ends_at=instant_in(fields["day_ends_at"]),
-                date_asked=fields["date_asked"],
-                expires_at=instant_in(fields["expires_at"]),
-                exports=tuple(_planned(entry) for entry in fields["exports"]),
-            )
-        except (KeyError, TypeError, AttributeError) as exc:
-            raise ValueError(f"not a plan: {exc!r}") from exc
+    def to_metadata(self) -> dict[str, str]:
+        """Return what a listing should tell of it."""
+        return self.summary.to_metadata()
 
 
 def new_plan(
@@ -235,14 +191,16 @@ def new_plan(
         deployment=deployment,
         trigger=trigger,
         asked_by=asked_by,
-        request=request,
+        request=dict(request),
         claimed_at=claimed_at,
         snapshot_date=snapshot_date,
         day_ends_at=next_day.astimezone(UTC),
         date_asked=date_asked is not None,
         expires_at=claimed_at + timedelta(hours=hours),
         exports=tuple(
-            PlannedExport(export, layout.destination(export.name, snapshot_date=snapshot_date, run_id=run_id))
+            PlannedExport(
+                export=export, **asdict(layout.destination(export.name, snapshot_date=snapshot_date, run_id=run_id))
+            )
             for export in exports
         ),
     )
@@ -252,10 +210,3 @@ def _day_of(now: datetime, occurrence: datetime | None, time_zone: ZoneInfo) -> 
     """The present day, or that of an occurrence which fired a little early, as at midnight."""
     is_early = occurrence is not None and now < occurrence <= now + timedelta(seconds=EARLY_SECONDS)
     return (occurrence if occurrence is not None and is_early else now).astimezone(time_zone).date()
-
-
-def _planned(entry: Mapping[str, Any]) -> PlannedExport:
-    return PlannedExport(
-        from_json(entry["definition"]),
-        Destination(folder=entry["folder"], path=entry["path"], replaces=entry["replaces"]),
-    )

@@ -6,7 +6,7 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 from collections.abc import Callable, Mapping
 
 from pigment_export.delivery.deliver import Delivery
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.errors import Cause
 from pigment_export.lake.interface import Lake
@@ -23,7 +23,7 @@ def deliver_export(
     planned: PlannedExport,
     deadline: Deadline,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> Standing:
+) -> Receipt:
     """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
     Args:
@@ -49,8 +49,8 @@ def deliver_export(
     return receipt
 
 
-def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Standing]:
-    """Bring exports of a run to a final receipt without asking Pigment.
+def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Receipt]:
+    """Bring exports of a run to a final receipt without asking Pigment; each tells the reason of its last try, too.
 
     Args:
         runs: of this deployment.
@@ -62,7 +62,7 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
         The receipts that stand, by name.
     """
     return {
-        planned.export.name: _reconciler(runs, plan, planned, deadline).record_failed(causes[planned.export.name])
+        planned.export.name: _reconciler(runs, plan, planned, deadline).record_abandoned(causes[planned.export.name])
         for planned in plan.exports
         if planned.export.name in causes
     }
@@ -70,8 +70,8 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
 
 def last_reason(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Cause | None:
     """Return why the last try of an export failed, or None if its receipt gives no reason."""
-    standing = _reconciler(runs, plan, planned, deadline).standing()
-    return standing.cause if standing else None
+    receipt = _reconciler(runs, plan, planned, deadline).receipt()
+    return receipt.cause if receipt else None
 
 
 def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:

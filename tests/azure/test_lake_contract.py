@@ -13,7 +13,7 @@ from emulators.lake.account import Answer, Lake, LostReply
 from pigment_export.azure.adls import LakeFiles
 from pigment_export.azure.records import MOST_BYTES, LakeRecords
 from pigment_export.errors import ConflictError, ExportError, MissingError, PermanentError, RetryableError
-from pigment_export.lake.interface import Files, Found, Records
+from pigment_export.lake.interface import Files, PathInfo, Records
 from tests.harness.fakes import FakeLake
 
 pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
@@ -97,7 +97,7 @@ def test_a_look_tells_the_lakes_clock_where_something_is_and_where_nothing_is(su
     subject.put(PATH, b"x", {})
     subject.set_now(NOW + timedelta(seconds=7))
     assert subject.files.look(PATH).now == NOW + timedelta(seconds=7)
-    assert subject.files.look("nothing") == Found(NOW + timedelta(seconds=7))
+    assert subject.files.look("nothing") == PathInfo(NOW + timedelta(seconds=7))
 
 
 # Files
@@ -121,7 +121,7 @@ def test_a_folder_in_the_way_looks_like_something_that_is_not_ours(subject: Subj
 
 def test_a_new_file_is_empty_and_has_its_folders(subject: Subject) -> None:
     etag = subject.files.create(STAGED)
-    assert subject.files.look(STAGED) == Found(NOW, etag, 0, {})
+    assert subject.files.look(STAGED) == PathInfo(NOW, etag, 0, {})
     assert subject.folders() == ["demo", "demo/revenue"]
 
 
@@ -197,7 +197,7 @@ def test_describe_replaces_all_metadata_and_changes_the_etag(subject: Subject) -
     described = subject.files.describe(STAGED, {"pigment_rows": "1", "old": "x"}, etag)
     again = subject.files.describe(STAGED, {"pigment_rows": "2"}, described)
     assert len({etag, described, again}) == 3
-    assert subject.files.look(STAGED) == Found(NOW, again, 8, {"pigment_rows": "2"})
+    assert subject.files.look(STAGED) == PathInfo(NOW, again, 8, {"pigment_rows": "2"})
 
 
 def test_describe_refuses_a_stale_etag_and_a_missing_file(subject: Subject) -> None:
@@ -211,7 +211,7 @@ def test_a_rename_to_where_nothing_is_keeps_bytes_metadata_and_etag(subject: Sub
     etag = subject.files.describe(STAGED, {"pigment_run_id": "r1"}, subject.staged())
     subject.files.make_folder("demo/revenue/dt=2026-11-24")
     subject.files.rename(STAGED, PATH, source_etag=etag, replacing=None)
-    assert subject.files.look(PATH) == Found(NOW, etag, 8, {"pigment_run_id": "r1"})
+    assert subject.files.look(PATH) == PathInfo(NOW, etag, 8, {"pigment_run_id": "r1"})
     assert subject.tree() == {PATH: b"a;b\n1;2\n"}
 
 
@@ -297,7 +297,7 @@ def test_a_record_is_written_with_its_folders_and_read_back(subject: Subject) ->
     subject.records.write("_runs/dt=2026-11-24/x.json", b'{"a": 1}', {"state": "failed"}, replacing=None)
     record = subject.records.read("_runs/dt=2026-11-24/x.json")
     assert (record.now, record.data) == (NOW, b'{"a": 1}')
-    assert subject.files.look("_runs/dt=2026-11-24/x.json") == Found(NOW, record.etag, 8, {"state": "failed"})
+    assert subject.files.look("_runs/dt=2026-11-24/x.json") == PathInfo(NOW, record.etag, 8, {"state": "failed"})
 
 
 def test_a_record_is_written_only_over_the_one_that_was_read(subject: Subject) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pigment_export.pigment.requests import Request, request_of
 from pydantic import ValidationError
 
 from pigment_export.catalog.exports import MODELS, Kind, delimiter_of, from_json, to_json
 from pigment_export.catalog.options import DEEPEST_FILTER
-from pigment_export.pigment.requests import Request, request_of
 
 ID = "22222222-2222-4222-8222-222222222222"
 OTHER_ID = "abcdefab-0000-4000-8000-00000000000f"
@@ -269,6 +269,8 @@ def test_bad_names_are_refused(name: object) -> None:
         {"maximum_shrink": float("nan")},
         {"columns": []},
         {"columns": [1]},
+        {"columns": "changed"},
+        {"ragged_rows": True},
         {"secret": "a_b"},
         {"secret": "a" * 128},
         {"secret": ""},
@@ -363,7 +365,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "freshness_hours": st.integers(1, 1000),
     "minimum_rows": st.integers(0, 10**9),
     "maximum_shrink": st.floats(0, 1),
-    "columns": some(TEXTS, 1),
+    "columns": some(TEXTS, 1) | st.just("unchanged"),
+    "ragged_rows": st.sampled_from(["hold", "publish"]),
     "secret": st.from_regex(re.compile(r"[0-9a-zA-Z-]{1,127}", re.ASCII), fullmatch=True),
 }
 DEFINITIONS = st.sampled_from(list(Kind)).flatmap(

@@ -122,6 +122,8 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         (f'{GOOD}groups = "daily"', '.groups: must be a list, as ["…"]'),
         (f'{GOOD}groups = ["Daily"]', ".groups[0]: a name is made of lower-case letters"),
         (f"{GOOD}columns = []", ".columns: must not be empty"),
+        (f"{GOOD}columns = [1]", ".columns[0]: should be a valid string"),
+        (f'{GOOD}columns = "changed"', ".columns: should be 'unchanged' (not 'changed')"),
         (f"{GOOD}maximum_shrink = 2", ".maximum_shrink: should be less than or equal to 1 (not 2)"),
         (f"{GOOD}maximum_shrink = nan", ".maximum_shrink: should be a finite number"),
         (f'{GOOD}owner = "{"x" * 999}"', "x…')"),

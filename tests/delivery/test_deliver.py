@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.delivery.decide import expired
 from pigment_export.delivery.deliver import Delivery
-from pigment_export.delivery.description import Description, Latest
-from pigment_export.delivery.receipt import Standing, State
+from pigment_export.delivery.description import FileDescription, Latest
+from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.lake.interface import Lake
@@ -91,7 +91,7 @@ class World:
             hours=6,
         )
 
-    def worker(self, plan: Plan, *answers: Answer, patience_seconds: float = 120) -> Callable[[Around], Standing]:
+    def worker(self, plan: Plan, *answers: Answer, patience_seconds: float = 120) -> Callable[[Around], Receipt]:
         """One call's work; each try takes the next answer of Pigment, the last one again and again."""
         left = list(answers or (BODY,))
 
@@ -105,9 +105,9 @@ class World:
                 self.bodies.add(data)
             yield Body(data, error)
 
-        def work(around: Around) -> Standing:
+        def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            standing = Delivery(
+            receipt = Delivery(
                 Lake(watched, watched),
                 plan.task(plan.exports[0]),
                 self.deadline(patience_seconds),
@@ -115,18 +115,18 @@ class World:
                 new_nonce=self.new_nonce,
             ).deliver()
             finish_run(watched, plan, self.deadline(patience_seconds))
-            return standing
+            return receipt
 
         return work
 
-    def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Standing]:
-        def work(around: Around) -> Standing:
+    def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Receipt]:
+        def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            standing = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_failed(
+            receipt = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_failed(
                 cause
             )
             finish_run(watched, plan, self.deadline())
-            return standing
+            return receipt
 
         return work
 
@@ -134,11 +134,11 @@ class World:
     def deadline(patience_seconds: float = 120) -> Deadline:
         return Deadline(3300, patience_seconds=patience_seconds, sleep=lambda _: None)
 
-    def deliver(self, plan: Plan, *answers: Answer) -> Standing:
+    def deliver(self, plan: Plan, *answers: Answer) -> Receipt:
         return self.worker(plan, *answers)(Striking(None))
 
-    def file(self, path: str = DAY) -> Description | None:
-        return Description.from_metadata(self.lake.look(path).metadata)
+    def file(self, path: str = DAY) -> FileDescription | None:
+        return FileDescription.from_metadata(self.lake.look(path).metadata)
 
     def receipt(self, plan: Plan) -> dict[str, Any]:
         return json.loads(self.lake.content(plan.folder.receipt("revenue")))
@@ -153,7 +153,7 @@ class World:
                 assert hashlib.sha256(content).hexdigest() == file.sha256
                 self._not_back(path, file.fetched_at)
         if LATEST in self.lake.paths():
-            self._not_back(LATEST, Latest.from_json(self.lake.content(LATEST)).file.fetched_at)
+            self._not_back(LATEST, Latest.from_json(self.lake.content(LATEST)).fetched_at)
 
     def _not_back(self, path: str, fetched_at: datetime) -> None:
         assert fetched_at >= self._newest.get(path, fetched_at), path
@@ -175,7 +175,7 @@ class World:
                 assert file.fetched_at >= datetime.fromisoformat(receipt["fetched_at"])
             if state is State.SUCCEEDED:
                 latest = Latest.from_json(self.lake.content(LATEST))
-                assert latest.file.fetched_at >= datetime.fromisoformat(receipt["fetched_at"])
+                assert latest.fetched_at >= datetime.fromisoformat(receipt["fetched_at"])
             result = json.loads(self.lake.content(plan.folder.result))
             assert result["state"] == ("succeeded" if state.good else "failed")
             assert result["exports"][0]["state"] == state
@@ -416,7 +416,7 @@ def test_an_older_fetch_that_finishes_after_a_newer_one_is_superseded(steps: int
     older.finish()
     assert older.error is None
     assert world.lake.content(DAY) == BIGGER
-    assert Latest.from_json(world.lake.content(LATEST)).file.run_id == new.run_id
+    assert Latest.from_json(world.lake.content(LATEST)).run_id == new.run_id
     world.check_end(old, new)
 
 
@@ -431,7 +431,7 @@ def test_any_order_of_workers_kills_and_runs_comes_to_one_truth(schedule: list[s
         "a": Stepper(world.worker(one, BODY)),
         "b": Stepper(world.worker(one, second)),
         "c": Stepper(world.worker(other, BIGGER)),
-        "d": Stepper(world.settler(one, expired(one.expires_at, None))),
+        "d": Stepper(world.settler(one, expired(one.expires_at))),
     }
     for what in schedule:
         if what == "T":
@@ -610,7 +610,7 @@ def test_settling_finds_the_file_that_a_killed_worker_published() -> None:
     with pytest.raises(Killed):
         world.worker(plan, BODY)(watch)
     assert watch.requests[-1][0] == "rename"
-    standing = world.settler(plan, expired(plan.expires_at, None))(Striking(None))
+    standing = world.settler(plan, expired(plan.expires_at))(Striking(None))
     assert standing.state is State.SUCCEEDED
     assert world.receipt(plan)["columns"] == ["Country", "Revenue"]
     world.check_end(plan)

@@ -10,7 +10,7 @@ from typing import Any
 from pigment_export.azure.errors import NO_ANSWER
 from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import ExportError
-from pigment_export.lake.interface import Found, Listed, Record
+from pigment_export.lake.interface import ListedBlob, PathInfo, StoredRecord
 from pigment_export.lake.paths import parent
 
 EPOCH = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -74,14 +74,14 @@ class FakeLake:
 
     # Files
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> PathInfo:
         with self._lock:
             if path in self._folders:
-                return Found(self.now(), '"folder"', 0, {"hdi_isfolder": "true"})
+                return PathInfo(self.now(), '"folder"', 0, {"hdi_isfolder": "true"})
             node = self._nodes.get(path)
             if node is None:
-                return Found(self.now())
-            return Found(self.now(), node.etag, len(node.data), dict(node.metadata))
+                return PathInfo(self.now())
+            return PathInfo(self.now(), node.etag, len(node.data), dict(node.metadata))
 
     def create(self, path: str) -> str:
         with self._lock:
@@ -136,7 +136,7 @@ class FakeLake:
             if length is not None and etag is not None:
                 return self._unchanged(self._node(path), path, etag).data[:length]
             node = self._nodes.get(path)
-            return Record(self.now()) if node is None else Record(self.now(), node.etag, node.data)
+            return StoredRecord(self.now()) if node is None else StoredRecord(self.now(), node.etag, node.data)
 
     # Records
 
@@ -145,10 +145,10 @@ class FakeLake:
             self._check_replaceable(path, replacing)
             self.put(path, data, metadata)
 
-    def list(self, prefix: str) -> Iterable[Listed]:
+    def list(self, prefix: str) -> Iterable[ListedBlob]:
         with self._lock:
             return [
-                Listed(path, dict(node.metadata), node.created_at, node.written_at, len(node.data))
+                ListedBlob(path, dict(node.metadata), node.created_at, node.written_at, len(node.data))
                 for path, node in sorted(self._nodes.items())
                 if path.startswith(prefix)
             ]

@@ -13,7 +13,7 @@ import pytest
 
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.catalog.file import Catalog
-from pigment_export.delivery.receipt import Standing
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ConfigurationError, ExportError, RetryableError, Who
 from pigment_export.events import Event
 from pigment_export.lake.paths import Layout
@@ -163,7 +163,7 @@ class World:
         """The timer's function for an occurrence."""
         return claim_occurrence(runs or self.runs(), occurrence, self.choose, self.deadline())
 
-    def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Standing | None]:
+    def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Receipt | None]:
         return [process_message(runs or self.runs(), text, self.deadline()) for text in messages]
 
     def deliver(self, plan: Plan, *names: str) -> None:

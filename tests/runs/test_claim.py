@@ -353,30 +353,30 @@ def test_status_costs_three_requests_at_most_whatever_the_size_of_the_run(size: 
     seen = Seen()
     running = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert running is not None
-    assert (running.result, running.standings) == (None, {})
+    assert (running.result, running.receipts) == (None, {})
     world.deliver(plan)
     ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
     assert ended.result is not None
-    assert len(ended.result["exports"]) == size
+    assert len(ended.result.exports) == size
     assert len(seen.requests) <= 6
     assert seen.writes == []
 
 
-def test_status_tells_the_standings_until_there_is_a_result() -> None:
+def test_status_tells_the_receipts_until_there_is_a_result() -> None:
     world = World("a", "b")
     plan = world.claim().plan
     world.deliver(plan, "a")
     going = progress_of(world.runs(), plan.run_id, world.deadline())
     assert going is not None
     assert going.result is None
-    assert {name: str(standing.state) for name, standing in going.standings.items()} == {"a": "succeeded"}
+    assert {name: str(receipt.state) for name, receipt in going.receipts.items()} == {"a": "succeeded"}
     world.deliver(plan, "b")
     seen = Seen()
     ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
     assert ended.result is not None
-    assert ended.result["counts"] == {"succeeded": 2}
+    assert ended.result.counts == {"succeeded": 2}
     assert len(seen.requests) == 2
 
 

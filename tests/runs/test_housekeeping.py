@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -111,7 +111,7 @@ def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
     for path in (plan.folder.receipt("revenue"), plan.folder.result, plan.folder.success):
         world.lake.delete(path)
     moved = world.runs().layout.destination("elsewhere", snapshot_date=plan.snapshot_date, run_id=plan.run_id)
-    blind = replace(plan, exports=(replace(plan.exports[0], destination=moved),))
+    blind = plan.model_copy(update={"exports": (plan.exports[0].model_copy(update=asdict(moved)),)})
     fail_exports(world.runs(), blind, {"revenue": REFUSED}, world.deadline())
     finish_run(world.lake, blind, world.deadline())
     assert world.result(plan) == "failed"
