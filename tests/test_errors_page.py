@@ -43,8 +43,6 @@ MAKE_CAUSES = {
     "app/http.py",
     "cli/folder.py",
     "cli/run.py",
-    "delivery/decide.py",
-    "delivery/deliver.py",
     "delivery/receipt.py",
     "runs/claim.py",
     "runs/deployment.py",
