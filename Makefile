@@ -47,11 +47,11 @@ schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi
 	$(BIN)/python -m scripts.make_openapi
 	$(BIN)/python -m scripts.make_errors_page
 
-demo: $(STAMP) ## the whole way, on local stand-ins
-	$(BIN)/python -m emulators.demo
+demo: $(STAMP) ## the whole way, on local stand-ins; FAULT=reset,path=metric,after=5000 breaks a stream
+	@$(BIN)/python -m emulators.demo $(FAULT:%=--fault %)
 
-start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host
-	$(BIN)/python -m emulators.host . --stand-ins --settings local.settings.json.example
+start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host; takes FAULT, too
+	@$(BIN)/python -m emulators.start $(FAULT:%=--fault %)
 
 package: $(STAMP) ## build and try the deployable zip
 	$(BIN)/python scripts/package.py

@@ -5,6 +5,7 @@ a length that is a lie) is a fault that a stand-in plays: it goes out by `Http1.
 """
 
 import contextlib
+import errno
 import socket
 import ssl
 import threading
@@ -21,6 +22,13 @@ _HEAD_MOST_BYTES = 64 * 1024
 _TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS connection
 
 type Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class PortTakenError(OSError):
+    """Another program listens there."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Listener:
@@ -49,7 +57,12 @@ class Listener:
         self._open: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
         self._stopping = False
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        try:
+            self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise PortTakenError(error.errno, f"port {port} of 127.0.0.1 is taken") from error
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._thread = threading.Thread(target=self._accept, daemon=True)
 

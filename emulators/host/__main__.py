@@ -1,5 +1,5 @@
 """`python -m emulators.host`: see README.md."""
 
-from emulators.host.host import main
+from emulators.terminal import run
 
-main()
+run("emulators.host.command")

@@ -84,14 +84,20 @@ class Front:
         if request.method == "GET" and path == _ADMIN_STATUS:
             return HttpAnswer(200, [("Content-Type", "application/json")], b'{"state": "Running"}')
         if request.method == "POST" and path.startswith(_ADMIN_FUNCTIONS):
-            try:
-                asked = json.loads(request.body or b"{}")
-            except ValueError:
-                return HttpAnswer(400)
-            text = asked.get("input") if isinstance(asked, dict) else None
-            found = self._trigger(path.removeprefix(_ADMIN_FUNCTIONS), text or "")
-            return HttpAnswer(202 if found else 404)
+            return HttpAnswer(self._fire(request, path.removeprefix(_ADMIN_FUNCTIONS)))
         return HttpAnswer(404)
+
+    def _fire(self, request: HttpRequest, name: str) -> int:
+        """Start a function by hand; the status to answer. The host's own controller binds the body as JSON first."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return 415
+        try:
+            asked = json.loads(request.body)
+        except ValueError:
+            return 400
+        if not isinstance(asked, dict):
+            return 400
+        return 202 if self._trigger(name, asked.get("input") or "") else 404
 
 
 def _read_answer(plain: Plain | None) -> HttpAnswer:

@@ -1,7 +1,7 @@
 """A stand-in of the Azure Functions host: runs a function app on Microsoft's worker library, all else is simulated.
 
-What it does and doesn't is told in README.md. On the command line it runs on the machine's clock; in tests, time is
-what they say:
+What it does and doesn't is told in README.md. On the command line it runs on the machine's clock (`command`); in
+tests, time is what they say:
 
     clock = SimulatedClock(datetime(2026, 1, 31, 5, 59, tzinfo=UTC))
     with Host(folder, {"EXPORT_SCHEDULE": "0 0 6 * * *"}, clock=clock) as host:
@@ -9,22 +9,16 @@ what they say:
         host.queues["exports"].messages
 """
 
-import argparse
-import contextlib
-import os
-import signal
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from emulators.everything import Everything
 from emulators.host.calls import Calls, Clock, Invocation, LogLine, WorkerError
 from emulators.host.front import Front, Keys
-from emulators.host.functions import Function, HttpTrigger, QueueTrigger, TimerTrigger, read_function
-from emulators.host.host_json import HostJson, HostJsonError, read_host_json, read_local_settings
+from emulators.host.functions import Function, QueueTrigger, TimerTrigger, read_function
+from emulators.host.host_json import HostJson, HostJsonError, read_host_json
 from emulators.host.http_server import HttpAnswer, HttpRequest, HttpServer
 from emulators.host.listeners import Queues
 from emulators.host.process import Plain
@@ -163,6 +157,7 @@ class Host:
         with self._changed:
             self._state = STOPPED
             if self._triggers:
+                self._triggers.stop()
                 self._stored |= self._triggers.stored
             calls = self._calls
             self._changed.notify_all()
@@ -348,75 +343,3 @@ class Host:
         self.log.append(line)
         if self._echo:
             self._echo(line)
-
-
-def main() -> None:
-    """Run a function app until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m emulators.host", description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json")
-    parser.add_argument("--port", type=int, default=_LOCAL_PORT, help="of HTTP, on 127.0.0.1 (%(default)s)")
-    parser.add_argument("--enable-auth", action="store_true", help="ask for keys, which are made up and printed")
-    parser.add_argument(
-        "--settings", type=Path, metavar="FILE", help="whose Values the app gets (FOLDER/local.settings.json)"
-    )
-    parser.add_argument(
-        "--stand-ins",
-        action="store_true",
-        help="start Pigment, vault, identity and lake as well, and lead the app there",
-    )
-    asked = parser.parse_args()
-    if asked.settings and not asked.settings.is_file():
-        parser.error(f"there is no {asked.settings}")
-    try:
-        local = read_local_settings(asked.settings or asked.folder / "local.settings.json")
-    except ValueError as error:
-        parser.error(str(error))
-    keys = Keys() if asked.enable_auth else None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with _stand_ins(start=asked.stand_ins) as leading_there:
-            host = Host(
-                asked.folder,
-                {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | local | os.environ | leading_there,
-                clock=lambda: datetime.now(UTC),
-                keys=keys,
-                port=asked.port,
-                echo=lambda line: print(f"[{line.at:%H:%M:%S}] {line.text}", flush=True),
-            )
-            with host:
-                _print_overview(host, keys)
-                host.serve()
-                if host.state == ERROR:
-                    signal.pause()
-    except KeyboardInterrupt:
-        print("stopped")
-
-
-@contextlib.contextmanager
-def _stand_ins(*, start: bool) -> Iterator[dict[str, str]]:
-    """What leads a program to all stand-ins, while they are up; nothing where they aren't wanted."""
-    if not start:
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="stand-ins-") as folder, Everything(Path(folder)) as everything:
-        print("Stand-ins of Pigment, Key Vault, managed identity and ADLS Gen2 are up; see emulators/host/README.md")
-        yield everything.environment
-
-
-def _print_overview(host: Host, keys: Keys | None) -> None:
-    print("This is a simulator of the Azure Functions host, not the host: see emulators/host/README.md")
-    for function in host.functions.values():
-        match function.trigger:
-            case HttpTrigger(route, methods, auth_level):
-                print(f"  {function.name}: [{','.join(methods) or 'any'}] {host.url}/{route.template} ({auth_level})")
-            case TimerTrigger(schedule):
-                print(f"  {function.name}: next at {schedule.after(datetime.now(UTC)).isoformat()}; to fire it now:")
-                print(f"    curl -X POST {host.url}/admin/functions/{function.name}")
-            case QueueTrigger(queue):
-                print(f"  {function.name}: queue {queue}")
-    if keys:
-        print(f"Keys, for the header x-functions-key or ?code=: function {keys.function}, master {keys.master}")
-
-
-if __name__ == "__main__":
-    main()

@@ -49,6 +49,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[theirs.fileno()],
+            process_group=0,  # a terminal's Ctrl-C is the host's to act on
             text=True,
             errors="replace",
         )

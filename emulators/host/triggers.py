@@ -51,6 +51,12 @@ class Triggers:
         """What outlives the host of each timer."""
         return {name: timer.stored for name, timer in self._timers.items() if timer.stored}
 
+    def stop(self) -> None:
+        """Take what waits for a retry for done, as the host does where it is stopped in between."""
+        for run in self._runs:
+            if run.due is not None and run.timer:
+                run.timer.end(run)
+
     def renew(self) -> None:
         """Keep hidden what is still running."""
         for listener in self._listeners:

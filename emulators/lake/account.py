@@ -6,18 +6,22 @@ What it does and where it guesses stands in README.md beside this file, and in t
 `access`, `auth`, `sas`, `faults`; `server` (HTTP). This one puts them together.
 """
 
+import base64
 import contextlib
 import itertools
+import secrets
 import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote, urlencode
 
 from emulators.lake import auth as lake_auth
 from emulators.lake import dfs as lake_dfs
+from emulators.lake import sas as lake_sas
 from emulators.lake.bodies import Spool, read
 from emulators.lake.faults import Answer, Call, Delay, Dropped, Fault, Faults, Held, LostReply
 from emulators.lake.messages import Reply, Request, check_metadata
@@ -26,6 +30,11 @@ from emulators.lake.server import Server, Service
 from emulators.lake.store import Store
 
 __all__ = ["Answer", "Call", "Delay", "Dropped", "Held", "Lake", "LostReply"]
+
+
+def new_account_key() -> str:
+    """Make a key up."""
+    return base64.b64encode(secrets.token_bytes(64)).decode()
 
 
 class Lake:
@@ -135,6 +144,21 @@ class Lake:
         body = self._spool.receive([content])
         with self._lock:
             self._store.put(file_system or self._file_system, path, body, metadata=check_metadata(metadata or {}))
+
+    def link(self, path: str) -> str:
+        """Return an address that any program can read a file from for a day; only with an account key.
+
+        Raises:
+            ValueError: there is no key to sign it with.
+        """
+        if self.account_key is None:
+            raise ValueError("without an account key nothing can be signed")
+        until = self.clock() + timedelta(days=1)
+        query = {"sv": "2024-11-04", "sr": "b", "sp": "r", "se": f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        asked = Request("GET", self._file_system, path, query, {}, {}, self._spool.receive(()), "")
+        query["sig"] = lake_auth.signature(lake_sas.string_to_sign(asked, self.account), self.account_key)
+        host, port = self.address
+        return f"http://{host}:{port}/{self.account}/{self._file_system}/{quote(path, safe='/=')}?{urlencode(query)}"
 
     def delete(self, path: str, file_system: str | None = None) -> None:
         """Remove a file, or a directory with all that is in it, whatever leases say."""

@@ -53,11 +53,11 @@ def check(request: Request, account: str, account_key: str | None, now: datetime
             raise Refused(Problem.NO_ACCOUNT_KEY)
         if by_key:
             given, signed = authorization, _strings_to_sign(request, account)
-            expected = [f"SharedKey {account}:{_signature(text, account_key)}" for text in signed]
+            expected = [f"SharedKey {account}:{signature(text, account_key)}" for text in signed]
         else:
             lake_sas.check_times(request.query, now)
             signed = [lake_sas.string_to_sign(request, account)]
-            given, expected = request.query["sig"], [_signature(text, account_key) for text in signed]
+            given, expected = request.query["sig"], [signature(text, account_key) for text in signed]
         if not any(hmac.compare_digest(given.encode(), one.encode()) for one in expected):
             raise Refused(Problem.SIGNATURE)
         return
@@ -69,7 +69,8 @@ def check(request: Request, account: str, account_key: str | None, now: datetime
         raise Refused(Problem.TOKEN_INVALID, "the token is not for https://storage.azure.com")
 
 
-def _signature(text: str, account_key: str) -> str:
+def signature(text: str, account_key: str) -> str:
+    """Sign a text with the account key."""
     key = base64.b64decode(account_key)
     return base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
 

@@ -289,9 +289,7 @@ def test_the_command_prints_the_way_to_the_stand_ins_and_stops_cleanly(signal_nu
         assert len(post[0].text.splitlines()) == 4
         assert {"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "KEY_VAULT_URL", "DATA_LAKE_URL"} <= environment.keys()
         process.send_signal(signal_number)
-        assert process.wait(PATIENCE_SECONDS) == 0
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
+        assert process.wait(PATIENCE_SECONDS) == (130 if signal_number == signal.SIGINT else 0)
         assert not Path(environment["REQUESTS_CA_BUNDLE"]).exists()
 
 

@@ -1,8 +1,8 @@
-"""`make demo`: the whole way on local stand-ins: timer, queue, files, HTTP, and one failure."""
+"""`python -m emulators.demo`: the whole way in a few lines: timer, queue, files, HTTP, and one failure."""
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -12,11 +12,11 @@ from typing import Any
 
 from emulators.everything import Everything
 from emulators.host.host import Host, SimulatedClock
+from emulators.local_settings import ROOT, app_settings
 from emulators.pigment.model import REVENUE
+from emulators.terminal import add_fault_option
 
-ROOT = Path(__file__).parent.parent
-FIRST_LINES = 4
-SCHEDULE = "0 0 6 * * *"
+FIRST_LINES = 3
 KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "USER")  # of this environment; the app's is its own
 OK, CONFLICT = 200, 409
 
@@ -27,60 +27,61 @@ def main() -> int:
     Returns:
         0 where everything went as it should.
     """
-    clock = SimulatedClock(datetime.now(UTC).replace(hour=5, minute=59, second=0, microsecond=0))
+    parser = argparse.ArgumentParser(prog="python -m emulators.demo", description=__doc__)
+    add_fault_option(parser)
+    faults = parser.parse_args().fault
+    clock = SimulatedClock(datetime.now(UTC).replace(hour=5, minute=54, second=0, microsecond=0))
     with tempfile.TemporaryDirectory(prefix="demo-") as folder, Everything(Path(folder)) as everything:
         everything.lake.clock = clock
-        print(
-            "Stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2 run behind one local proxy; the app runs"
-        )
-        print("on Microsoft's worker library in a simulator of the Functions host. It knows nothing of that.\n")
-        with Host(ROOT, _environment(everything), clock=clock) as host:
-            good = _fire(host, everything) and _call(host, everything)
+        everything.pigment.faults.extend(faults)
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environ = kept | app_settings(everything.environment) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+        print("The app, on stand-ins for Pigment, Key Vault, managed identity, ADLS Gen2 and the Functions host.\n")
+        with Host(ROOT, environ, clock=clock) as host:
+            good = _fire(host, everything, environ["EXPORT_SCHEDULE"]) and _call(host, everything)
         if everything.proxy and everything.proxy.refused:
             print(f"refused by the proxy: {everything.proxy.refused}")
             return 1
+        print("\nTo look around yourself: make start")
         return 0 if good else 1
 
 
-def _environment(everything: Everything) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    app = {
-        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-        "EXPORT_SCHEDULE": SCHEDULE,
-        "EXPORT_QUEUE": "pigment-exports",
-    }
-    return {**kept, **everything.environment, **app}
-
-
-def _fire(host: Host, everything: Everything) -> bool:
-    """The timer fires at six, messages fan out, all four kinds land; whether the run's status says so."""
-    print(f"EXPORT_SCHEDULE={SCHEDULE!r}: the timer fires, one message for each export is sent and worked off.\n")
-    host.advance(timedelta(minutes=2))
+def _fire(host: Host, everything: Everything, schedule: str) -> bool:
+    """The schedule's time comes, messages fan out, all four kinds land; whether the run's status says so."""
+    host.advance(timedelta(minutes=12))
     _, listed = _ask(f"{host.url}/api/runs")
+    if not listed["runs"]:
+        print("No run was started:", *(line.text for line in host.log), sep="\n  ")
+        return False
     run = listed["runs"][0]
+    print(f"At six (EXPORT_SCHEDULE={schedule!r}) a run starts, with one queue message for each export:\n")
+    for line in host.log:
+        if line.level in ("WARNING", "ERROR"):
+            print(f"  {line.text}")
     print(_table([_receipt(everything, path) for path in _paths(everything, "receipts/")]))
-    print("The lake now (names that begin with _ are records, which readers skip):")
+    print("The lake now, of one export and of the run (names that begin with _ are records, which readers skip):")
     for path, size in sorted(everything.lake.tree().items()):
-        print(f"  {size:>8,}  {path}")
+        if path.startswith("revenue/") or path.endswith(("_SUCCESS", "result.json", "receipts/revenue.json")):
+            print(f"  {size:>8,}  {path}")
     published = next(path for path in _paths(everything, ".csv") if path.endswith("pnl_view.csv"))
     print(f"\nThe first lines of {published}:")
-    for line in everything.lake.read(published).decode().splitlines()[:FIRST_LINES]:
-        print(f"  {line}")
+    for text in everything.lake.read(published).decode().splitlines()[:FIRST_LINES]:
+        print(f"  {text}")
     status, told = _show("GET", host, f"/api/runs/{run['run_id']}")
     return status == OK and told["counts"] == {"succeeded": 4}
 
 
 def _call(host: Host, everything: Everything) -> bool:
     """A call for a metric that has been deleted; whether it ends in 409 with a reason."""
-    print("\nNow somebody deletes the metric in Pigment, and a pipeline asks for it:")
+    print("\nThe metric is deleted in Pigment, and a pipeline asks for it:")
     del everything.pigment.model.blocks[REVENUE]
     _, started = _show("POST", host, "/api/runs", {"exports": ["revenue"]})
     host.run_until_idle()
     status, told = _show("GET", host, f"/api/runs/{started['run_id']}")
     print("The last good file is where it was; the receipt says who must do what:")
-    path = next(path for path in _paths(everything, "receipts/revenue.json") if started["run_id"] in path)
-    receipt = _receipt(everything, path)
-    print(f"  {path}\n  {receipt['reason']}\n  {receipt['who']}: {receipt['remedy']}")
+    (path,) = (path for path in _paths(everything, "receipts/") if started["run_id"] in path)
+    cause = _receipt(everything, path)
+    print(f"  {cause['reason']}\n  {cause['who']}: {cause['remedy']}")
     return status == CONFLICT and told["counts"] == {"failed": 1}
 
 
@@ -117,7 +118,3 @@ def _table(receipts: list[dict[str, Any]]) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(titles))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(f"  {line}" for line in lines) + "\n"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,151 @@
+"""`python -m emulators`: start the stand-ins, print what leads a program to them, stop on Ctrl-C."""
+
+import argparse
+import base64
+import contextlib
+import shlex
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from emulators import local_settings
+from emulators.everything import ACCOUNT, FILE_SYSTEM, Everything
+from emulators.pigment.model import Model
+from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
+from emulators.terminal import add_fault_option
+
+
+def main() -> None:
+    """Run until told to stop."""
+    options = _options()
+    with contextlib.ExitStack() as stack:
+        folder = (
+            options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emulators-")))
+        ).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        everything = stack.enter_context(
+            Everything(
+                folder,
+                account_key=options.account_key,
+                maps=dict(options.map),
+                passthrough=options.allow,
+                proxy_port=options.proxy_port,
+                http2=not options.http1,
+            )
+        )
+        everything.pigment.switches.gzip = options.gzip
+        everything.pigment.switches.limit = options.limit
+        everything.pigment.faults.extend(options.fault)
+        blocks = everything.pigment.model.blocks
+        for block, rows in options.rows:
+            blocks[block].rows = rows
+        lines = _variables(everything, powershell=options.powershell)
+        if options.settings:
+            try:
+                local_settings.write(options.settings, everything.environment)
+            except local_settings.SettingsFileError as error:
+                sys.exit(f"python -m emulators: {error}")
+            lines = _core_tools(options.settings.resolve())
+        host, port = everything.lake.address
+        print(*lines, sep="\n")
+        print(f"# the lake, without the proxy: https://{host}:{port}/{ACCOUNT} (file system {FILE_SYSTEM})")
+        print(f"# keys that Pigment knows: {DEMO_KEY} (in the vault), {EXPORT_ONLY_KEY}, {EXPIRED_KEY}")
+        print("# running; Ctrl-C stops", flush=True)
+        threading.Event().wait()
+
+
+def _variables(everything: Everything, *, powershell: bool) -> list[str]:
+    """What leads a shell's programs to the stand-ins, and a first command: to be pasted as it is, in any folder."""
+    there, python = local_settings.ROOT, sys.executable
+    if powershell:
+        removed = [f"Remove-Item Env:{name} -ErrorAction Ignore" for name in ("PIGMENT_API_KEY", "ALL_PROXY")]
+        variables = [f"$env:{name} = '{value}'" for name, value in everything.environment.items()]
+        first = f"Push-Location '{there}'; & '{python}' -m pigment_export run; Pop-Location"
+    else:
+        removed = [f"unset {' '.join(local_settings.LEADS_ELSEWHERE)}"]
+        variables = [f"export {name}={shlex.quote(value)}" for name, value in everything.environment.items()]
+        first = f"(cd {shlex.quote(str(there))} && {shlex.quote(python)} -m pigment_export run)"
+    return [*removed, *variables, "# paste the lines above into another shell, then:", first]
+
+
+def _core_tools(settings: Path) -> list[str]:
+    """How the app is started with Azure Functions Core Tools."""
+    there, bin_folder = shlex.quote(str(settings.parent)), shlex.quote(str(Path(sys.executable).parent))
+    return [
+        f"# wrote {settings}; Azurite in a second shell, the app in a third:",
+        "npx azurite --silent --inMemoryPersistence",
+        f"cd {there} && source {bin_folder}/activate && func start",
+    ]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m emulators",
+        description="Local stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2, on real protocols, "
+        "behind a proxy that plays the network. emulators/README.md says what is not faithful.",
+    )
+    parser.add_argument("--powershell", action="store_true", help="print the variables for PowerShell")
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="write a local.settings.json for 'func start' in place of printing variables",
+    )
+    parser.add_argument("--folder", type=Path, help="where the certificate and the lake's files go [a temporary one]")
+    parser.add_argument("--proxy-port", type=int, default=0, help="the proxy's port [a free one]")
+    parser.add_argument(
+        "--map",
+        type=_mapping,
+        action="append",
+        default=[],
+        metavar="HOST=ADDRESS:PORT",
+        help="lead a host name elsewhere, as *.dfs.core.windows.net=127.0.0.1:9000; may be repeated",
+    )
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="HOST", help="let a host through to itself; may be repeated"
+    )
+    parser.add_argument(
+        "--rows",
+        type=_rows,
+        action="append",
+        default=[],
+        metavar="BLOCK=N",
+        help="how many rows a block has, by its id; 0 for a header only; may be repeated",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help=f"requests in five minutes before 429 [none; Pigment's is {WINDOW_REQUESTS}]",
+    )
+    parser.add_argument(
+        "--account-key", type=_account_key, metavar="BASE64", help="the lake takes signatures by this key, too"
+    )
+    add_fault_option(parser)
+    parser.add_argument("--gzip", action="store_true", help="Pigment compresses for those who ask for it")
+    parser.add_argument("--http1", action="store_true", help="Pigment speaks HTTP/1.1 only, as through an old proxy")
+    return parser.parse_args()
+
+
+def _mapping(text: str) -> tuple[str, tuple[str, int]]:
+    host, _, address = text.partition("=")
+    name, _, port = address.rpartition(":")
+    if not host or not name or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST=ADDRESS:PORT")
+    return host.lower(), (name, int(port))
+
+
+def _account_key(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError("not base64") from exc
+    return text
+
+
+def _rows(text: str) -> tuple[str, int]:
+    block, _, rows = text.partition("=")
+    if not rows.isdecimal() or block.lower() not in Model().blocks:
+        raise argparse.ArgumentTypeError(f"{text!r} is not BLOCK=N with the id of a block that there is")
+    return block.lower(), int(rows)

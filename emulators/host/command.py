@@ -1,0 +1,79 @@
+"""`python -m emulators.host`: one function app on the machine's clock, until it is interrupted."""
+
+import argparse
+import os
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+from emulators.host.calls import LogLine
+from emulators.host.front import Keys
+from emulators.host.functions import HttpTrigger, QueueTrigger, TimerTrigger
+from emulators.host.host import ERROR, Host
+from emulators.host.host_json import read_local_settings
+
+LOCAL_PORT = 7071  # Core Tools' own
+
+
+def main() -> None:
+    """Run a function app until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m emulators.host", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json")
+    add_host_options(parser)
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="whose Values the app gets [FOLDER/local.settings.json]"
+    )
+    asked = parser.parse_args()
+    if asked.settings and not asked.settings.is_file():
+        parser.error(f"there is no {asked.settings}")
+    try:
+        local = read_local_settings(asked.settings or asked.folder / "local.settings.json")
+    except ValueError as error:
+        parser.error(str(error))
+    keys = Keys() if asked.enable_auth else None
+    with open_host(asked.folder, local | os.environ, keys=keys, port=asked.port) as host:
+        print_overview(host, keys)
+        serve(host)
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the host's own options."""
+    parser.add_argument(
+        "--port", type=int, default=LOCAL_PORT, help="of HTTP, on 127.0.0.1; 0 for a free one [%(default)s]"
+    )
+    parser.add_argument("--enable-auth", action="store_true", help="ask for keys, which are made up and printed")
+
+
+def open_host(folder: Path, environ: dict[str, str], *, keys: Keys | None, port: int) -> Host:
+    """Make a host that writes its log to the terminal."""
+
+    def echo(line: LogLine) -> None:
+        print(f"[{line.at:%H:%M:%S}] {line.text}", flush=True)
+
+    environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | environ
+    return Host(folder, environ, clock=lambda: datetime.now(UTC), keys=keys, port=port, echo=echo)
+
+
+def print_overview(host: Host, keys: Keys | None) -> None:
+    """Tell what there is, and how it is called: each command can be pasted as it is."""
+    print("This is a simulator of the Azure Functions host, not the host: see emulators/host/README.md")
+    admin = f" -H 'x-functions-key: {keys.master}'" if keys else ""
+    for function in host.functions.values():
+        match function.trigger:
+            case HttpTrigger(route, methods, auth_level):
+                print(f"  {function.name}: [{','.join(methods) or 'any'}] {host.url}/{route.template} ({auth_level})")
+            case TimerTrigger(schedule):
+                print(f"  {function.name}: next at {schedule.after(datetime.now(UTC)).isoformat()}; to fire it now:")
+                where = f"{host.url}/admin/functions/{function.name}"
+                print(f"    curl -X POST -H 'Content-Type: application/json' -d '{{}}'{admin} {where}")
+            case QueueTrigger(queue):
+                print(f"  {function.name}: queue {queue}")
+    if keys:
+        print(f"Keys, for the header x-functions-key or ?code=: function {keys.function}, master {keys.master}")
+
+
+def serve(host: Host) -> None:
+    """Run until interrupted, though the app be broken: its log says why."""
+    host.serve()
+    if host.state == ERROR:
+        signal.pause()

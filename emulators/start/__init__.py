@@ -1,0 +1,1 @@
+"""`make start`: the app on all stand-ins, kept up."""
