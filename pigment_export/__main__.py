@@ -1,5 +1,17 @@
-"""`python -m pigment_export`."""
+"""`python -m pigment_export`, and the command `pigment-export`."""
 
-from pigment_export.cli.commands import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it quietly even while its modules are being imported."""
+    try:
+        from pigment_export.cli.commands import main as run  # noqa: PLC0415 - within reach of the except
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

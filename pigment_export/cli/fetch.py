@@ -1,58 +1,135 @@
-"""Fetch one export to a local folder."""
+"""`fetch`: one export to a local folder."""
 
-from collections.abc import Callable, Mapping
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from pigment_export import settings as reading
 from pigment_export import wiring
-from pigment_export.catalog.exports import delimiter_of
+from pigment_export.catalog.exports import Kind, delimiter_of
 from pigment_export.catalog.file import define
+from pigment_export.cli.address import named
+from pigment_export.cli.board import Board
+from pigment_export.cli.crew import Crew
 from pigment_export.cli.folder import FolderFile
-from pigment_export.errors import RetryableError
-from pigment_export.retry import CALL_SECONDS, Deadline
+from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
+from pigment_export.errors import ExportError
+from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Progress, Transferred, transfer
 
 
-def fetch_to_folder(
-    environ: Mapping[str, str],
-    definition: Mapping[str, Any],
-    folder: Path,
-    file_name: str | None,
-    progress: Callable[[Progress], None],
-) -> tuple[Path, Transferred]:
+@click.command()
+@click.argument("what", metavar="[KIND] ID", nargs=-1, required=True)
+@click.option(
+    "--to",
+    "folder",
+    default=".",
+    show_default="this one",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the file; it must exist. An existing file is never replaced.",
+)
+@click.option("--name", help="The file's name.  [default: KIND-ID.csv]")
+@click.option("--options", default="{}", metavar="JSON", help="Pigment's options, as the catalog has them.")
+@click.option("--timeout-seconds", type=click.IntRange(min=1), help="Wait so long for the body's first byte.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was fetched as JSON.")
+def fetch(
+    *, what: Sequence[str], folder: Path, name: str | None, options: str, timeout_seconds: int | None, as_json: bool
+) -> int:
     """Fetch one export to a local folder.
 
-    Args:
-        environ: the environment; a key or a vault is enough.
-        definition: kind, id, options, as in the catalog.
-        folder: where the file goes.
-        file_name: without `.csv`; by default kind and id.
-        progress: told how far the transfer is.
+    ID is the address of a page in Pigment, or KIND (list, metric, table or view) and an id. A key is all it needs:
+    PIGMENT_API_KEY, or a vault that you may read (KEY_VAULT_URL).
 
-    Returns:
-        Where the file is, and what was moved.
+    Example: pigment-export fetch view 44444444-4444-4444-8444-444444444444
+    """
+    kind, block_id = named(what)
+    definition: dict[str, Any] = {"kind": kind, "id": block_id, "options": _options(options)}
+    if timeout_seconds is not None:
+        definition["timeout_seconds"] = timeout_seconds
+    start = _prepared(os.environ, kind, definition, folder, name)
+    only = name or str(kind)
+    with Board([only]) as board:
+        crew = Crew(lambda _, deadline, progress: start(deadline, progress), board, again=False)
+        try:
+            ((_, outcome),) = crew.work([only])
+        except KeyboardInterrupt:
+            crew.stop()
+            say("interrupted: the fetch was ended, and nothing of it is left in the folder")
+            return INTERRUPTED
+    if isinstance(outcome, ExportError):
+        say(explain(outcome))
+        return FAILED
+    _tell(*outcome, as_json=as_json)
+    return OK
+
+
+def _options(text: str) -> Mapping[str, Any]:
+    try:
+        chosen = json.loads(text)
+    except ValueError as exc:
+        raise click.BadParameter(f"not JSON: {exc}", param_hint="--options") from exc
+    if not isinstance(chosen, dict):
+        raise click.BadParameter("a JSON object, as '{\"friendlyHeaders\": true}'", param_hint="--options")
+    return chosen
+
+
+def _prepared(
+    environ: Mapping[str, str], kind: Kind, definition: Mapping[str, Any], folder: Path, file_name: str | None
+) -> Callable[[Deadline, Callable[[Progress], None]], tuple[Path, Transferred]]:
+    """Check all that can be checked before Pigment is asked; the rest is one call.
 
     Raises:
-        ConfigurationError: settings, definition or folder are wrong; nothing was asked.
-        ExportError: the fetch failed; nothing is left in the folder.
+        ExportError: settings, definition, folder or key are wrong; Pigment was not asked.
     """
     settings = reading.load(environ, lake=False)
-    export = define(str(definition["kind"]), definition, where="command line")
-    file = FolderFile(folder, f"{file_name or f'{export.kind}-{export.id}'}.csv", nonce=wiring.new_nonce())
+    export = define(str(kind), definition, where="command line")
+    name = file_name or f"{kind}-{export.id}"
+    file = FolderFile(folder, name if name.endswith(".csv") else f"{name}.csv", nonce=wiring.new_nonce())
     file.check()
-    pigment = wiring.pigment_of(settings, wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ)))
-    deadline = Deadline(CALL_SECONDS)
-    attempt = 0
-    while True:
-        try:
-            with pigment.open(export, deadline) as source:
-                moved = transfer(source, file, delimiter=delimiter_of(export), progress=progress)
-            return file.publish(), moved
-        except RetryableError as error:
-            file.drop()
-            deadline.pause(error, attempt)
-            attempt += 1
-        except BaseException:
-            file.drop()
-            raise
+    keys = wiring.keys_of(settings, lambda: wiring.credential_of(settings))
+    keys.read(export.secret)
+    pigment = wiring.pigment_of(settings, keys)
+
+    def start(deadline: Deadline, progress: Callable[[Progress], None]) -> tuple[Path, Transferred]:
+        for attempt in deadline.attempts():
+            with attempt, file:
+                asked_at = time.monotonic()
+                with pigment.open(export, deadline) as source:
+                    moved = transfer(
+                        source, file, delimiter=delimiter_of(export), progress=progress, asked_at=asked_at
+                    )
+                path = file.publish()
+        return path, moved
+
+    return start
+
+
+def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:
+    inspection = moved.inspection
+    if as_json:
+        emit_json(
+            {
+                "path": str(path),
+                "rows": inspection.rows,
+                "columns": inspection.columns,
+                "bytes": inspection.bytes,
+                "sha256": inspection.sha256,
+                "protocol": moved.protocol,
+                "evidence": moved.evidence,
+                "seconds": round(moved.seconds, 3),
+                "first_byte_seconds": round(moved.first_byte_seconds, 3),
+                "notes": list(map(str, inspection.notes)),
+            }
+        )
+        return
+    emit(
+        f"{path}: {number(inspection.rows)} rows, {len(inspection.columns)} columns, {number(inspection.bytes)} bytes, "
+        f"sha256 {inspection.sha256}, {moved.protocol}, end proven by {moved.evidence}"
+        + "".join(f", {note}" for note in inspection.notes)
+        + "\n"
+    )

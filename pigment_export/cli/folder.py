@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
 from pathlib import Path
+from typing import Self
 
 from pigment_export.errors import Cause, ConfigurationError, PermanentError, Who
 
@@ -28,7 +29,7 @@ _REMEDIES = {
 
 
 class FolderFile:
-    """One file on its way into a folder: a sink of `transfer`, then published or dropped.
+    """One file on its way into a folder: a sink of `transfer`, then published; leaving its block by an error drops it.
 
     Args:
         folder: where it goes; it must exist.
@@ -111,6 +112,13 @@ class FolderFile:
             finally:
                 os.close(folder)
         return self.path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.drop()
 
     def drop(self) -> None:
         """Remove the temporary file, if it is there."""

@@ -212,7 +212,7 @@ def test_an_interrupted_run_is_ended(everything: Everything, environment: dict[s
     ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
-            if "trying again" in line:
+            if "next try in" in line:
                 break
         process.send_signal(signal.SIGINT)
         out, rest = process.communicate(timeout=60)

@@ -1,0 +1,101 @@
+"""What a person names in Pigment: the address of a page, or a kind and an id. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from pigment_export.catalog.exports import Kind
+
+_UUID = r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}"
+_PAGES = {"lists": Kind.LIST, "metrics": Kind.METRIC, "tables": Kind.TABLE}
+_APPLICATION = re.compile(rf"/application/({_UUID})", re.IGNORECASE)
+_BLOCK = re.compile(rf"/(lists|metrics|tables)/({_UUID})", re.IGNORECASE)
+_VIEW = re.compile(rf"[?&#]viewId=({_UUID})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What the address of a page in Pigment names; each None where it says nothing of it."""
+
+    application: str | None = None
+    kind: Kind | None = None
+    block: str | None = None
+    view: str | None = None
+
+
+def read_address(text: str) -> Address | None:
+    """Read the address of a page in Pigment.
+
+    Args:
+        text: anything; an address has `://` in it.
+
+    Returns:
+        What it names; None where the text is no address.
+    """
+    if "://" not in text:
+        return None
+    application, block, view = _APPLICATION.search(text), _BLOCK.search(text), _VIEW.search(text)
+    return Address(
+        application=application[1].lower() if application else None,
+        kind=_PAGES[block[1].lower()] if block else None,
+        block=block[2].lower() if block else None,
+        view=view[1].lower() if view else None,
+    )
+
+
+def named(words: Sequence[str]) -> tuple[Kind, str]:
+    """The kind and the id that one or two words name: an address (its view, if it shows one), or both.
+
+    Args:
+        words: from the command line.
+
+    Returns:
+        The kind, and the id as it was written.
+
+    Raises:
+        click.UsageError: they name nothing that can be exported.
+    """
+    *kinds, text = words
+    kind = _kind(kinds)
+    address = read_address(text)
+    if address is None:
+        if kind is None:
+            raise click.UsageError(f"{text!r} is no address: write its kind before it ({', '.join(Kind)})")
+        return kind, text
+    if kind is None:
+        kind = Kind.VIEW if address.view else address.kind
+    found = address.view if kind is Kind.VIEW else address.block if kind is address.kind else None
+    if kind is None or found is None:
+        what = f"a {kind}" if kind else "a list, a metric, a table or a view"
+        raise click.UsageError(f"the address names no page of {what}: open it in Pigment and copy the whole address")
+    return kind, found
+
+
+def id_in(text: str, part: str) -> str:
+    """An id, out of an address or as it is.
+
+    Args:
+        text: from the command line.
+        part: `application`, `block` or `view`.
+
+    Raises:
+        click.UsageError: the address has none.
+    """
+    address = read_address(text)
+    if address is None:
+        return text
+    found: str | None = getattr(address, part)
+    if found is None:
+        raise click.UsageError(f"the address names no {part}: {text}")
+    return found
+
+
+def _kind(words: Sequence[str]) -> Kind | None:
+    if len(words) > 1:
+        raise click.UsageError("one kind and one id, or one address")
+    try:
+        return Kind(words[0].lower()) if words else None
+    except ValueError as exc:
+        raise click.UsageError(f"{words[0]!r} is no kind; allowed: {', '.join(Kind)}") from exc

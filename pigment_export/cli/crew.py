@@ -1,0 +1,124 @@
+"""Two exports at a time, on threads of their own, watched from the main thread, so that Ctrl-C is heard at once."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import NoReturn
+
+from pigment_export.cli.board import Board
+from pigment_export.cli.output import say
+from pigment_export.errors import ExportError, RetryableError
+from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, Deadline
+from pigment_export.transfer.stream import Progress
+
+SIDE_BY_SIDE = 2  # as many as a worker of the deployed app takes at once
+RETRY_SECONDS = 300.0  # between tries of what is retrying: as the queue of the deployed app does it
+TICK_SECONDS = 0.25
+STOP_SECONDS = 5.0  # for what is under way to drop what it has staged, once it is told to stop
+
+type Do[T] = Callable[[str, Deadline, Callable[[Progress], None]], T]
+
+
+class _StoppedError(BaseException):
+    """The person has interrupted the command: not an error of the export."""
+
+
+class Crew[T]:
+    """Works through exports.
+
+    Args:
+        do: one try of one export: its name, the deadline of the try, what is told of its progress.
+        board: is told what happens.
+        again: whether a try that may succeed later is made again, every five minutes.
+    """
+
+    def __init__(self, do: Do[T], board: Board, *, again: bool) -> None:
+        self._do = do
+        self._board = board
+        self._again = again
+        self._stopped = threading.Event()
+        self._ended: SimpleQueue[tuple[str, T | BaseException]] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def work(self, names: Sequence[str]) -> Iterator[tuple[str, T | ExportError]]:
+        """Work on everything until nothing is left.
+
+        Args:
+            names: of the exports, in order.
+
+        Yields:
+            Each export and what it came to as they end, or the error of a try that is not made again.
+
+        Raises:
+            KeyboardInterrupt: the person pressed Ctrl-C.
+        """
+        due = dict.fromkeys(names, 0.0)
+        running = 0
+        while due or running:
+            for name in [name for name, at in due.items() if at <= monotonic()][: SIDE_BY_SIDE - running]:
+                del due[name]
+                running += 1
+                self._start(name)
+            self._board.tick()
+            try:
+                name, outcome = self._ended.get(timeout=TICK_SECONDS)
+            except Empty:
+                continue
+            running -= 1
+            if isinstance(outcome, RetryableError) and self._again:
+                due[name] = monotonic() + RETRY_SECONDS
+                self._board.rest(name, f"{outcome}", RETRY_SECONDS)
+            elif isinstance(outcome, BaseException) and not isinstance(outcome, ExportError):
+                raise outcome
+            else:
+                yield name, outcome
+
+    def stop(self) -> None:
+        """Have what is under way stop at its next chunk or wait, and give it a moment to clean up."""
+        self._stopped.set()
+        ends_at = monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - monotonic()))
+
+    def _start(self, name: str) -> None:
+        thread = threading.Thread(target=self._try, args=(name,), name=f"export {name}", daemon=True)
+        self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+        thread.start()
+
+    def _try(self, name: str) -> None:
+        deadline = Deadline(
+            CALL_SECONDS, is_attended=True, on_retry=partial(self._board.wait, name), sleep=self._sleep
+        )
+        self._board.begin(name)
+        try:
+            self._ended.put((name, self._do(name, deadline, partial(self._moved, name))))
+        except BaseException as error:  # noqa: BLE001 - raised on the main thread
+            self._ended.put((name, error))
+
+    def _moved(self, name: str, progress: Progress) -> None:
+        if self._stopped.is_set():
+            _stop()
+        self._board.move(name, progress)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            _stop()
+
+
+def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
+    """The deadline of a call that a person waits for: each wait of it is told at once.
+
+    Args:
+        seconds: until the call's end.
+    """
+    return Deadline(
+        seconds,
+        is_attended=True,
+        on_retry=lambda retry: say(f"{retry.cause.reason}; attempt {retry.attempt} in {retry.wait_seconds:.0f} s"),
+    )
+
+
+def _stop() -> NoReturn:
+    raise _StoppedError
