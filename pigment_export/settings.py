@@ -178,7 +178,7 @@ class Settings(BaseModel):
         shown=False,
     )
     pigment_api_key: str | None = _row(
-        "The Pigment key itself, in place of `KEY_VAULT_URL`; refused inside Azure.",
+        "The Pigment key itself; not used where `KEY_VAULT_URL` is set, refused inside Azure.",
         "(the key)",
         _matching(_KEY, "printable ASCII without spaces"),
         laptop_only=True,
@@ -325,8 +325,6 @@ def _key_problems(environ: Mapping[str, str]) -> list[str]:
     has_key, has_vault = bool(text_of(environ, "PIGMENT_API_KEY")), bool(text_of(environ, "KEY_VAULT_URL"))
     if has_key and is_in_azure(environ):
         return ["PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"]
-    if has_key and has_vault:
-        return ["PIGMENT_API_KEY and KEY_VAULT_URL: only one may be set: which key would it be?"]
     if not has_key and not has_vault:
         return [
             "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"

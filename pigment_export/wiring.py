@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 type Answer = tuple[int, bytes, Mapping[str, str], str]  # status, body, headers, media type: what a function encodes
 
+APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
+
 
 def new_nonce() -> str:
     """16 random hexadecimal digits."""
@@ -40,12 +43,15 @@ def identity_of(settings: Settings, environ: Mapping[str, str]) -> Identity:
 
 
 def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
-    """Where Pigment keys come from: the vault, or on a laptop the environment."""
+    """Where Pigment keys come from: the vault where one is set, else the key in the environment of a laptop.
+
+    The vault wins: a key that was set for a try must not decide what a run writes into the lake.
+    """
     from pigment_export.azure.vault import FixedKey, Vault
 
-    if settings.pigment_api_key:
-        return FixedKey(settings.pigment_api_key)
-    return Vault(str(settings.key_vault_url), settings.pigment_key_secret, identity())
+    if settings.key_vault_url is None:
+        return FixedKey(str(settings.pigment_api_key))
+    return Vault(settings.key_vault_url, settings.pigment_key_secret, identity())
 
 
 def pigment_of(settings: Settings, keys: Keys) -> Pigment:
@@ -76,10 +82,8 @@ def runs_of(settings: Settings, pigment: Pigment, identity: Identity) -> Runs:
     )
 
 
-def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
-    """The catalog, from the package or from the lake."""
-    from pathlib import Path
-
+def catalog_of(settings: Settings, runs: Runs, folder: Path, deadline: Deadline) -> Catalog:
+    """The catalog, from a file that a relative path finds from a folder, or from the lake."""
     from pigment_export.catalog import file as catalog
 
     def read_lake(path: str) -> bytes:
@@ -88,13 +92,11 @@ def catalog_of(settings: Settings, runs: Runs, deadline: Deadline) -> Catalog:
             raise ConfigurationError([f"EXPORTS_FILE: there is no {path} in the file system"], code="catalog")
         return record.data
 
-    return catalog.read(settings.exports_file, folder=Path(__file__).parent.parent, read_lake=read_lake)
+    return catalog.read(settings.exports_file, folder=folder, read_lake=read_lake)
 
 
-def _catalog_problems(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is wrong with a catalog in the package, to be told beside wrong settings."""
-    from pathlib import Path
-
+def _catalog_problems(environ: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+    """Return what is wrong with a catalog that is a file, to be told beside wrong settings."""
     from pigment_export import settings as reading
     from pigment_export.catalog import file as catalog
 
@@ -102,17 +104,18 @@ def _catalog_problems(environ: Mapping[str, str]) -> tuple[str, ...]:
     exports_file = environ.get("EXPORTS_FILE", "").strip() or str(default)
     try:
         if not exports_file.startswith(catalog.LAKE):
-            catalog.read(exports_file, folder=Path(__file__).parent.parent, read_lake=lambda _: b"")
+            catalog.read(exports_file, folder=folder, read_lake=lambda _: b"")
     except ConfigurationError as error:
         return error.problems
     return ()
 
 
-def app_of(environ: Mapping[str, str]) -> App:
+def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     """The parts that the app's functions, and the command line's runs, work with.
 
     Args:
         environ: the environment.
+        folder: what a relative `EXPORTS_FILE` begins at.
 
     Raises:
         ConfigurationError: the settings are wrong.
@@ -131,12 +134,12 @@ def app_of(environ: Mapping[str, str]) -> App:
     try:
         settings = reading.load(environ)
     except ConfigurationError as error:
-        raise ConfigurationError([*error.problems, *_catalog_problems(environ)], code="settings") from error
+        raise ConfigurationError([*error.problems, *_catalog_problems(environ, folder)], code="settings") from error
     identity = identity_of(settings, environ)
     keys = keys_of(settings, lambda: identity)
     pigment = pigment_of(settings, keys)
     runs = runs_of(settings, pigment, identity)
-    catalog = partial(catalog_of, settings, runs)
+    catalog = partial(catalog_of, settings, runs, folder)
     return App(
         version=__version__,
         settings=settings,

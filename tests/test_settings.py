@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pigment_export import wiring
 from pigment_export.catalog.exports import NAME_PATTERN, SECRET_PATTERN
 from pigment_export.environment import auth_level_of, deployment_of, is_in_azure
 from pigment_export.errors import ConfigurationError
@@ -118,9 +120,19 @@ def test_the_key_itself_has_no_place_in_azure(sign: str) -> None:
     assert not is_in_azure({sign: " "})
 
 
-def test_a_key_and_a_vault_are_one_too_many() -> None:
-    (problem,) = problems_of({**NEEDED, "PIGMENT_API_KEY": KEY})
-    assert problem.startswith("PIGMENT_API_KEY and KEY_VAULT_URL: only one")
+def test_a_vault_wins_over_a_key_that_was_set_for_a_try() -> None:
+    settings = load({**NEEDED, "PIGMENT_API_KEY": KEY})
+    asked: list[str] = []
+
+    def credential() -> NoReturn:
+        asked.append("the vault's")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        wiring.keys_of(settings, credential)
+    assert asked == ["the vault's"]
+    without = load({"PIGMENT_API_KEY": KEY}, lake=False)
+    assert wiring.keys_of(without, credential).read(None).reveal() == KEY
 
 
 def test_the_key_is_in_no_repr_and_no_message() -> None:

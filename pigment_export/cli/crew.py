@@ -16,12 +16,12 @@ from pigment_export.transfer.stream import Progress
 SIDE_BY_SIDE = 2  # as many as a worker of the deployed app takes at once
 RETRY_SECONDS = 300.0  # between tries of what is retrying: as the queue of the deployed app does it
 TICK_SECONDS = 0.25
-STOP_SECONDS = 5.0  # for what is under way to drop what it has staged, once it is told to stop
+STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it is told to stop
 
 type Do[T] = Callable[[str, Deadline, Callable[[Progress], None]], T]
 
 
-class _StoppedError(BaseException):
+class StoppedError(BaseException):
     """The person has interrupted the command: not an error of the export."""
 
 
@@ -88,9 +88,7 @@ class Crew[T]:
         thread.start()
 
     def _try(self, name: str) -> None:
-        deadline = Deadline(
-            CALL_SECONDS, is_attended=True, on_retry=partial(self._board.wait, name), sleep=self._sleep
-        )
+        deadline = Deadline(CALL_SECONDS, is_attended=True, on_retry=partial(self._board.wait, name), sleep=self._sleep)
         self._board.begin(name)
         try:
             self._ended.put((name, self._do(name, deadline, partial(self._moved, name))))
@@ -121,4 +119,4 @@ def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
 
 
 def _stop() -> NoReturn:
-    raise _StoppedError
+    raise StoppedError

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from pigment_export import settings as reading
 from pigment_export import wiring
-from pigment_export.catalog.exports import Kind, delimiter_of
+from pigment_export.catalog.exports import delimiter_of
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
 from pigment_export.cli.board import Board
 from pigment_export.cli.crew import Crew
 from pigment_export.cli.folder import FolderFile
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
+from pigment_export.cli.parts import settings_of
 from pigment_export.errors import ExportError
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Progress, Transferred, transfer
@@ -51,7 +51,8 @@ def fetch(
     definition: dict[str, Any] = {"kind": kind, "id": block_id, "options": _options(options)}
     if timeout_seconds is not None:
         definition["timeout_seconds"] = timeout_seconds
-    start = _prepared(os.environ, kind, definition, folder, name)
+    file = FolderFile(folder, _file_name(name or f"{kind}-{block_id}"), nonce=wiring.new_nonce())
+    start = _prepared(os.environ, definition, file)
     only = name or str(kind)
     with Board([only]) as board:
         crew = Crew(lambda _, deadline, progress: start(deadline, progress), board, again=False)
@@ -59,6 +60,7 @@ def fetch(
             ((_, outcome),) = crew.work([only])
         except KeyboardInterrupt:
             crew.stop()
+            file.drop()
             say("interrupted: the fetch was ended, and nothing of it is left in the folder")
             return INTERRUPTED
     if isinstance(outcome, ExportError):
@@ -78,20 +80,22 @@ def _options(text: str) -> Mapping[str, Any]:
     return chosen
 
 
+def _file_name(name: str) -> str:
+    return name if name.endswith(".csv") else f"{name}.csv"
+
+
 def _prepared(
-    environ: Mapping[str, str], kind: Kind, definition: Mapping[str, Any], folder: Path, file_name: str | None
+    environ: Mapping[str, str], definition: Mapping[str, Any], file: FolderFile
 ) -> Callable[[Deadline, Callable[[Progress], None]], tuple[Path, Transferred]]:
     """Check all that can be checked before Pigment is asked; the rest is one call.
 
     Raises:
         ExportError: settings, definition, folder or key are wrong; Pigment was not asked.
     """
-    settings = reading.load(environ, lake=False)
-    export = define(str(kind), definition, where="command line")
-    name = file_name or f"{kind}-{export.id}"
-    file = FolderFile(folder, name if name.endswith(".csv") else f"{name}.csv", nonce=wiring.new_nonce())
+    settings = settings_of(environ)
+    export = define(str(definition["kind"]), definition, where="command line")
     file.check()
-    keys = wiring.keys_of(settings, lambda: wiring.credential_of(settings))
+    keys = wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ))
     keys.read(export.secret)
     pigment = wiring.pigment_of(settings, keys)
 
@@ -100,9 +104,7 @@ def _prepared(
             with attempt, file:
                 asked_at = time.monotonic()
                 with pigment.open(export, deadline) as source:
-                    moved = transfer(
-                        source, file, delimiter=delimiter_of(export), progress=progress, asked_at=asked_at
-                    )
+                    moved = transfer(source, file, delimiter=delimiter_of(export), progress=progress, asked_at=asked_at)
                 path = file.publish()
         return path, moved
 

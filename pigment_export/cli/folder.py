@@ -49,6 +49,7 @@ class FolderFile:
 
         Raises:
             ConfigurationError: the folder is not there, the name is no file's, or the file exists.
+            PermanentError: the folder takes no new file.
         """
         problems = []
         if not self._name or self._name != Path(self._name).name or "\0" in self._name:
@@ -59,6 +60,9 @@ class FolderFile:
             problems.append(f"{self.path} exists, and no file is replaced: move it away, or choose another name")
         if problems:
             raise ConfigurationError(problems, code="folder")
+        with _explained(self._partial):
+            self._partial.open("xb").close()
+            self._partial.unlink()
 
     def open(self) -> None:
         """Make the temporary file.

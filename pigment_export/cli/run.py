@@ -21,6 +21,7 @@ from pigment_export.cli.output import (
     say,
     seconds,
 )
+from pigment_export.cli.parts import app_of
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.retry import Deadline
@@ -106,7 +107,7 @@ def start_run(
         ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
         ExportError: the lake cannot be used.
     """
-    app = wiring.app_of(environ)
+    app = app_of(environ)
     deadline = attended()
     request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
     asked = ClaimRequest("cli", wiring.new_nonce(), app.settings.deployment, request, date_asked=day)

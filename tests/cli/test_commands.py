@@ -254,3 +254,55 @@ def test_a_key_that_expires_soon_is_told(command: Run, everything: Everything) -
     assert done.returncode == 0
     assert "secret_near_expiry" in done.stderr
     assert "export_ended" not in done.stderr, "the command says this in its own words"
+
+
+def test_the_names_ending_may_be_written_or_not(command: Run, tmp_path: Path) -> None:
+    done = command("fetch", "view", VIEW, "--to", str(tmp_path), "--name", "pnl.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["path"] == str(tmp_path / "pnl.csv")
+    assert (tmp_path / "pnl.csv").is_file()
+    assert document["seconds"] >= document["first_byte_seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (f"https://pigment.app/application/00000000-0000-4000-8000-000000000001/tables/{REVENUE}?viewId={VIEW}",),
+        ("view", f"https://pigment.app/application/x/tables/y?displayMode=Grid&viewId={VIEW.upper()}"),
+        ("VIEW", VIEW),
+    ],
+)
+def test_an_address_is_taken_where_an_id_is(
+    command: Run, everything: Everything, tmp_path: Path, words: list[str]
+) -> None:
+    assert command("fetch", *words, "--to", str(tmp_path)).returncode == 0
+    (request,) = everything.pigment.requests
+    assert VIEW in request.path
+
+
+def test_a_past_date_says_what_its_file_will_hold(command: Run, everything: Everything) -> None:
+    done = command("run", "revenue", "--date", "2020-02-29")
+    assert done.returncode == 0
+    assert "a file of 2020-02-29 gets what Pigment holds now" in done.stderr
+    assert "note" not in command("run", "revenue").stderr
+    assert "revenue/dt=2020-02-29/revenue.csv" in everything.lake.tree()
+
+
+def test_what_cannot_be_started_has_another_exit_code_than_what_failed(command: Run, everything: Everything) -> None:
+    missing = command("run", "revenue", DATA_LAKE_FILE_SYSTEM="elsewhere")
+    assert missing.returncode == 2
+    assert "DATA_LAKE_FILE_SYSTEM" in missing.stderr
+    no_key = command("fetch", "view", VIEW, PIGMENT_KEY_SECRET="another-secret")
+    assert no_key.returncode == 2
+    assert everything.pigment.requests == []
+    del everything.pigment.model.blocks[REVENUE]
+    assert command("run", "revenue").returncode == 1
+
+
+def test_a_key_that_was_set_before_a_vault_gives_way_and_is_told_of(command: Run, everything: Everything) -> None:
+    """The README's own order of commands, in one shell."""
+    done = command("run", "revenue", PIGMENT_API_KEY="pgm_of_my_own")
+    assert done.returncode == 0, done.stderr
+    assert "PIGMENT_API_KEY is not" in done.stderr
+    assert everything.vault.reads == ["pigment-api-key"]
