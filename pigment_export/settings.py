@@ -225,7 +225,7 @@ class Settings(BaseModel):
         default="pigment-exports",
     )
     export_path: str = _row(
-        "Path of a file, with {name} and one of {date}, {instant}, {run_id}.",
+        "Path of a file, with {name} and one of {date}, {instant}, {run_id}, or {year}, {month} and {day}.",
         "{name}/dt={date}/{name}.csv",
         _without_problems(template_problems),
         default="{name}/dt={date}/{name}.csv",

@@ -109,7 +109,7 @@ class _LakeProbe:
         for path in (self._moving, self._standing):
             etag = self._files.create(path)
             self._files.append(path, 0, PROBE)
-            etag = self._files.flush(path, len(PROBE), etag)
+            etag = self._files.flush(path, len(PROBE), etag, content_type="text/csv")
             etags[path] = self._files.describe(path, PROBE_METADATA if path == self._moving else {}, etag)
             if self._files.read(path, len(PROBE), etags[path]) != PROBE:
                 raise _broken("a file does not hold what was written to it")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
-from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient
+from azure.storage.filedatalake import ContentSettings, DataLakeFileClient, FileSystemClient
 
 from pigment_export.azure.boundary import Answer, Boundary
 from pigment_export.azure.clients import READ_SECONDS, client_options, only_over, sendable
@@ -76,10 +76,14 @@ class LakeFiles:
         with self._lake.doing(f"append to {path}"):
             self._file(path).append_data(data, position, len(data))  # type: ignore[arg-type] # buffers pass unread
 
-    def flush(self, path: str, size: int, etag: str) -> str:
+    def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
         """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
         with self._lake.doing(f"flush {path}"):
-            return _etag_in(self._file(path).flush_data(size, close=True, **only_over(etag)))
+            return _etag_in(
+                self._file(path).flush_data(
+                    size, close=True, content_settings=ContentSettings(content_type=content_type), **only_over(etag)
+                )
+            )
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replace the user metadata, if the ETag still holds; returns the new ETag."""
@@ -114,11 +118,11 @@ class LakeFiles:
         except MissingError:
             return
 
-    def read(self, path: str, length: int, etag: str) -> bytes:
-        """Read up to `length` first bytes, if the ETag still holds."""
+    def read(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
+        """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
         with self._lake.doing(f"read {path}"):
             try:
-                return self._file(path).download_file(0, length, **only_over(etag)).readall()
+                return self._file(path).download_file(offset, length, **only_over(etag)).readall()
             except HttpResponseError as exc:
                 if exc.status_code == _RANGE_NOT_SATISFIABLE:  # an empty file has no first byte
                     return b""

@@ -120,13 +120,16 @@ class Publish:
     replacing: str | None
 
 
-def before_fetch(task: Task, there: Occupant, receipt: Receipt | None) -> RecordFile | Keep | Fail | AskPigment:
+def before_fetch(
+    task: Task, there: Occupant, receipt: Receipt | None, *, fetched_at: datetime | None = None
+) -> RecordFile | Keep | Fail | AskPigment:
     """Decide whether Pigment is to be asked.
 
     Args:
         task: the export of the run.
         there: what is at the destination now.
         receipt: the export's, if there is one.
+        fetched_at: of a file that is released; None where Pigment is to be asked now.
     """
     if ours := RecordFile.of(task, there):
         return ours
@@ -134,7 +137,7 @@ def before_fetch(task: Task, there: Occupant, receipt: Receipt | None) -> Record
         return Keep(receipt)
     if there.now >= task.expires_at:
         return Fail(abandoned(expired(task.expires_at), receipt.cause if receipt else None))
-    if obstacle := _obstacle(task, there, there.now):
+    if obstacle := _obstacle(task, there, fetched_at or there.now):
         return Fail(obstacle)
     return AskPigment()
 

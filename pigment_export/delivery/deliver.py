@@ -17,10 +17,9 @@ from pigment_export.delivery.description import FileDescription, Occupant
 from pigment_export.delivery.guards import HEADER_CHANGED, MOST_NAMES, Verdict, judge
 from pigment_export.delivery.publish import Publication
 from pigment_export.delivery.receipt import Receipt
-from pigment_export.delivery.reconcile import Reconciler
+from pigment_export.delivery.reconcile import Reconciler, settled
 from pigment_export.delivery.stage import StagedFile
 from pigment_export.delivery.task import Task
-from pigment_export.errors import ConfigurationError, ExportError, PermanentError
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
@@ -79,14 +78,7 @@ class Delivery:
             RetryableError: the patience of this call is used up; a `retrying` receipt says why.
             ExportError: the lake cannot be used.
         """
-        try:
-            try:
-                return self._deliver()
-            except (PermanentError, ConfigurationError) as error:
-                return self._reconciler.record_failed(error.cause)
-        except ExportError as error:
-            self._reconciler.record_retrying(error.cause)
-            raise
+        return settled(self._reconciler, self._deliver)
 
     def _deliver(self) -> Receipt:
         fetched = self._fetched()

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from pigment_export.delivery.description import FileDescription, Notes
-from pigment_export.delivery.task import Task
+from pigment_export.delivery.task import HeldFile, Task
 from pigment_export.errors import Cause, Who
 from pigment_export.lake.records import Instant, Record, decode, encode
 
@@ -86,6 +86,13 @@ class ReceiptSummary(Record):
             return None
         who = next((who for who in Who if who == self.who), Who.ADMINISTRATOR)  # earlier versions had other words
         return Cause(self.code, self.reason or "", who, self.remedy or "")
+
+    @property
+    def held_file(self) -> HeldFile | None:
+        """The file that a run may release; None where none is held."""
+        if self.state is not State.HELD or self.fetched_at is None or self.bytes is None or self.sha256 is None:
+            return None
+        return HeldFile(self.path, self.fetched_at, self.bytes, self.sha256)
 
     def to_metadata(self) -> dict[str, str]:
         """Return what a listing should tell; the name stands in the path."""

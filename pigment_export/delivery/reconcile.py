@@ -13,7 +13,14 @@ from pigment_export.delivery.decide import RecordFile, abandoned
 from pigment_export.delivery.description import FileDescription, Latest, Occupant
 from pigment_export.delivery.receipt import Receipt, State, is_better, receipt_in
 from pigment_export.delivery.task import Task
-from pigment_export.errors import Cause, ConflictError, ExportError, MissingError
+from pigment_export.errors import (
+    Cause,
+    ConfigurationError,
+    ConflictError,
+    ExportError,
+    MissingError,
+    PermanentError,
+)
 from pigment_export.events import Event, log
 from pigment_export.lake.call import CallFiles, CallRecords
 from pigment_export.lake.interface import Lake, StoredRecord
@@ -96,7 +103,7 @@ class Reconciler:
         Returns:
             The receipt that stands.
         """
-        return self.record_file(found.state, found.file, self._columns_at(self._destination.path, found.etag))
+        return self.record_file(found.state, found.file, self.columns_at(self._destination.path, found.etag))
 
     def record_file(self, state: State, file: FileDescription, columns: tuple[str, ...] | None) -> Receipt:
         """Move `_latest.json` forward to a file at the destination, then write the receipt.
@@ -192,8 +199,13 @@ class Reconciler:
         )
         return (TWO_FILES,)
 
-    def _columns_at(self, path: str, etag: str) -> tuple[str, ...] | None:
-        """Return the header of a file that another try wrote; None where it has been replaced meanwhile."""
+    def columns_at(self, path: str, etag: str) -> tuple[str, ...] | None:
+        """Return the header of a file that another call wrote; None where it has been replaced meanwhile.
+
+        Args:
+            path: of the file.
+            etag: as it was seen.
+        """
         try:
             head = self._files.read(path, HEADER_BYTES, etag)
         except (ConflictError, MissingError):
@@ -201,6 +213,29 @@ class Reconciler:
         inspector = Inspector(delimiter_of(self._task.export))
         inspector.update(head)
         return inspector.finish().columns
+
+
+def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
+    """Make sure that whatever ends a call leaves its reason in a receipt.
+
+    Args:
+        reconciler: of the export.
+        deliver: does the work.
+
+    Returns:
+        The receipt that stands.
+
+    Raises:
+        ExportError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
+    """
+    try:
+        try:
+            return deliver()
+        except (PermanentError, ConfigurationError) as error:
+            return reconciler.record_failed(error.cause)
+    except ExportError as error:
+        reconciler.record_retrying(error.cause)
+        raise
 
 
 def _latest_in(record: StoredRecord) -> Latest | None:

@@ -15,6 +15,8 @@ from pigment_export.lake.interface import Files
 from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
 
+CONTENT_TYPE = "text/csv"  # the rename keeps it
+
 
 class UnpublishedFile:
     """A complete file out of every reader's sight: described, then moved.
@@ -114,7 +116,7 @@ class StagedFile(UnpublishedFile):
         for attempt in self._deadline.attempts(ConflictError):
             with attempt:
                 try:
-                    self.etag = self._files.flush(self.path, size, self.etag)
+                    self.etag = self._files.flush(self.path, size, self.etag, content_type=CONTENT_TYPE)
                 except (ConflictError, RetryableError):
                     found = self._files.look(self.path)
                     if found.etag is None or found.size != size:

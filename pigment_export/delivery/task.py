@@ -8,6 +8,23 @@ from pigment_export.lake.paths import Destination
 
 
 @dataclass(frozen=True, slots=True)
+class HeldFile:
+    """A held file that a run releases, as its receipt describes it.
+
+    Attributes:
+        path: where it lies.
+        fetched_at: when Pigment was asked for it.
+        bytes: its size.
+        sha256: hexadecimal.
+    """
+
+    path: str
+    fetched_at: datetime
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One export of one run.
 
@@ -20,6 +37,7 @@ class Task:
         snapshot_date: the day that the file stands for.
         replaces_until: a file that was fetched later than this never replaces another.
         expires_at: from then on nothing is fetched.
+        held: the file to release; None where the export is to be fetched.
     """
 
     run_id: str
@@ -30,6 +48,7 @@ class Task:
     snapshot_date: date
     replaces_until: datetime
     expires_at: datetime
+    held: HeldFile | None = None
 
     def may_replace(self, fetched_at: datetime) -> bool:
         """Return whether a file that was fetched at an instant may replace an older one.

@@ -26,9 +26,9 @@ class CallFiles:
         """Read a path's properties, retried."""
         return self._deadline.retry(lambda: self._files.look(path))
 
-    def read(self, path: str, length: int, etag: str) -> bytes:
-        """Read up to `length` first bytes, if the ETag still holds, retried."""
-        return self._deadline.retry(lambda: self._files.read(path, length, etag))
+    def read(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
+        """Read up to `length` bytes from an offset, if the ETag still holds, retried."""
+        return self._deadline.retry(lambda: self._files.read(path, length, etag, offset=offset))
 
     def create(self, path: str) -> str:
         """Create an empty file where nothing is; one request."""
@@ -41,9 +41,9 @@ class CallFiles:
         self._deadline.retry(lambda: self._files.append(path, position, data))
         self._deadline.progressed()
 
-    def flush(self, path: str, size: int, etag: str) -> str:
+    def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
         """Commit and close what was appended, if the ETag still holds; one request."""
-        flushed = self._files.flush(path, size, etag)
+        flushed = self._files.flush(path, size, etag, content_type=content_type)
         self._deadline.progressed()
         return flushed
 

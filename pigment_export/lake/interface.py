@@ -66,7 +66,7 @@ class Files(Protocol):
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position; the same bytes at the same position again are fine."""
 
-    def flush(self, path: str, size: int, etag: str) -> str:
+    def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
         """Commit and close what was appended, `size` bytes in all, if the ETag still holds; returns the new ETag."""
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
@@ -93,8 +93,8 @@ class Files(Protocol):
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there is fine."""
 
-    def read(self, path: str, length: int, etag: str) -> bytes:
-        """Read up to `length` first bytes, if the ETag still holds."""
+    def read(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
+        """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
 
 
 class Records(Protocol):

@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-_PLACEHOLDERS = ("name", "date", "instant", "run_id")
+_PLACEHOLDERS = ("name", "date", "year", "month", "day", "instant", "run_id")
+_DAYS = ({"date"}, {"year", "month", "day"})  # either tells a day
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=-]*[A-Za-z0-9_=-])?")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
@@ -66,8 +67,11 @@ def template_problems(template: str) -> list[str]:
     segments = template.split("/")
     if not _has_own_folder(segments):
         problems.append("a folder that is just {name} must come before any other placeholder: each export has its own")
-    if not {"date", "instant", "run_id"} & set(used):
-        problems.append("one of {date}, {instant}, {run_id} is needed: else every day would overwrite the last")
+    if not {"instant", "run_id"} & set(used) and not any(day <= set(used) for day in _DAYS):
+        problems.append(
+            "one of {date}, {instant}, {run_id}, or {year}, {month} and {day} together, is needed: else every day "
+            "would overwrite the last"
+        )
     if not template.endswith(".csv"):
         problems.append("the file's name must end in .csv: readers and sweeps tell files by it")
     plain = _PLACEHOLDER.sub("x", template)
@@ -151,7 +155,10 @@ class Layout:
 
     def destination(self, name: str, *, snapshot_date: date, run_id: str) -> Destination:
         """Where an export of a run goes; `{instant}` is that of the run's claim."""
-        values = {"name": name, "date": snapshot_date.isoformat(), "instant": run_id[:16], "run_id": run_id}
+        date_text = snapshot_date.isoformat()
+        year, month, day = date_text.split("-")
+        values = {"name": name, "date": date_text, "year": year, "month": month, "day": day}
+        values |= {"instant": run_id[:16], "run_id": run_id}
         return Destination(
             folder=self.folder(name),
             path=self._below(_PLACEHOLDER.sub(lambda match: values[match[1]], self.template)),

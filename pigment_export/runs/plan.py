@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from pigment_export.catalog.exports import Export, to_json
-from pigment_export.delivery.task import Task
+from pigment_export.delivery.task import HeldFile, Task
 from pigment_export.lake.paths import Destination, Layout, RunFolder, is_run_id
 from pigment_export.lake.records import Instant, Record
 
@@ -53,6 +53,8 @@ class PlannedExport(BaseModel):
     """Where its file goes."""
     replaces: bool
     """Whether a newer file may replace what is there."""
+    held: HeldFile | None = None
+    """The held file that this run releases; missing where it fetches."""
 
     @property
     def destination(self) -> Destination:
@@ -119,9 +121,10 @@ class Plan(Record):
     def task(self, planned: PlannedExport) -> Task:
         """What delivery needs of one export of this run.
 
-        A date that was asked for has no grace after its end: the caller knows that it is past.
+        A date that was asked for has no grace after its end: the caller knows that it is past. A held file was fetched
+        for its own run, which may have begun shortly before the end.
         """
-        grace = timedelta(seconds=0 if self.date_asked else LATE_SECONDS)
+        grace = timedelta(seconds=0 if self.date_asked and planned.held is None else LATE_SECONDS)
         return Task(
             run_id=self.run_id,
             deployment=self.deployment,
@@ -131,6 +134,7 @@ class Plan(Record):
             snapshot_date=self.snapshot_date,
             replaces_until=self.day_ends_at + grace,
             expires_at=self.expires_at,
+            held=planned.held,
         )
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pigment_export.delivery.deliver import Delivery
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.delivery.reconcile import Reconciler
+from pigment_export.delivery.release import Release
 from pigment_export.errors import Cause
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
@@ -26,6 +27,8 @@ def deliver_export(
 ) -> Receipt:
     """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
+    It is fetched, or, in a run that releases, its held file is published.
+
     Args:
         runs: of this deployment.
         plan: the run.
@@ -36,15 +39,12 @@ def deliver_export(
     Returns:
         The receipt that stands.
     """
-    delivery = Delivery(
-        Lake(runs.files, runs.records),
-        plan.task(planned),
-        deadline,
-        fetch=runs.fetch,
-        new_nonce=runs.new_nonce,
-        progress=progress,
-    )
-    receipt = delivery.deliver()
+    lake, task = Lake(runs.files, runs.records), plan.task(planned)
+    if task.held:
+        receipt = Release(lake, task, task.held, deadline, runs.new_nonce).deliver()
+    else:
+        delivery = Delivery(lake, task, deadline, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=progress)
+        receipt = delivery.deliver()
     finish_run(runs.records, plan, deadline)
     return receipt
 

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
+import requests
 
 from emulators.lake.account import Answer, Lake, LostReply
 from pigment_export.azure.adls import LakeFiles
@@ -41,7 +43,7 @@ class Subject:
         etag = self.files.create(path)
         if data:
             self.files.append(path, 0, data)
-        return self.files.flush(path, len(data), etag)
+        return self.files.flush(path, len(data), etag, content_type="text/csv")
 
 
 def fake() -> Subject:
@@ -135,14 +137,14 @@ def test_create_refuses_a_path_that_is_taken_and_leaves_it_alone(subject: Subjec
 def test_every_kind_of_buffer_is_appended(subject: Subject, kind: Callable[[bytes], bytes]) -> None:
     etag = subject.files.create(STAGED)
     subject.files.append(STAGED, 0, kind(b"abc" * 100_000))
-    subject.files.flush(STAGED, 300_000, etag)
+    subject.files.flush(STAGED, 300_000, etag, content_type="text/csv")
     assert subject.tree() == {STAGED: b"abc" * 100_000}
 
 
 def test_a_slice_of_a_buffer_is_appended_and_no_more(subject: Subject) -> None:
     etag = subject.files.create(STAGED)
     subject.files.append(STAGED, 0, memoryview(bytearray(b"0123456789"))[2:5])
-    subject.files.flush(STAGED, 3, etag)
+    subject.files.flush(STAGED, 3, etag, content_type="text/csv")
     assert subject.tree() == {STAGED: b"234"}
 
 
@@ -152,7 +154,7 @@ def test_appends_may_come_at_once_in_any_order_and_twice(subject: Subject) -> No
     calls = [*reversed(list(enumerate(chunks))), (3, chunks[3])]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda call: subject.files.append(STAGED, call[0] * 1000, call[1]), calls))
-    subject.files.flush(STAGED, 8000, etag)
+    subject.files.flush(STAGED, 8000, etag, content_type="text/csv")
     assert subject.tree() == {STAGED: b"".join(chunks)}
 
 
@@ -170,15 +172,21 @@ def test_an_empty_file_can_be_flushed(subject: Subject) -> None:
 
 def test_append_and_flush_need_the_file(subject: Subject) -> None:
     assert code_of(lambda: subject.files.append(STAGED, 0, b"a"), MissingError) == "lake_path_missing"
-    assert code_of(lambda: subject.files.flush(STAGED, 0, STALE), MissingError) == "lake_path_missing"
+    assert (
+        code_of(lambda: subject.files.flush(STAGED, 0, STALE, content_type="text/csv"), MissingError)
+        == "lake_path_missing"
+    )
 
 
 def test_a_flush_changes_the_etag_and_a_stale_one_flushes_nothing(subject: Subject) -> None:
     etag = subject.files.create(STAGED)
     subject.files.append(STAGED, 0, b"abc")
-    assert code_of(lambda: subject.files.flush(STAGED, 3, STALE), ConflictError) == "lake_conflict"
+    assert (
+        code_of(lambda: subject.files.flush(STAGED, 3, STALE, content_type="text/csv"), ConflictError)
+        == "lake_conflict"
+    )
     assert subject.files.look(STAGED).size == 0
-    flushed = subject.files.flush(STAGED, 3, etag)
+    flushed = subject.files.flush(STAGED, 3, etag, content_type="text/csv")
     assert flushed != etag
     assert subject.files.look(STAGED).etag == flushed
 
@@ -188,7 +196,10 @@ def test_a_flush_with_bytes_missing_is_refused(subject: Subject, appended: tuple
     etag = subject.files.create(STAGED)
     for position in appended:
         subject.files.append(STAGED, position, b"abcd")
-    assert code_of(lambda: subject.files.flush(STAGED, 12, etag), RetryableError) == "lake_bytes_missing"
+    assert (
+        code_of(lambda: subject.files.flush(STAGED, 12, etag, content_type="text/csv"), RetryableError)
+        == "lake_bytes_missing"
+    )
     assert subject.tree() == {STAGED: b""}
 
 
@@ -374,7 +385,7 @@ ONE_REQUEST: dict[str, Callable[[LakeFiles, LakeRecords, str], object]] = {
     "look at nothing": lambda files, _records, _etag: files.look("no"),
     "create": lambda files, _records, _etag: files.create("new"),
     "append": lambda files, _records, _etag: files.append(STAGED, 3, b"d" * 9_000_000),
-    "flush": lambda files, _records, etag: files.flush(STAGED, 3, etag),
+    "flush": lambda files, _records, etag: files.flush(STAGED, 3, etag, content_type="text/csv"),
     "describe": lambda files, _records, etag: files.describe(STAGED, {"a": "b"}, etag),
     "rename": lambda files, _records, etag: files.rename(STAGED, "new", source_etag=etag, replacing=None),
     "make folder": lambda files, _records, _etag: files.make_folder("a/b/c"),
@@ -392,7 +403,7 @@ def test_every_method_is_one_request(name: str, lake: Lake, real_files: LakeFile
     lake.write("record", b"{}")
     etag = real_files.create(STAGED)
     real_files.append(STAGED, 0, b"abc")
-    etag = real_files.flush(STAGED, 3, etag)
+    etag = real_files.flush(STAGED, 3, etag, content_type="text/csv")
     before = len(lake.calls)
     ONE_REQUEST[name](real_files, real_records, etag)
     assert len(lake.calls) == before + 1
@@ -413,7 +424,7 @@ def test_a_refusal_is_not_retried_and_names_its_method_and_path(
 
 
 def test_a_flush_closes_the_file(lake: Lake, real_files: LakeFiles) -> None:
-    real_files.flush(STAGED, 0, real_files.create(STAGED))
+    real_files.flush(STAGED, 0, real_files.create(STAGED), content_type="text/csv")
     assert lake.calls[-1].query["close"] == "true"
 
 
@@ -523,3 +534,26 @@ def test_a_write_whose_answer_is_lost_has_happened_once_and_is_retryable(
     assert caught.value.cause.code == "lake_unavailable"
     assert happened(lake)
     assert [recorded.operation for recorded in lake.calls].count(operation) == (2 if operation == "create" else 1)
+
+
+def test_a_published_file_has_the_content_type_that_its_flush_gave_it(
+    lake: Lake, real_files: LakeFiles, ca_file: Path, token: str
+) -> None:
+    etag = real_files.create(STAGED)
+    real_files.append(STAGED, 0, b"a;b\n")
+    etag = real_files.flush(STAGED, 4, etag, content_type="text/csv")
+    etag = real_files.describe(STAGED, {"pigment_run_id": "r1"}, etag)
+    real_files.rename(STAGED, "revenue.csv", source_etag=etag, replacing=None)
+    address = f"https://127.0.0.1:{lake.address[1]}/{lake.account}/planning/revenue.csv"
+    headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04"}
+    answer = requests.get(address, headers=headers, verify=str(ca_file), timeout=10)
+    assert (answer.headers["Content-Type"], answer.content) == ("text/csv", b"a;b\n")
+
+
+def test_a_file_is_read_from_any_offset(real_files: LakeFiles) -> None:
+    etag = real_files.create(STAGED)
+    real_files.append(STAGED, 0, b"abcdef")
+    etag = real_files.flush(STAGED, 6, etag, content_type="text/csv")
+    assert real_files.read(STAGED, 3, etag, offset=2) == b"cde"
+    assert real_files.read(STAGED, 3, etag, offset=5) == b"f"
+    assert real_files.read(STAGED, 3, etag, offset=6) == b""

@@ -182,6 +182,9 @@ class World:
             assert result["exports"][0].get("nonce") == receipt.get("nonce")
             assert (plan.folder.success in self.lake.paths()) == state.good
 
+    def json(self, path: str) -> dict[str, Any]:
+        return json.loads(self.lake.content(path))
+
     def leftovers(self) -> list[str]:
         return [path for path in self.lake.paths() if path.endswith(".partial")]
 

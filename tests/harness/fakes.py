@@ -95,7 +95,8 @@ class FakeLake:
             node = self._appendable(path)
             self._nodes[path] = replace(node, pending={**node.pending, position: bytes(data)})
 
-    def flush(self, path: str, size: int, etag: str) -> str:
+    def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
+        assert content_type
         with self._lock:
             node = self._unchanged(self._appendable(path), path, etag)
             data = bytearray(node.data)
@@ -131,10 +132,10 @@ class FakeLake:
 
     # Both have a `read`: files are read up to a length, records whole
 
-    def read(self, path: str, length: int | None = None, etag: str | None = None) -> Any:
+    def read(self, path: str, length: int | None = None, etag: str | None = None, *, offset: int = 0) -> Any:
         with self._lock:
             if length is not None and etag is not None:
-                return self._unchanged(self._node(path), path, etag).data[:length]
+                return self._unchanged(self._node(path), path, etag).data[offset : offset + length]
             node = self._nodes.get(path)
             return StoredRecord(self.now()) if node is None else StoredRecord(self.now(), node.etag, node.data)
 

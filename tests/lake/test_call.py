@@ -23,7 +23,7 @@ RETRIED: list[Callable[[CallFiles, CallRecords], object]] = [
 ]
 ONCE: list[Callable[[CallFiles, CallRecords], object]] = [
     lambda files, _: files.create("a"),
-    lambda files, _: files.flush("a", 1, "e"),
+    lambda files, _: files.flush("a", 1, "e", content_type="text/csv"),
     lambda files, _: files.describe("a", {}, "e"),
     lambda files, _: files.rename("a", "b", source_etag="e", replacing=None),
     lambda _, records: records.write("a", b"{}", {}, replacing=None),

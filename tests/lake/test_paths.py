@@ -32,6 +32,14 @@ def test_the_default_template_gives_one_file_a_day() -> None:
     assert destination.held(RUN_ID, "ab") == f"raw/pigment/revenue/_held/{RUN_ID}.ab.held"
 
 
+def test_a_day_may_stand_in_three_folders_as_readers_partition_by_it() -> None:
+    layout = Layout("", "{name}/year={year}/month={month}/day={day}/{name}.csv")
+    destination = layout.destination("revenue", snapshot_date=date(2026, 1, 2), run_id=RUN_ID)
+    assert destination.path == "revenue/year=2026/month=01/day=02/revenue.csv"
+    assert destination.folder == "revenue"
+    assert destination.replaces
+
+
 def test_a_template_with_folders_before_the_name_keeps_them_in_the_exports_folder() -> None:
     layout = Layout("", "plans/{name}/{instant}_{name}_{run_id}.csv")
     destination = layout.destination("pnl", snapshot_date=date(2026, 11, 24), run_id=RUN_ID)
@@ -41,7 +49,14 @@ def test_a_template_with_folders_before_the_name_keeps_them_in_the_exports_folde
 
 
 @pytest.mark.parametrize(
-    "template", [DEFAULT, "a/b/{name}/{date}.csv", "{name}/{run_id}/x.csv", "{name}/y/{instant}.csv"]
+    "template",
+    [
+        DEFAULT,
+        "a/b/{name}/{date}.csv",
+        "{name}/{run_id}/x.csv",
+        "{name}/y/{instant}.csv",
+        "{name}/{year}{month}/{day}.csv",
+    ],
 )
 def test_good_templates_have_no_problem(template: str) -> None:
     assert template_problems(template) == []
@@ -55,7 +70,8 @@ def test_good_templates_have_no_problem(template: str) -> None:
         ("x{name}/{date}.csv", "just {name}"),
         ("{name}/{name}.csv", "one of {date}"),
         ("{name}/{date}.txt", ".csv"),
-        ("{name}/{day}.csv", "unknown placeholder {day}"),
+        ("{name}/{hour}/{date}.csv", "unknown placeholder {hour}"),
+        ("{name}/{year}/{month}.csv", "{year}, {month} and {day} together"),
         ("{name}/_x/{date}.csv", "'_' or '.'"),
         ("{name}/../{date}.csv", "'_' or '.'"),
         ("/{name}/{date}.csv", "'_' or '.'"),
