@@ -1,15 +1,20 @@
-// The resource group, and app.bicep in it. Whoever has rights on one group only deploys app.bicep alone.
-targetScope = 'subscription'
-
+// Everything that the app needs, in one resource group. What belongs to other teams is only referenced.
+// The modules stand in the order in which they are made; docs/deploy.md has a drawing and says who must allow each.
 import {
   alertOptions
   callerOptions
+  encryptionOptions
   exportOptions
   lakeOptions
+  logOptions
   networkOptions
   operatorOptions
   scaleOptions
   vaultOptions
+  hasRecord
+  listed
+  orElse
+  recordedServices
 } from 'types.bicep'
 
 @description('Name of this deployment; every name is made of it.')
@@ -17,11 +22,8 @@ import {
 @maxLength(32)
 param environmentName string
 
-@description('Azure region of everything that is made.')
-param location string
-
-@description('Name of the resource group that is made; empty: rg-pigment-export- and the environment.')
-param resourceGroupName string = ''
+@description('Azure region of everything that is made; where missing the resource group\'s.')
+param location string = resourceGroup().location
 
 @description('Where the Pigment key is.')
 param vault vaultOptions = {}
@@ -44,77 +46,296 @@ param network networkOptions = {}
 @description('Whether roles on what is made here are assigned here. False where the deployer may not: an output has the commands for an owner.')
 param assignRoles bool = true
 
-@description('Whether roles on the secrets of an existing vault are assigned here; false: commands in the output.')
-param assignVaultRoles bool = true
+@description('Whether roles on the secrets of an existing vault are assigned here; false: an output has the commands for its owner.')
+param assignVaultRoles bool = false
 
-@description('Whether the role on an existing lake\'s file system is assigned here; false: a command in the output.')
-param assignLakeRoles bool = true
+@description('Whether the role on an existing lake\'s file system is assigned here; false: an output has the command for its owner.')
+param assignLakeRoles bool = false
 
 @description('Whether a new vault and a new lake get a CanNotDelete lock, which only an Owner or User Access Administrator may make.')
 param lockData bool = true
 
-@description('Whoever sets the secret in a new vault.')
+@description('A person, group or service that may set secrets in a new vault.')
 param operator operatorOptions = {}
 
 @description('Who is told when something goes wrong.')
 param alerts alertOptions = {}
 
+@description('Where logs go, and how many.')
+param logs logOptions = {}
+
 @description('How much of everything.')
 param scale scaleOptions = {}
 
-resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: empty(resourceGroupName) ? 'rg-pigment-export-${environmentName}' : resourceGroupName
-  location: location
-  tags: { 'azd-env-name': environmentName }
+@description('A key of yours for the storage accounts that are made here, instead of Microsoft\'s.')
+param encryption encryptionOptions = {}
+
+@description('Tags for everything that is made, besides the deployment\'s own.')
+param tags { *: string } = {}
+
+@description('Names of your own for what is made, by the keys of `prefixes` in main.bicep.')
+param names { *: string } = {}
+
+var newVault = empty(vault.?name)
+var newLake = empty(lake.?account)
+var told = !empty(alerts.?actionGroupId) || !empty(alerts.?emails)
+var routes = alerts.?routes ?? []
+var clientId = callers.?clientId ?? ''
+
+// Each name begins so, and ends in a token that is this deployment's; `names` replaces whole names.
+var prefixes = {
+  app: 'func-pigment-'
+  plan: 'plan-func-pigment-'
+  identity: 'id-pigment-'
+  hostStorage: 'stpig'
+  vault: 'kv-pig-'
+  lake: 'lakepig'
+  workspace: 'log-pigment-'
+  component: 'appi-pigment-'
+  actionGroup: 'ag-pigment-'
+  eventTopic: 'evgt-pigment-'
+  virtualNetwork: 'vnet-pigment-'
+  natGateway: 'ng-pigment-'
+  publicAddress: 'pip-pigment-'
+  securityGroup: 'nsg-pigment-'
 }
 
-module app 'app.bicep' = {
-  scope: group
+var zonesWanted = privateNetwork && !empty(network.?appSubnetId) ? recordedServices(network, newVault, newLake) : []
+var zonesMissing = filter(zonesWanted, service => empty(network.?dnsZoneIds[?service]))
+
+// A deployment that is half described makes nothing, rather than something else. Each name below hangs on this.
+var halves = {
+  'vault.name: missing, though its group, subscription or region is given': newVault && !empty('${vault.?resourceGroup}${vault.?subscriptionId}${alerts.?existingVaultLocation}')
+  'vault.resourceGroup: missing, though its subscription is given': !empty(vault.?subscriptionId) && empty(vault.?resourceGroup)
+  'lake.account: missing, though its group or subscription is given': newLake && !empty('${lake.?resourceGroup}${lake.?subscriptionId}')
+  'lake.resourceGroup: missing, though its subscription is given': !empty(lake.?subscriptionId) && empty(lake.?resourceGroup)
+  'lake.recordDays: means a new lake only': !newLake && lake.?recordDays != null
+  'network: means something with privateNetwork only': !privateNetwork && !empty(network)
+  'network.appSubnetId, network.endpointSubnetId: one is missing': empty(network.?appSubnetId) != empty(network.?endpointSubnetId)
+  'network.dnsZoneIds: network.dnsByPolicy leaves zones to others': (network.?dnsByPolicy ?? false) && !empty(network.?dnsZoneIds)
+  'network.dnsZoneIds: ${join(zonesMissing, ', ')} missing, and a second zone would hide the first from the whole network': !empty(zonesMissing)
+  'callers.clientId: missing, though applications or principals are given': empty(clientId) && !empty('${callers.?applications}${callers.?principals}')
+  'callers.applications: name the applications that may call': !empty(clientId) && empty(callers.?applications)
+  'alerts.existingVaultLocation, alerts.routes: alerts.emails or alerts.actionGroupId is missing': !told && (!empty(alerts.?existingVaultLocation) || !empty(routes))
+  'alerts.routes: each has either an owner or a group': !empty(filter(
+    routes,
+    route => empty(route.?owner) == empty(route.?group)
+  ))
+  'logs.retentionDays, logs.dailyLimitGb: of a new workspace only': !empty(logs.?workspaceId) && (logs.?retentionDays != null || logs.?dailyLimitGb != null)
+  'encryption.keyUri, encryption.identityId: one is missing': empty(encryption.?keyUri) != empty(encryption.?identityId)
+  'names: an unknown key': !empty(filter(objectKeys(names), key => !contains(objectKeys(prefixes), key)))
+}
+var problems = map(filter(items(halves), half => half.value), half => half.key)
+var token = empty(problems) ? uniqueString(resourceGroup().id, environmentName) : fail(join(problems, '; '))
+var name = union(toObject(items(prefixes), item => item.key, item => '${item.value}${token}'), names)
+
+// The queue that the app's default names; its poison queue is the host's convention.
+var queueName = 'pigment-exports'
+var packageContainer = 'app-package'
+var fileSystem = orElse(lake.?fileSystem, 'pigment')
+var keySecret = orElse(exports.?keySecret, 'pigment-api-key')
+var storageSku = scale.?storageSku ?? 'Standard_ZRS'
+var theVault = {
+  name: orElse(vault.?name, name.vault)
+  resourceGroup: orElse(vault.?resourceGroup, resourceGroup().name)
+  subscriptionId: orElse(vault.?subscriptionId, subscription().subscriptionId)
+  isNew: newVault
+}
+var theLake = {
+  name: orElse(lake.?account, name.lake)
+  resourceGroup: orElse(lake.?resourceGroup, resourceGroup().name)
+  subscriptionId: orElse(lake.?subscriptionId, subscription().subscriptionId)
+  isNew: newLake
+}
+
+// What removal may take, and what it never takes: docs/deploy.md goes by this tag.
+var removable = union(tags, { 'azd-env-name': environmentName, 'pigment-export': 'removable' })
+var place = { location: location, tags: removable, workspaceId: monitoring.outputs.workspaceId }
+var dataPlace = union(place, { tags: union(removable, { 'pigment-export': 'data' }) })
+
+// User-assigned, so that its roles exist before the app first starts, and survive its re-creation.
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name.identity
+  location: location
+  tags: removable
+}
+
+module monitoring 'modules/monitoring.bicep' = {
   params: {
-    environmentName: environmentName
+    workspaceName: name.workspace
+    componentName: name.component
     location: location
-    vault: vault
-    lake: lake
-    exports: exports
-    callers: callers
-    privateNetwork: privateNetwork
-    network: network
-    assignRoles: assignRoles
-    assignVaultRoles: assignVaultRoles
-    assignLakeRoles: assignLakeRoles
-    lockData: lockData
-    operator: operator
-    alerts: alerts
-    scale: scale
+    tags: removable
+    logs: logs
   }
 }
 
-@description('Region.')
-output AZURE_LOCATION string = location
+module hostStorage 'modules/host-storage.bicep' = {
+  params: {
+    name: name.hostStorage
+    place: place
+    packageContainer: packageContainer
+    queueName: queueName
+    sku: storageSku
+    public: !privateNetwork
+    encryption: encryption
+  }
+}
 
-@description('Tenant.')
-output AZURE_TENANT_ID string = tenant().tenantId
+module vaultIfNew 'modules/vault.bicep' = if (newVault) {
+  params: { name: theVault.name, place: dataPlace, public: !privateNetwork, lock: lockData }
+}
 
-@description('Resource group of the app.')
-output AZURE_RESOURCE_GROUP string = group.name
+module lakeIfNew 'modules/lake.bicep' = if (newLake) {
+  params: {
+    name: theLake.name
+    place: dataPlace
+    fileSystem: fileSystem
+    recordDays: lake.?recordDays ?? 0
+    recordFolder: '${empty(lake.?root) ? '' : '${lake.?root}/'}_runs/'
+    sku: storageSku
+    public: !privateNetwork
+    lock: lockData
+    encryption: encryption
+  }
+}
 
-@description('Name of the function app, as azd looks for it.')
-output SERVICE_APP_NAME string = app.outputs.appName
+module privateLinks 'modules/private-network.bicep' = if (privateNetwork) {
+  params: {
+    names: name
+    place: place
+    network: network
+    hostStorageId: resourceId('Microsoft.Storage/storageAccounts', name.hostStorage)
+    vault: theVault
+    lake: theLake
+  }
+  dependsOn: [hostStorage, vaultIfNew, lakeIfNew]
+}
+
+module rbac 'rbac.bicep' = {
+  params: {
+    #disable-next-line what-if-short-circuiting // a name that follows the principal is worth more than a forecast
+    principalId: identity.properties.principalId
+    hostStorageName: name.hostStorage
+    queueNames: [queueName, '${queueName}-poison']
+    componentName: name.component
+    vault: theVault
+    secretNames: union([keySecret], listed(vault.?secretNames))
+    lake: theLake
+    fileSystem: fileSystem
+    lakeRoleId: lake.?roleId ?? ''
+    assignOwn: assignRoles
+    assignVault: newVault ? assignRoles : assignVaultRoles
+    assignLake: newLake ? assignRoles : assignLakeRoles
+    operator: operator
+  }
+  dependsOn: [hostStorage, monitoring, vaultIfNew, lakeIfNew]
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  params: {
+    name: name.app
+    planName: name.plan
+    place: place
+    identity: {
+      id: identity.id
+      clientId: identity.properties.clientId
+      principalId: identity.properties.principalId
+    }
+    hostStorageName: name.hostStorage
+    packageContainer: packageContainer
+    componentName: name.component
+    subnetId: privateNetwork ? privateLinks!.outputs.appSubnetId : ''
+    public: network.?inbound != 'private'
+    scale: scale
+    callers: callers
+    settings: {
+      PIGMENT_BASE_URL: orElse(exports.?pigmentBaseUrl, 'https://pigment.app')
+      KEY_VAULT_URL: 'https://${theVault.name}${environment().suffixes.keyvaultDns}'
+      PIGMENT_KEY_SECRET: keySecret
+      DATA_LAKE_URL: 'https://${theLake.name}.dfs.${environment().suffixes.storage}'
+      DATA_LAKE_FILE_SYSTEM: fileSystem
+      DATA_LAKE_ROOT: lake.?root ?? ''
+      EXPORTS_FILE: orElse(exports.?catalog, 'exports.toml')
+      EXPORT_SCHEDULE: orElse(exports.?schedule, '0 0 6 * * *')
+      EXPORT_SCHEDULE_GROUPS: ''
+      EXPORT_QUEUE: queueName
+      EXPORT_PATH: orElse(exports.?path, '{name}/dt={date}/{name}.csv')
+      EXPORT_TIME_ZONE: orElse(exports.?timeZone, 'UTC')
+      ALLOW_INLINE_EXPORTS: orElse(exports.?allowInline, 'false')
+      RUN_HOURS: orElse(exports.?runHours, '6')
+      FRESHNESS_HOURS: orElse(exports.?freshnessHours, '26')
+      RETENTION_DAYS: orElse(exports.?retentionDays, '90')
+      PUBLIC_BASE_URL: exports.?publicBaseUrl ?? ''
+      // Behind Entra the platform has checked the caller; without it, a function key is asked for.
+      HTTP_AUTH_LEVEL: empty(clientId) ? 'FUNCTION' : 'ANONYMOUS'
+    }
+  }
+  // The first start finds its rights in place.
+  dependsOn: [rbac]
+}
+
+module inbound 'modules/private-endpoint.bicep' = if (network.?inbound == 'private') {
+  params: {
+    name: 'pe-${name.app}'
+    place: place
+    subnetId: privateLinks!.outputs.endpointSubnetId
+    target: {
+      id: resourceId('Microsoft.Web/sites', name.app)
+      service: 'sites'
+      isNew: true
+      hasRecord: hasRecord(network, 'sites', true)
+    }
+    zoneId: privateLinks!.outputs.sitesZoneId
+  }
+  dependsOn: [functionApp]
+}
+
+module alerting 'modules/alerting.bicep' = {
+  params: {
+    token: token
+    groupName: name.actionGroup
+    place: place
+    componentId: resourceId('Microsoft.Insights/components', name.component)
+    alerts: alerts
+  }
+}
+
+var vaultEventsLocation = newVault ? location : (alerts.?existingVaultLocation ?? '')
+module secretExpiry 'modules/secret-expiry.bicep' = if (!empty(vaultEventsLocation) && told) {
+  scope: resourceGroup(theVault.subscriptionId, theVault.resourceGroup)
+  params: {
+    name: name.eventTopic
+    location: vaultEventsLocation
+    tags: removable
+    vaultName: theVault.name
+    actionGroupId: alerting.outputs.actionGroupId
+  }
+  dependsOn: [vaultIfNew]
+}
+
+@description('Name of the function app.')
+output appName string = functionApp.outputs.name
 
 @description('Address of the function app.')
-output APP_URL string = app.outputs.appUrl
+output appUrl string = functionApp.outputs.url
 
 @description('Name of the vault, new or existing.')
-output AZURE_KEY_VAULT_NAME string = app.outputs.vaultName
+output vaultName string = theVault.name
 
 @description('Address of the lake, new or existing.')
-output DATA_LAKE_URL string = app.outputs.lakeUrl
+output lakeUrl string = 'https://${theLake.name}.dfs.${environment().suffixes.storage}'
 
 @description('Object id of the app\'s identity.')
-output IDENTITY_PRINCIPAL_ID string = app.outputs.identityPrincipalId
+output identityPrincipalId string = identity.properties.principalId
 
 @description('The address to put on Pigment\'s allow list; empty where it is not ours.')
-output OUTGOING_ADDRESS string = app.outputs.outgoingAddress
+output outgoingAddress string = privateNetwork ? privateLinks!.outputs.outgoingAddress : ''
 
-@description('Role assignments that this deployment did not make: commands for whoever may.')
-output ROLE_COMMANDS string[] = app.outputs.roleCommands
+@description('Role assignments that this deployment did not make: commands for the owner of each scope.')
+output roleCommands string[] = rbac.outputs.commands
+
+@description('What works, and yet not as one would wish.')
+output warnings string[] = told
+  ? []
+  : ['No alert reaches a person: set ALERT_EMAILS or ALERT_ACTION_GROUP_ID, then provision again.']

@@ -1,6 +1,7 @@
 // Every role assignment of this deployment. What each is for stands in docs/security.md, call by call.
 // Names come from scope, principal and role, so that the same assignment has the same name however often it is deployed.
 import { roles, assignment } from 'roles.bicep'
+import { operatorOptions, targetOptions, orElse } from 'types.bicep'
 
 @description('The app\'s identity.')
 param principalId string
@@ -14,32 +15,20 @@ param queueNames string[]
 @description('Application Insights.')
 param componentName string
 
-@description('The vault.')
-param vaultName string
-
-@description('Its resource group.')
-param vaultGroup string
-
-@description('Its subscription.')
-param vaultSubscription string
-
-@description('Whether it is made here: then the role is on the vault, since its secrets are not there yet.')
-param newVault bool
+@description('The vault. On a new one the role is on all of it, since its secrets do not exist yet.')
+param vault targetOptions
 
 @description('The secrets of an existing vault that the app may read.')
 param secretNames string[]
 
-@description('The lake\'s account.')
-param lakeAccount string
-
-@description('Its resource group.')
-param lakeGroup string
-
-@description('Its subscription.')
-param lakeSubscription string
+@description('The lake.')
+param lake targetOptions
 
 @description('The file system.')
 param fileSystem string
+
+@description('Id of the role on the file system; empty: Storage Blob Data Contributor.')
+param lakeRoleId string
 
 @description('Whether to assign on host storage and Application Insights.')
 param assignOwn bool
@@ -50,11 +39,8 @@ param assignVault bool
 @description('Whether to assign on the lake.')
 param assignLake bool
 
-@description('Whoever sets the secret in a new vault; empty: nobody.')
-param operatorId string
-
-@description('What that is.')
-param operatorType string
+@description('A person, group or service that may set secrets in a new vault.')
+param operator operatorOptions
 
 resource hostStorage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: hostStorageName
@@ -113,53 +99,53 @@ resource componentRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
   }
 }
 
-module vaultRole 'modules/role-on-vault.bicep' = if (newVault && assignVault) {
-  scope: resourceGroup(vaultSubscription, vaultGroup)
-  params: {
-    vaultName: vaultName
+var operatorId = vault.isNew ? (operator.?id ?? '') : ''
+var operatorType = orElse(operator.?type, 'User')
+var vaultId = resourceId(vault.subscriptionId, vault.resourceGroup, 'Microsoft.KeyVault/vaults', vault.name)
+var onVault = concat(
+  map(vault.isNew ? [''] : secretNames, secret => {
+    secret: secret
+    scope: empty(secret) ? vaultId : '${vaultId}/secrets/${secret}'
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleId: roles.secretsUser.id
-  }
-}
+    role: roles.secretsUser
+  }),
+  empty(operatorId)
+    ? []
+    : [{ secret: '', scope: vaultId, principalId: operatorId, principalType: operatorType, role: roles.secretsOfficer }]
+)
 
-module secretRoles 'modules/role-on-secret.bicep' = [
-  for name in secretNames: if (!newVault && assignVault) {
-    scope: resourceGroup(vaultSubscription, vaultGroup)
-    params: { vaultName: vaultName, secretName: name, principalId: principalId, roleId: roles.secretsUser.id }
+module vaultRoles 'modules/role-on-vault.bicep' = [
+  for grant in onVault: if (assignVault) {
+    scope: resourceGroup(vault.subscriptionId, vault.resourceGroup)
+    params: {
+      vaultName: vault.name
+      secretName: grant.secret
+      principalId: grant.principalId
+      principalType: grant.principalType
+      roleId: grant.role.id
+    }
   }
 ]
 
-module operatorRole 'modules/role-on-vault.bicep' = if (newVault && assignVault && !empty(operatorId)) {
-  scope: resourceGroup(vaultSubscription, vaultGroup)
-  params: {
-    vaultName: vaultName
-    principalId: operatorId
-    principalType: operatorType
-    roleId: roles.secretsOfficer.id
-  }
-}
-
 module lakeRole 'modules/role-on-file-system.bicep' = if (assignLake) {
-  scope: resourceGroup(lakeSubscription, lakeGroup)
+  scope: resourceGroup(lake.subscriptionId, lake.resourceGroup)
   params: {
-    account: lakeAccount
+    account: lake.name
     fileSystem: fileSystem
     principalId: principalId
-    roleId: roles.blobDataContributor.id
+    roleId: orElse(lakeRoleId, roles.blobDataContributor.id)
   }
 }
 
-var vaultId = resourceId(vaultSubscription, vaultGroup, 'Microsoft.KeyVault/vaults', vaultName)
 var fileSystemId = resourceId(
-  lakeSubscription,
-  lakeGroup,
+  lake.subscriptionId,
+  lake.resourceGroup,
   'Microsoft.Storage/storageAccounts/blobServices/containers',
-  lakeAccount,
+  lake.name,
   'default',
   fileSystem
 )
-var vaultScopes = newVault ? [vaultId] : map(secretNames, name => '${vaultId}/secrets/${name}')
 var queueScopes = map(queueNames, name => '${hostStorage.id}/queueServices/default/queues/${name}')
 var service = 'ServicePrincipal'
 
@@ -168,9 +154,8 @@ output commands string[] = concat(
   assignOwn ? [] : map(onHostStorage, role => assignment(principalId, service, role.name, hostStorage.id)),
   assignOwn ? [] : map(queueScopes, scope => assignment(principalId, service, roles.queueDataContributor.name, scope)),
   assignOwn ? [] : [assignment(principalId, service, roles.metricsPublisher.name, component.id)],
-  assignVault ? [] : map(vaultScopes, scope => assignment(principalId, service, roles.secretsUser.name, scope)),
-  assignVault || !newVault || empty(operatorId)
+  assignVault
     ? []
-    : [assignment(operatorId, operatorType, roles.secretsOfficer.name, vaultId)],
-  assignLake ? [] : [assignment(principalId, service, roles.blobDataContributor.name, fileSystemId)]
+    : map(onVault, grant => assignment(grant.principalId, grant.principalType, grant.role.name, grant.scope)),
+  assignLake ? [] : [assignment(principalId, service, orElse(lakeRoleId, roles.blobDataContributor.name), fileSystemId)]
 )

@@ -1,5 +1,6 @@
-// A pipeline in a Data Factory that is there already: starts a run, waits for its end, fails when it failed.
-// The factory's identity must be among `callers.applications` of the app.
+// A pipeline in an existing Data Factory: starts a run, waits for its end, fails when it failed.
+// It proves itself with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
+// secret), or with a token (its identity must be among `callers.applications` of the app).
 @description('Name of the Data Factory, in this resource group.')
 param factoryName string
 
@@ -9,8 +10,11 @@ param pipelineName string = 'Pigment exports'
 @description('Address of the function app: the output appUrl.')
 param appUrl string
 
-@description('Client id of the app registration of the function app: its callers.clientId.')
-param clientId string
+@description('Address of the secret with the function key, such as https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
+param keySecretUrl string = ''
+
+@description('Instead of a key: client id of the app registration of the function app, its callers.clientId.')
+param clientId string = ''
 
 @description('How long to wait for the end, as d.hh:mm:ss. A run expires after RUN_HOURS and has ended an hour and a half later.')
 param timeLimit string = '0.08:00:00'
@@ -22,13 +26,31 @@ resource factory 'Microsoft.DataFactory/factories@2018-06-01' existing = {
   name: factoryName
 }
 
-var identity = { type: 'MSI', resource: 'api://${clientId}' }
+func expression(text string) { value: string, type: string } => { value: text, type: 'Expression' }
+
+var byKey = empty(keySecretUrl) == empty(clientId) ? fail('keySecretUrl, clientId: give one of them') : empty(clientId)
+var proof = byKey ? {} : { authentication: { type: 'MSI', resource: 'api://${clientId}' } }
+var keyHeader = byKey ? { 'x-functions-key': expression('@activity(\'Read key\').output.value') } : {}
+
+// Above the app's own limit and a cold start; Azure ends a call after 230 seconds.
+var patience = { httpRequestTimeout: '00:03:30', turnOffAsync: true }
 
 // Only what is given is said: no exports, no groups and no date are all that is enabled, today.
 var exportsPart = 'if(empty(pipeline().parameters.exports), \'\', concat(\',"exports":\', string(pipeline().parameters.exports)))'
 var groupsPart = 'if(empty(pipeline().parameters.groups), \'\', concat(\',"groups":\', string(pipeline().parameters.groups)))'
 var datePart = 'if(empty(pipeline().parameters.date), \'\', concat(\',"date":"\', pipeline().parameters.date, \'"\'))'
 var request = '@replace(concat(\'{\', ${exportsPart}, ${groupsPart}, ${datePart}, \'}\'), \'{,\', \'{\')'
+
+// A poll fails for good where the run ended with failures (409, with its state), or where the caller may not ask. All else,
+// such as 503 or no answer, passes: the next look comes. Data Factory tells the status only within the error's text, as a
+// number or a word, before the answer's own text.
+var told = 'activity(\'Poll\').error.message'
+var statuses = ['401', '403', '404', '409', 'Unauthorized', 'Forbidden', 'NotFound', 'Conflict']
+var isFinal = reduce(
+  statuses,
+  'contains(${told}, \'"state"\')',
+  (so, status) => 'or(${so}, contains(first(split(${told}, \'message -\')), \'${status}\'))'
+)
 
 resource pipeline 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
   parent: factory
@@ -41,88 +63,107 @@ resource pipeline 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
       date: { type: 'String', defaultValue: '' }
     }
     variables: { outcome: { type: 'String', defaultValue: '' } }
-    activities: [
-      {
-        // The pipeline's run id as the key: tried again, it is the same run.
-        name: 'Start run'
-        type: 'WebActivity'
-        policy: { timeout: '0.00:10:00', retry: 3, retryIntervalInSeconds: 30 }
-        typeProperties: {
-          method: 'POST'
-          url: '${appUrl}/api/runs'
-          headers: { 'Content-Type': 'application/json', 'Idempotency-Key': '@pipeline().RunId' }
-          body: request
-          authentication: identity
-          turnOffAsync: true
-        }
-      }
-      {
-        name: 'Wait for the end'
-        type: 'Until'
-        dependsOn: [{ activity: 'Start run', dependencyConditions: ['Succeeded'] }]
-        typeProperties: {
-          expression: { type: 'Expression', value: '@not(equals(variables(\'outcome\'), \'\'))' }
-          timeout: timeLimit
-          activities: [
+    activities: concat(
+      byKey
+        ? [
             {
-              name: 'Wait'
-              type: 'Wait'
-              typeProperties: { waitTimeInSeconds: waitSeconds }
-            }
-            {
-              name: 'Poll'
+              name: 'Read key'
               type: 'WebActivity'
-              dependsOn: [{ activity: 'Wait', dependencyConditions: ['Succeeded'] }]
-              policy: { timeout: '0.00:10:00', retry: 2, retryIntervalInSeconds: 30 }
+              policy: { timeout: '0.00:10:00', retry: 3, retryIntervalInSeconds: 30, secureOutput: true }
               typeProperties: {
                 method: 'GET'
-                url: '@activity(\'Start run\').output.ADFWebActivityResponseHeaders.Location'
-                authentication: identity
-                turnOffAsync: true
-              }
-            }
-            {
-              // 202 is a success, too: the run itself says what it is.
-              name: 'Note success'
-              type: 'SetVariable'
-              dependsOn: [{ activity: 'Poll', dependencyConditions: ['Succeeded'] }]
-              typeProperties: {
-                variableName: 'outcome'
-                value: '@if(equals(activity(\'Poll\').output.state, \'succeeded\'), \'succeeded\', \'\')'
-              }
-            }
-            {
-              // 409: it ended with failures. Without this the loop would go on: a failure inside does not end it.
-              name: 'Note failure'
-              type: 'SetVariable'
-              dependsOn: [{ activity: 'Poll', dependencyConditions: ['Failed'] }]
-              typeProperties: {
-                variableName: 'outcome'
-                value: '@concat(\'failed: \', activity(\'Poll\').error.message)'
+                url: '${keySecretUrl}?api-version=7.4'
+                authentication: {
+                  type: 'MSI'
+                  resource: 'https://${join(skip(split(split(keySecretUrl, '/')[2], '.'), 1), '.')}'
+                }
               }
             }
           ]
+        : [],
+      [
+        {
+          // The pipeline's run id as the key: repeated, it is the same run.
+          name: 'Start run'
+          type: 'WebActivity'
+          dependsOn: byKey ? [{ activity: 'Read key', dependencyConditions: ['Succeeded'] }] : []
+          policy: { timeout: '0.00:15:00', retry: 3, retryIntervalInSeconds: 30, secureInput: byKey }
+          typeProperties: union(proof, patience, {
+            method: 'POST'
+            url: '${appUrl}/api/runs'
+            headers: union(keyHeader, {
+              'Content-Type': 'application/json'
+              'Idempotency-Key': expression('@pipeline().RunId')
+            })
+            body: expression(request)
+          })
         }
-      }
-      {
-        name: 'Unless it succeeded'
-        type: 'IfCondition'
-        dependsOn: [{ activity: 'Wait for the end', dependencyConditions: ['Completed'] }]
-        typeProperties: {
-          expression: { type: 'Expression', value: '@equals(variables(\'outcome\'), \'succeeded\')' }
-          ifFalseActivities: [
-            {
-              name: 'Fail'
-              type: 'Fail'
-              typeProperties: {
-                errorCode: 'PigmentExports'
-                message: '@if(equals(variables(\'outcome\'), \'\'), \'the run has not ended within the time limit\', variables(\'outcome\'))'
+        {
+          name: 'Wait for the end'
+          type: 'Until'
+          dependsOn: [{ activity: 'Start run', dependencyConditions: ['Succeeded'] }]
+          typeProperties: {
+            expression: expression('@not(equals(variables(\'outcome\'), \'\'))')
+            timeout: timeLimit
+            activities: [
+              {
+                name: 'Wait'
+                type: 'Wait'
+                typeProperties: { waitTimeInSeconds: waitSeconds }
               }
-            }
-          ]
+              {
+                name: 'Poll'
+                type: 'WebActivity'
+                dependsOn: [{ activity: 'Wait', dependencyConditions: ['Succeeded'] }]
+                policy: { timeout: '0.00:10:00', retry: 0, secureInput: byKey }
+                typeProperties: union(proof, patience, {
+                  method: 'GET'
+                  url: expression('@activity(\'Start run\').output.ADFWebActivityResponseHeaders.Location')
+                  headers: keyHeader
+                })
+              }
+              {
+                // 202 is a success, too: the run itself says what it is.
+                name: 'Note success'
+                type: 'SetVariable'
+                dependsOn: [{ activity: 'Poll', dependencyConditions: ['Succeeded'] }]
+                typeProperties: {
+                  variableName: 'outcome'
+                  value: expression('@if(equals(activity(\'Poll\').output.state, \'succeeded\'), \'succeeded\', \'\')')
+                }
+              }
+              {
+                name: 'Note failure'
+                type: 'SetVariable'
+                dependsOn: [{ activity: 'Poll', dependencyConditions: ['Failed'] }]
+                typeProperties: {
+                  variableName: 'outcome'
+                  value: expression('@if(${isFinal}, concat(\'failed: \', ${told}), \'\')')
+                }
+              }
+            ]
+          }
         }
-      }
-    ]
+        {
+          name: 'Unless it succeeded'
+          type: 'IfCondition'
+          dependsOn: [{ activity: 'Wait for the end', dependencyConditions: ['Completed'] }]
+          typeProperties: {
+            expression: expression('@equals(variables(\'outcome\'), \'succeeded\')')
+            ifFalseActivities: [
+              {
+                name: 'Fail'
+                type: 'Fail'
+                typeProperties: {
+                  errorCode: 'PigmentExports'
+                  message: expression('@if(equals(variables(\'outcome\'), \'\'), \'the run has not ended within the time limit\', variables(\'outcome\'))')
+                }
+              }
+            ]
+          }
+        }
+      ]
+    )
   }
 }
 

@@ -1,16 +1,24 @@
-// A Logic App: starts a run on a schedule of its own, waits for its end, fails when it failed.
-// Its identity must be among `callers.applications` of the app. It has no trigger that anybody could call.
+// A Logic App: starts a run on a schedule of its own, waits for its end, fails when it failed. Nothing can call it.
+// It proves itself with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
+// secret), or with a token (its identity must be among `callers.applications` of the app). Either right needs the identity,
+// so deploy it with state=Disabled first.
 @description('Name of the Logic App.')
 param name string = 'logic-pigment-exports'
 
 @description('Region.')
 param location string = resourceGroup().location
 
+@description('Disabled until its identity has its right; then Enabled.')
+param state ('Enabled' | 'Disabled') = 'Enabled'
+
 @description('Address of the function app: the output appUrl.')
 param appUrl string
 
-@description('Client id of the app registration of the function app: its callers.clientId.')
-param clientId string
+@description('Address of the secret with the function key, such as https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
+param keySecretUrl string = ''
+
+@description('Instead of a key: client id of the app registration of the function app, its callers.clientId.')
+param clientId string = ''
 
 @description('Names of exports; none: by groups, or all that is enabled.')
 param exports string[] = []
@@ -18,7 +26,7 @@ param exports string[] = []
 @description('Names of groups.')
 param groups string[] = []
 
-@description('The snapshot date, as 2026-12-31; empty: today.')
+@description('The snapshot date, as YYYY-MM-DD; empty: today.')
 param date string = ''
 
 @description('Hours of the day, in UTC, at which it starts a run.')
@@ -27,6 +35,12 @@ param hours int[] = [6]
 @description('How long to wait for the end. A run expires after RUN_HOURS and has ended an hour and a half later.')
 param timeLimit string = 'PT8H'
 
+var byKey = empty(keySecretUrl) == empty(clientId) ? fail('keySecretUrl, clientId: give one of them') : empty(clientId)
+var proof = byKey ? {} : { authentication: { type: 'ManagedServiceIdentity', audience: 'api://${clientId}' } }
+var keyHeader = byKey ? { 'x-functions-key': '@body(\'Read_key\')[\'value\']' } : {}
+var hidden = { secureData: { properties: ['inputs', 'outputs'] } }
+var vaultAudience = 'https://${join(skip(split(split(keySecretUrl, '/')[?2] ?? '', '.'), 1), '.')}'
+
 // Only what is given is said: no exports, no groups and no date are all that is enabled, today.
 var request = union(
   empty(exports) ? {} : { exports: exports },
@@ -34,11 +48,16 @@ var request = union(
   empty(date) ? {} : { date: date }
 )
 
+// Everything from 400 to 499 is final but a timeout (408) and throttling (429). 503, or no answer, passes: the next look comes.
+var status = 'coalesce(outputs(\'Poll\')?[\'statusCode\'], 0)'
+var isFinal = 'and(greaterOrEquals(${status}, 400), less(${status}, 500), not(equals(${status}, 408)), not(equals(${status}, 429)))'
+
 resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
   name: name
   location: location
   identity: { type: 'SystemAssigned' }
   properties: {
+    state: state
     definition: {
       '$schema': 'https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#'
       contentVersion: '1.0.0.0'
@@ -54,37 +73,99 @@ resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
           }
         }
       }
-      actions: {
-        // 202 and Location: Logic Apps asks there until the answer is another. 200: all succeeded; 409: not all.
-        // The workflow's run id as the key: tried again, it is the same run.
-        Start_run_and_wait: {
-          type: 'Http'
-          inputs: {
-            method: 'POST'
-            uri: '${appUrl}/api/runs'
-            headers: { 'Content-Type': 'application/json', 'Idempotency-Key': '@workflow().run.name' }
-            body: request
-            authentication: { type: 'ManagedServiceIdentity', audience: 'api://${clientId}' }
-            retryPolicy: { type: 'fixed', count: 4, interval: 'PT30S' }
-          }
-          limit: { timeout: timeLimit }
-          runAfter: {}
-        }
-        Fail: {
-          type: 'Terminate'
-          inputs: {
-            runStatus: 'Failed'
-            runError: {
-              code: 'PigmentExports'
-              message: '@if(equals(actions(\'Start_run_and_wait\').status, \'TimedOut\'), \'the run has not ended within the time limit\', string(body(\'Start_run_and_wait\')))'
+      actions: union(
+        byKey
+          ? {
+              Read_key: {
+                type: 'Http'
+                inputs: {
+                  method: 'GET'
+                  uri: '${keySecretUrl}?api-version=7.4'
+                  authentication: { type: 'ManagedServiceIdentity', audience: vaultAudience }
+                }
+                runtimeConfiguration: hidden
+                runAfter: {}
+              }
             }
+          : {},
+        {
+          Outcome: {
+            type: 'InitializeVariable'
+            inputs: { variables: [{ name: 'outcome', type: 'string', value: '' }] }
+            runAfter: byKey ? { Read_key: ['Succeeded'] } : {}
           }
-          runAfter: { Start_run_and_wait: ['Failed', 'TimedOut'] }
+          // The workflow's run id as the key: repeated, it is the same run.
+          Start_run: {
+            type: 'Http'
+            inputs: union(proof, {
+              method: 'POST'
+              uri: '${appUrl}/api/runs'
+              headers: union(keyHeader, {
+                'Content-Type': 'application/json'
+                'Idempotency-Key': '@workflow().run.name'
+              })
+              body: request
+              retryPolicy: { type: 'fixed', count: 4, interval: 'PT30S' }
+            })
+            operationOptions: 'DisableAsyncPattern'
+            runtimeConfiguration: byKey ? hidden : {}
+            runAfter: { Outcome: ['Succeeded'] }
+          }
+          Wait_for_the_end: {
+            type: 'Until'
+            expression: '@not(equals(variables(\'outcome\'), \'\'))'
+            limit: { count: 5000, timeout: timeLimit }
+            actions: {
+              Wait: { type: 'Wait', inputs: { interval: { count: 30, unit: 'Second' } }, runAfter: {} }
+              Poll: {
+                type: 'Http'
+                inputs: union(proof, {
+                  method: 'GET'
+                  uri: '@outputs(\'Start_run\')[\'headers\'][\'Location\']'
+                  headers: keyHeader
+                  retryPolicy: { type: 'none' }
+                })
+                operationOptions: 'DisableAsyncPattern'
+                runtimeConfiguration: byKey ? hidden : {}
+                runAfter: { Wait: ['Succeeded'] }
+              }
+              Note: {
+                type: 'SetVariable'
+                inputs: {
+                  name: 'outcome'
+                  value: '@if(equals(${status}, 200), \'succeeded\', if(${isFinal}, concat(\'failed: \', string(body(\'Poll\'))), \'\'))'
+                }
+                runAfter: { Poll: ['Succeeded', 'Failed', 'TimedOut'] }
+              }
+            }
+            runAfter: { Start_run: ['Succeeded'] }
+          }
+          Unless_it_succeeded: {
+            type: 'If'
+            expression: '@equals(variables(\'outcome\'), \'succeeded\')'
+            actions: {}
+            else: {
+              actions: {
+                Fail: {
+                  type: 'Terminate'
+                  inputs: {
+                    runStatus: 'Failed'
+                    runError: {
+                      code: 'PigmentExports'
+                      message: '@if(equals(variables(\'outcome\'), \'\'), \'the run has not ended within the time limit\', variables(\'outcome\'))'
+                    }
+                  }
+                  runAfter: {}
+                }
+              }
+            }
+            runAfter: { Wait_for_the_end: ['Succeeded', 'Failed', 'TimedOut'] }
+          }
         }
-      }
+      )
     }
   }
 }
 
-@description('Object id of its identity; callers.applications wants the client id: az ad sp show --id … --query appId')
+@description('Object id of its identity; callers.applications takes its client id: az ad sp show --id … --query appId')
 output principalId string = workflow.identity.principalId

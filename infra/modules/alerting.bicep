@@ -1,139 +1,115 @@
-// Who is told of what. Each query stands in infra/alerts and goes by the events that the app logs (docs/events.md).
+// Who is told of what: infra/alerts/rules.yaml has the rules and, beside it, each rule's query.
+import { alertOptions, placeOptions, routeOptions, listed } from '../types.bicep'
+
 @description('Part of the names.')
 param token string
 
-@description('Region.')
-param location string
+@description('Name of a new action group.')
+param groupName string
 
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
-@description('The workspace with the app\'s logs.')
-param workspaceId string
+@description('Application Insights: of the app\'s logs, in a workspace that may hold others\'.')
+param componentId string
 
-@description('An existing action group; empty: none.')
-param actionGroupId string
+@description('Who is told.')
+param alerts alertOptions
 
-@description('Mail addresses of a new one.')
-param emails string[]
-
-var newGroup = empty(actionGroupId) && !empty(emails)
+var newGroup = empty(alerts.?actionGroupId) && !empty(alerts.?emails)
 
 resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (newGroup) {
-  name: 'ag-pigment-${token}'
+  name: groupName
   location: 'global'
-  tags: tags
+  tags: place.tags
   properties: {
     enabled: true
     groupShortName: 'pigment'
-    emailReceivers: [for email in emails: { name: email, emailAddress: email, useCommonAlertSchema: true }]
+    emailReceivers: map(listed(alerts.?emails), email => {
+      name: email
+      emailAddress: email
+      useCommonAlertSchema: true
+    })
   }
 }
 
-var groupId = newGroup ? group.id : actionGroupId
+var groupId = newGroup ? group.id : (alerts.?actionGroupId ?? '')
 
-// Those that look often look back twice as far, since logs arrive late. Rules that split by `name` tell of each export once.
-// What they split by is never empty: the queries put a word there.
-var rules = {
-  'export-failed': {
-    description: 'An export failed or is held. Its receipt says who must act.'
-    severity: 1
-    query: loadTextContent('../alerts/export-failed.kql')
-    every: 'PT15M'
-    within: 'PT30M'
-    split: ['name', 'class', 'who', 'owner']
-  }
-  'trigger-failed': {
-    description: 'A schedule or a call could not start a run: the reason names what is wrong, the catalog as a rule.'
-    severity: 1
-    query: loadTextContent('../alerts/trigger-failed.kql')
-    every: 'PT15M'
-    within: 'PT30M'
-    split: ['trigger', 'class', 'who']
-  }
-  stale: {
-    description: 'An export has not succeeded for longer than it may.'
-    severity: 2
-    query: loadTextContent('../alerts/stale.kql')
-    every: 'PT1H'
-    within: 'PT2H'
-    split: ['name', 'owner']
-  }
-  silent: {
-    description: 'The app has said nothing for three hours: is it stopped, or can it not be imported? The list of its functions is empty then.'
-    severity: 1
-    query: loadTextContent('../alerts/silent.kql')
-    every: 'PT1H'
-    within: 'PT3H'
-    split: []
-  }
-  poison: {
-    description: 'A message was given up after its last try.'
-    severity: 2
-    query: loadTextContent('../alerts/poison.kql')
-    every: 'PT15M'
-    within: 'PT30M'
-    split: ['name']
-  }
-  'access-refused': {
-    description: 'Vault or lake refused the app: a role assignment or a firewall is missing.'
-    severity: 1
-    query: loadTextContent('../alerts/access-refused.kql')
-    every: 'PT15M'
-    within: 'PT30M'
-    split: ['class']
-  }
-  'secret-near-expiry': {
-    description: 'The Pigment key, or its secret, expires soon: make a new key in Pigment, set a new version (docs/deploy.md).'
-    severity: 2
-    query: loadTextContent('../alerts/secret-near-expiry.kql')
-    every: 'P1D'
-    within: 'P1D'
-    split: ['secret']
-  }
-  'near-time-limit': {
-    description: 'An export takes nearly as long as one may. Split it, or ask for less.'
-    severity: 3
-    query: loadTextContent('../alerts/near-time-limit.kql')
-    every: 'PT1H'
-    within: 'PT2H'
-    split: ['name']
-  }
+var queries = {
+  'access-refused': loadTextContent('../alerts/access-refused.kql')
+  'export-failed': loadTextContent('../alerts/export-failed.kql')
+  'housekeeping-failed': loadTextContent('../alerts/housekeeping-failed.kql')
+  'log-limit': loadTextContent('../alerts/log-limit.kql')
+  'message-dropped': loadTextContent('../alerts/message-dropped.kql')
+  'near-time-limit': loadTextContent('../alerts/near-time-limit.kql')
+  poison: loadTextContent('../alerts/poison.kql')
+  'secret-near-expiry': loadTextContent('../alerts/secret-near-expiry.kql')
+  silent: loadTextContent('../alerts/silent.kql')
+  stale: loadTextContent('../alerts/stale.kql')
+  'trigger-failed': loadTextContent('../alerts/trigger-failed.kql')
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
-  for rule in items(rules): {
-    name: 'alert-pigment-${rule.key}-${token}'
-    location: location
-    tags: tags
+// A rule about exports, which splits by their owner, stands once for each route and once for the rest.
+func isOn(route routeOptions) string =>
+  empty(route.?owner) ? 'groups contains "\\"${route.group!}\\""' : 'owner == "${route.owner!}"'
+var routed = alerts.?routes ?? []
+var routes = map(routed, (route, index) => {
+  suffix: '-${index}'
+  condition: '| where ${isOn(route)}\n'
+  actionGroups: [route.actionGroupId]
+})
+var toTheRest = {
+  suffix: ''
+  condition: empty(routes) ? '' : '| where not(${join(map(routed, route => isOn(route)), ' or ')})\n'
+  actionGroups: empty(groupId) ? [] : [groupId]
+}
+var rules = flatten(map(
+  items(loadYamlContent('../alerts/rules.yaml')),
+  rule =>
+    map(
+      contains(rule.value.split, 'owner') ? concat([toTheRest], routes) : [union(toTheRest, { condition: '' })],
+      route => {
+        name: '${rule.key}${route.suffix}'
+        rule: rule.value
+        query: '${replace(queries[rule.key], 'AppTraces\n', 'AppTraces\n| where _ResourceId =~ "${componentId}"\n')}${route.condition}'
+        actionGroups: route.actionGroups
+      }
+    )
+))
+
+resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for one in rules: {
+    name: 'alert-pigment-${one.name}-${token}'
+    location: place.location
+    tags: place.tags
     kind: 'LogAlert'
     properties: {
-      displayName: 'Pigment exports: ${rule.key}'
-      description: rule.value.description
-      severity: rule.value.severity
+      displayName: 'Pigment exports: ${one.name}'
+      description: '${one.rule.description} What to do: docs/alerts.md.'
+      severity: one.rule.severity
       enabled: true
-      scopes: [workspaceId]
-      evaluationFrequency: rule.value.every
-      windowSize: rule.value.within
+      scopes: [place.workspaceId]
+      evaluationFrequency: one.rule.every
+      windowSize: one.rule.within
       autoMitigate: true
-      // On the first deployment the table is not there yet.
+      // On the first deployment the table does not exist yet.
       skipQueryValidation: true
       criteria: {
         allOf: [
           {
-            query: rule.value.query
+            query: one.query
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0
-            dimensions: map(rule.value.split, column => { name: column, operator: 'Include', values: ['*'] })
+            dimensions: map(one.rule.split, column => { name: column, operator: 'Include', values: ['*'] })
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
           }
         ]
       }
-      actions: { actionGroups: empty(groupId) ? [] : [groupId] }
+      actions: { actionGroups: one.actionGroups }
     }
   }
 ]
 
-@description('Who is told; empty: nobody.')
+@description('Who is told; empty: no one.')
 output actionGroupId string = groupId

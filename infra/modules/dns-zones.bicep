@@ -1,11 +1,11 @@
 // Private DNS zones for the services that have an endpoint: those that are given, and new ones for the rest, linked to the
 // network. Never more than these: a zone without an endpoint would hide what the network resolves by other means.
-import { dnsZoneOptions } from '../types.bicep'
+import { dnsZoneOptions, placeOptions } from '../types.bicep'
 
-@description('Tags.')
-param tags { *: string }
+@description('How they are tagged.')
+param place placeOptions
 
-@description('Services that have an endpoint: `blob`, `dfs`, `queue`, `table`, `vault`.')
+@description('Services that have an endpoint: `blob`, `dfs`, `queue`, `table`, `vault`, `sites`.')
 param services string[]
 
 @description('Ids of existing zones.')
@@ -21,13 +21,30 @@ var names = {
   table: 'privatelink.table.${environment().suffixes.storage}'
   // .vault.azure.net → privatelink.vaultcore.azure.net, in every cloud
   vault: 'privatelink${replace(environment().suffixes.keyvaultDns, '.vault.', '.vaultcore.')}'
+  sites: 'privatelink.azurewebsites.net'
 }
-
 var wanted = filter(items(names), zone => contains(services, zone.key))
 
-module zones 'dns-zone.bicep' = [
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
   for zone in wanted: if (empty(given[?zone.key])) {
-    params: { name: zone.value, tags: tags, virtualNetworkId: virtualNetworkId }
+    name: zone.value
+    location: 'global'
+    tags: place.tags
+  }
+]
+
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (zone, index) in wanted: if (empty(given[?zone.key])) {
+    parent: zones[index]
+    name: uniqueString(virtualNetworkId)
+    location: 'global'
+    tags: place.tags
+    properties: {
+      registrationEnabled: false
+      // A name that is not in the zone, as that of an account with a private endpoint elsewhere, is looked up in public.
+      resolutionPolicy: 'NxDomainRedirect'
+      virtualNetwork: { id: virtualNetworkId }
+    }
   }
 ]
 

@@ -1,14 +1,14 @@
 // The Flex Consumption plan and the app on it.
-import { identityOptions } from '../types.bicep'
+import { callerOptions, identityOptions, placeOptions, scaleOptions, listed } from '../types.bicep'
 
 @description('Name of the app.')
 param name string
 
-@description('Region.')
-param location string
+@description('Name of its plan.')
+param planName string
 
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
 @description('What the app runs as.')
 param identity identityOptions
@@ -22,26 +22,17 @@ param packageContainer string
 @description('Application Insights.')
 param componentName string
 
-@description('Workspace for its metrics.')
-param workspaceId string
-
 @description('The subnet that it calls out from; empty: none.')
 param subnetId string
 
-@description('At most this many instances.')
-param maximumInstanceCount int
+@description('Whether it has a public address.')
+param public bool
 
-@description('Memory of an instance in MB.')
-param instanceMemoryMB int
+@description('How many instances, and how large.')
+param scale scaleOptions
 
-@description('Client id of the app registration of its callers; empty: function keys.')
-param clientId string
-
-@description('Applications that may call.')
-param allowedApplications string[]
-
-@description('Principals that may call; empty: whoever comes with one of the applications.')
-param allowedPrincipals string[]
+@description('Who may call it.')
+param callers callerOptions
 
 @description('The app\'s own settings.')
 param settings { *: string }
@@ -49,6 +40,9 @@ param settings { *: string }
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: componentName
 }
+
+var clientId = callers.?clientId ?? ''
+var addresses = listed(callers.?addresses)
 
 // With a user-assigned identity each connection has to be told both how and who.
 var suffix = environment().suffixes.storage
@@ -63,9 +57,9 @@ var platformSettings = {
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
-  name: 'plan-${name}'
-  location: location
-  tags: tags
+  name: planName
+  location: place.location
+  tags: place.tags
   kind: 'functionapp'
   sku: { name: 'FC1', tier: 'FlexConsumption' }
   properties: { reserved: true }
@@ -73,19 +67,23 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 
 resource site 'Microsoft.Web/sites@2025-03-01' = {
   name: name
-  location: location
-  tags: union(tags, { 'azd-service-name': 'app' })
+  location: place.location
+  tags: union(place.tags, { 'azd-service-name': 'app' })
   kind: 'functionapp,linux'
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identity.id}': {} } }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
     clientAffinityEnabled: false
+    publicNetworkAccess: public ? 'Enabled' : 'Disabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     keyVaultReferenceIdentity: identity.id
     functionAppConfig: {
       runtime: { name: 'python', version: '3.13' }
-      scaleAndConcurrency: { maximumInstanceCount: maximumInstanceCount, instanceMemoryMB: instanceMemoryMB }
+      scaleAndConcurrency: {
+        maximumInstanceCount: scale.?maximumInstanceCount ?? 10
+        instanceMemoryMB: scale.?instanceMemoryMB ?? 2048
+      }
       deployment: {
         storage: {
           type: 'blobContainer'
@@ -101,6 +99,14 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: empty(addresses) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: map(addresses, (address, index) => {
+        name: 'caller-${index}'
+        action: 'Allow'
+        priority: 100 + index
+        ipAddress: address
+        tag: contains(address, '/') ? 'Default' : 'ServiceTag'
+      })
       appSettings: concat(
         map(items(union(platformSettings, settings)), setting => { name: setting.key, value: setting.value }),
         [{ name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: component.properties.ConnectionString }]
@@ -119,7 +125,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     properties: { allow: false }
   }
 
-  // Any application of the tenant can get a token for this one: the lists say which are let in.
+  // Any application of the tenant can get a token for this one: the lists say which may call. Both must match.
   resource authentication 'config' = if (!empty(clientId)) {
     name: 'authsettingsV2'
     properties: {
@@ -136,10 +142,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
           validation: {
             allowedAudiences: [clientId, 'api://${clientId}']
             defaultAuthorizationPolicy: {
-              allowedApplications: empty(allowedApplications)
-                ? fail('callers.applications: name the applications that may call')
-                : allowedApplications
-              allowedPrincipals: empty(allowedPrincipals) ? null : { identities: allowedPrincipals }
+              allowedApplications: listed(callers.?applications)
+              allowedPrincipals: empty(callers.?principals) ? null : { identities: listed(callers.?principals) }
             }
           }
         }
@@ -155,7 +159,7 @@ resource metrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: site
   name: 'metrics'
   properties: {
-    workspaceId: workspaceId
+    workspaceId: place.workspaceId
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }
 }

@@ -1,12 +1,11 @@
 // What the Functions host keeps: its locks and keys, the deployed package, the queue. An account of its own, without keys.
+import { encryptionOptions, placeOptions, encryptedBy, keyReader } from '../types.bicep'
+
 @description('Name of the account.')
 param name string
 
-@description('Region.')
-param location string
-
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
 @description('Container of the deployed package.')
 param packageContainer string
@@ -20,16 +19,18 @@ param sku string
 @description('Whether it has a public address.')
 param public bool
 
-@description('Workspace for its logs.')
-param workspaceId string
+@description('Whose key it is encrypted with.')
+param encryption encryptionOptions
 
 resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   name: name
-  location: location
-  tags: tags
+  location: place.location
+  tags: place.tags
   kind: 'StorageV2'
   sku: { name: sku }
+  identity: keyReader(encryption)
   properties: {
+    encryption: encryptedBy(encryption)
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
     allowBlobPublicAccess: false
@@ -72,7 +73,7 @@ resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs
   name: 'logs'
   properties: {
-    workspaceId: workspaceId
+    workspaceId: place.workspaceId
     logs: [{ category: 'StorageWrite', enabled: true }, { category: 'StorageDelete', enabled: true }]
     metrics: [{ category: 'Transaction', enabled: true }]
   }
@@ -83,7 +84,7 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   scope: queues
   name: 'logs'
   properties: {
-    workspaceId: workspaceId
+    workspaceId: place.workspaceId
     logs: [{ category: 'StorageDelete', enabled: true }]
     metrics: [{ category: 'Transaction', enabled: true }]
   }

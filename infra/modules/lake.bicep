@@ -1,15 +1,20 @@
 // A new data lake: hierarchical namespace, soft delete, no keys.
+import { encryptionOptions, placeOptions, encryptedBy, keyReader } from '../types.bicep'
+
 @description('Name of the account.')
 param name string
 
-@description('Region.')
-param location string
-
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
 @description('The file system.')
 param fileSystem string
+
+@description('Days after which run records are deleted; 0: never.')
+param recordDays int
+
+@description('Where they are, in the file system.')
+param recordFolder string
 
 @description('How many copies, and where.')
 param sku string
@@ -17,19 +22,21 @@ param sku string
 @description('Whether it has a public address.')
 param public bool
 
+@description('Whose key it is encrypted with.')
+param encryption encryptionOptions
+
 @description('Whether it gets a CanNotDelete lock.')
 param lock bool
 
-@description('Workspace for its logs.')
-param workspaceId string
-
 resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
   name: name
-  location: location
-  tags: tags
+  location: place.location
+  tags: place.tags
   kind: 'StorageV2'
   sku: { name: sku }
+  identity: keyReader(encryption)
   properties: {
+    encryption: encryptedBy(encryption)
     isHnsEnabled: true
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
@@ -60,6 +67,26 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   properties: { publicAccess: 'None' }
 }
 
+// For what `RETENTION_DAYS` did not reach, such as the records of an app that is gone. Never of the data.
+resource recordsExpire 'Microsoft.Storage/storageAccounts/managementPolicies@2026-06-01' = if (recordDays > 0) {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'run-records'
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${fileSystem}/${recordFolder}'] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: recordDays } } }
+          }
+        }
+      ]
+    }
+  }
+}
+
 resource deletionLock 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
   scope: account
   name: 'keep-the-data'
@@ -71,7 +98,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs
   name: 'logs'
   properties: {
-    workspaceId: workspaceId
+    workspaceId: place.workspaceId
     logs: [
       { category: 'StorageRead', enabled: true }
       { category: 'StorageWrite', enabled: true }

@@ -1,5 +1,7 @@
-// Logs: a workspace and Application Insights on it. No keys: the app writes with its identity.
-@description('Name of the workspace.')
+// Logs: a workspace, unless one is given, and Application Insights on it. No keys: the app writes with its identity.
+import { logOptions } from '../types.bicep'
+
+@description('Name of a new workspace.')
 param workspaceName string
 
 @description('Name of the Application Insights component.')
@@ -11,23 +13,22 @@ param location string
 @description('Tags.')
 param tags { *: string }
 
-@description('Days that logs are kept.')
-param retentionDays int
+@description('Where logs go, and how many.')
+param logs logOptions
 
-@description('GB of logs a day after which no more are taken.')
-param dailyLimitGb int
-
-resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = if (empty(logs.?workspaceId)) {
   name: workspaceName
   location: location
   tags: tags
   properties: {
     sku: { name: 'PerGB2018' }
-    retentionInDays: retentionDays
-    workspaceCapping: { dailyQuotaGb: dailyLimitGb }
+    retentionInDays: logs.?retentionDays ?? 90
+    workspaceCapping: { dailyQuotaGb: logs.?dailyLimitGb ?? 1 }
     features: { disableLocalAuth: true }
   }
 }
+
+var workspaceId = empty(logs.?workspaceId) ? workspace.id : logs.workspaceId!
 
 resource component 'Microsoft.Insights/components@2020-02-02' = {
   name: componentName
@@ -36,11 +37,11 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   kind: 'web'
   properties: {
     Application_Type: 'web'
-    WorkspaceResourceId: workspace.id
+    WorkspaceResourceId: workspaceId
     IngestionMode: 'LogAnalytics'
     DisableLocalAuth: true
   }
 }
 
 @description('Resource id of the workspace.')
-output workspaceId string = workspace.id
+output workspaceId string = workspaceId

@@ -1,34 +1,27 @@
 // One private endpoint with its DNS record. What is not ours waits until its owner approves.
+import { linkOptions, placeOptions } from '../types.bicep'
+
 @description('Name.')
 param name string
 
-@description('Region.')
-param location string
-
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
 @description('The subnet it is in.')
 param subnetId string
 
 @description('What it leads to.')
-param targetId string
+param target linkOptions
 
-@description('Which of its services.')
-param service string
-
-@description('The DNS zone of that service.')
+@description('The DNS zone of the service, where it gets a record.')
 param zoneId string
-
-@description('Whether the target is ours, so that nobody has to approve.')
-param ours bool
 
 var connection = [
   {
     name: name
     properties: {
-      privateLinkServiceId: targetId
-      groupIds: [service]
+      privateLinkServiceId: target.id
+      groupIds: [target.service]
       requestMessage: 'Pigment exports: the function app reads its key here or writes its files here.'
     }
   }
@@ -36,16 +29,16 @@ var connection = [
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2026-03-01' = {
   name: name
-  location: location
-  tags: tags
+  location: place.location
+  tags: place.tags
   properties: {
     subnet: { id: subnetId }
-    privateLinkServiceConnections: ours ? connection : []
-    manualPrivateLinkServiceConnections: ours ? [] : connection
+    privateLinkServiceConnections: target.isNew ? connection : []
+    manualPrivateLinkServiceConnections: target.isNew ? [] : connection
   }
 
-  resource record 'privateDnsZoneGroups' = {
+  resource record 'privateDnsZoneGroups' = if (target.hasRecord) {
     name: 'default'
-    properties: { privateDnsZoneConfigs: [{ name: service, properties: { privateDnsZoneId: zoneId } }] }
+    properties: { privateDnsZoneConfigs: [{ name: target.service, properties: { privateDnsZoneId: zoneId } }] }
   }
 }

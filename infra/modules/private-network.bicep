@@ -1,153 +1,158 @@
 // The network option: the app in a subnet, private endpoints for all that it stores in, DNS, a fixed outgoing address.
-import { networkOptions, orElse } from '../types.bicep'
+import {
+  networkOptions
+  placeOptions
+  targetOptions
+  hasRecord
+  lakeServices
+  orElse
+  recordedServices
+  vaultServices
+} from '../types.bicep'
 
-@description('Part of the names.')
-param token string
+@description('Names of what is made.')
+param names { *: string }
 
-@description('Region.')
-param location string
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
-@description('Tags.')
-param tags { *: string }
-
-@description('What is there already, and what is asked for.')
+@description('What exists already, and what is asked for.')
 param network networkOptions
 
 @description('The Functions host\'s storage account.')
 param hostStorageId string
 
-@description('The vault, new or existing.')
-param vaultId string
+@description('The vault.')
+param vault targetOptions
 
-@description('The lake, new or existing.')
-param lakeId string
-
-@description('Whether the vault is made here.')
-param newVault bool
-
-@description('Whether the lake is made here.')
-param newLake bool
+@description('The lake.')
+param lake targetOptions
 
 var newNetwork = empty(network.?appSubnetId)
 var addressSpace = orElse(network.?addressSpace, '10.42.0.0/24')
 
 resource address 'Microsoft.Network/publicIPAddresses@2026-03-01' = if (newNetwork) {
-  name: 'pip-pigment-${token}'
-  location: location
-  tags: tags
+  name: names.publicAddress
+  location: place.location
+  tags: place.tags
   sku: { name: 'Standard' }
   properties: { publicIPAllocationMethod: 'Static' }
 }
 
 resource nat 'Microsoft.Network/natGateways@2026-03-01' = if (newNetwork) {
-  name: 'ng-pigment-${token}'
-  location: location
-  tags: tags
+  name: names.natGateway
+  location: place.location
+  tags: place.tags
   sku: { name: 'Standard' }
-  properties: { publicIpAddresses: [{ id: address.id }] }
+  // Pigment may compute for ten minutes without a byte; keepalives renew this, should one be lost.
+  properties: { idleTimeoutInMinutes: 30, publicIpAddresses: [{ id: address.id }] }
 }
 
-// Its default rules are what is wanted: in from the network itself, out to anywhere.
+// Its default rules are right: in from the network itself, out to anywhere.
 resource rules 'Microsoft.Network/networkSecurityGroups@2026-03-01' = if (newNetwork) {
-  name: 'nsg-pigment-${token}'
-  location: location
-  tags: tags
+  name: names.securityGroup
+  location: place.location
+  tags: place.tags
 }
 
 resource virtualNetwork 'Microsoft.Network/virtualNetworks@2026-03-01' = if (newNetwork) {
-  name: 'vnet-pigment-${token}'
-  location: location
-  tags: tags
-  properties: {
-    addressSpace: { addressPrefixes: [addressSpace] }
-    subnets: [
-      {
-        name: 'app'
-        properties: {
-          addressPrefix: cidrSubnet(addressSpace, 26, 0)
-          delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
-          natGateway: { id: nat.id }
-          networkSecurityGroup: { id: rules.id }
-          defaultOutboundAccess: false
-        }
-      }
-      {
-        name: 'endpoints'
-        properties: {
-          addressPrefix: cidrSubnet(addressSpace, 26, 1)
-          networkSecurityGroup: { id: rules.id }
-          defaultOutboundAccess: false
-        }
-      }
-    ]
+  name: names.virtualNetwork
+  location: place.location
+  tags: place.tags
+  properties: { addressSpace: { addressPrefixes: [addressSpace] } }
+
+  // As children, so that a deployment leaves subnets alone that others added.
+  resource app 'subnets' = {
+    name: 'app'
+    properties: {
+      addressPrefix: cidrSubnet(addressSpace, 26, 0)
+      delegations: [{ name: 'flex', properties: { serviceName: 'Microsoft.App/environments' } }]
+      natGateway: { id: nat.id }
+      networkSecurityGroup: { id: rules.id }
+      defaultOutboundAccess: false
+    }
   }
 
-  resource app 'subnets' existing = { name: 'app' }
-  resource endpoints 'subnets' existing = { name: 'endpoints' }
+  resource endpoints 'subnets' = {
+    name: 'endpoints'
+    properties: {
+      addressPrefix: cidrSubnet(addressSpace, 26, 1)
+      networkSecurityGroup: { id: rules.id }
+      defaultOutboundAccess: false
+    }
+    dependsOn: [app] // a network takes one change at a time
+  }
 }
 
 var appSubnetId = newNetwork ? virtualNetwork::app.id : network.appSubnetId!
-var endpointSubnetId = newNetwork
-  ? virtualNetwork::endpoints.id
-  : (network.?endpointSubnetId ?? fail('network.endpointSubnetId: name the subnet of the private endpoints as well'))
-var lakeEndpointsMade = newLake || (network.?lakeEndpoints ?? false)
-var vaultEndpointMade = newVault || (network.?vaultEndpoint ?? false)
+var endpointSubnetId = newNetwork ? virtualNetwork::endpoints.id : network.endpointSubnetId!
 
 module zones 'dns-zones.bicep' = {
   params: {
-    tags: tags
-    services: union(['blob', 'queue', 'table'], lakeEndpointsMade ? ['dfs'] : [], vaultEndpointMade ? ['vault'] : [])
+    place: place
+    services: recordedServices(network, vault.isNew, lake.isNew)
     given: network.?dnsZoneIds ?? {}
     virtualNetworkId: split(endpointSubnetId, '/subnets/')[0]
   }
 }
 
+// One at a time: an account refuses a second operation while one is in progress.
+@batchSize(1)
 module hostEndpoints 'private-endpoint.bicep' = [
   for service in ['blob', 'queue', 'table']: {
     params: {
-      name: 'pe-host-${service}-${token}'
-      location: location
-      tags: tags
+      name: 'pe-host-${service}-${names.hostStorage}'
+      place: place
       subnetId: endpointSubnetId
-      targetId: hostStorageId
-      service: service
-      zoneId: zones.outputs.ids[service]
-      ours: true
-    }
-  }
-]
-
-// Both: a hierarchical namespace is written through dfs, and its blob endpoint is used for conditional records.
-module lakeEndpoints 'private-endpoint.bicep' = [
-  for service in ['blob', 'dfs']: if (lakeEndpointsMade) {
-    params: {
-      name: 'pe-lake-${service}-${token}'
-      location: location
-      tags: tags
-      subnetId: endpointSubnetId
-      targetId: lakeId
-      service: service
+      target: { id: hostStorageId, service: service, isNew: true, hasRecord: hasRecord(network, service, true) }
       zoneId: zones.outputs.ids[?service] ?? ''
-      ours: newLake
     }
   }
 ]
 
-module vaultEndpoint 'private-endpoint.bicep' = if (vaultEndpointMade) {
-  params: {
-    name: 'pe-vault-${token}'
-    location: location
-    tags: tags
-    subnetId: endpointSubnetId
-    targetId: vaultId
-    service: 'vault'
-    zoneId: zones.outputs.ids.?vault ?? ''
-    ours: newVault
+@batchSize(1)
+module lakeEndpoints 'private-endpoint.bicep' = [
+  for service in lakeServices(network, lake.isNew): {
+    params: {
+      name: 'pe-lake-${service}-${lake.name}'
+      place: place
+      subnetId: endpointSubnetId
+      target: {
+        id: resourceId(lake.subscriptionId, lake.resourceGroup, 'Microsoft.Storage/storageAccounts', lake.name)
+        service: service
+        isNew: lake.isNew
+        hasRecord: hasRecord(network, service, lake.isNew)
+      }
+      zoneId: zones.outputs.ids[?service] ?? ''
+    }
   }
-}
+]
+
+module vaultEndpoint 'private-endpoint.bicep' = [
+  for service in vaultServices(network, vault.isNew): {
+    params: {
+      name: 'pe-vault-${vault.name}'
+      place: place
+      subnetId: endpointSubnetId
+      target: {
+        id: resourceId(vault.subscriptionId, vault.resourceGroup, 'Microsoft.KeyVault/vaults', vault.name)
+        service: service
+        isNew: vault.isNew
+        hasRecord: hasRecord(network, service, vault.isNew)
+      }
+      zoneId: zones.outputs.ids[?service] ?? ''
+    }
+  }
+]
 
 @description('The app\'s subnet.')
 output appSubnetId string = appSubnetId
+
+@description('The subnet of the endpoints.')
+output endpointSubnetId string = endpointSubnetId
+
+@description('The DNS zone of the app\'s own endpoint; empty: no record.')
+output sitesZoneId string = zones.outputs.ids.?sites ?? ''
 
 @description('The address from which the app calls Pigment; empty where the network is not ours.')
 output outgoingAddress string = newNetwork ? address!.properties.ipAddress : ''

@@ -1,4 +1,4 @@
-// One role on one file system of a lake, whoever owns the lake.
+// One role on one file system of a lake.
 @description('The storage account.')
 param account string
 

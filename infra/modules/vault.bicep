@@ -1,12 +1,11 @@
 // A new vault for the Pigment key. The key itself never comes through a template: docs/deploy.md says how it gets in.
+import { placeOptions } from '../types.bicep'
+
 @description('Name.')
 param name string
 
-@description('Region.')
-param location string
-
-@description('Tags.')
-param tags { *: string }
+@description('Where it is made, how it is tagged, where it logs.')
+param place placeOptions
 
 @description('Whether it has a public address.')
 param public bool
@@ -14,13 +13,10 @@ param public bool
 @description('Whether it gets a CanNotDelete lock.')
 param lock bool
 
-@description('Workspace for its logs.')
-param workspaceId string
-
 resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
   name: name
-  location: location
-  tags: tags
+  location: place.location
+  tags: place.tags
   properties: {
     tenantId: tenant().tenantId
     sku: { family: 'A', name: 'standard' }
@@ -47,7 +43,7 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: vault
   name: 'logs'
   properties: {
-    workspaceId: workspaceId
+    workspaceId: place.workspaceId
     logs: [{ categoryGroup: 'audit', enabled: true }]
     metrics: [{ category: 'AllMetrics', enabled: true }]
   }

@@ -1,4 +1,4 @@
-// Nothing is there yet: vault and lake are made, locked, and somebody is told by mail.
+// Nothing exists yet: vault and lake are made and locked; alerts go to a mailbox; a group may set the secret.
 using '../main.bicep'
 
 param environmentName = 'demo'

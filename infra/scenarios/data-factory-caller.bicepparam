@@ -2,4 +2,4 @@ using '../callers/data-factory.bicep'
 
 param factoryName = 'adf-planning'
 param appUrl = 'https://func-pigment-demo.azurewebsites.net'
-param clientId = '77777777-7777-4777-8777-777777777777'
+param keySecretUrl = 'https://kv-planning.vault.azure.net/secrets/pigment-exports-caller'

@@ -1,10 +1,9 @@
-// Callers come with a token of theirs: a Data Factory and a Logic App, one person besides.
-using '../app.bicep'
+// Callers come with a token of theirs: a Data Factory and a Logic App.
+using '../main.bicep'
 
 param environmentName = 'demo'
 param location = 'westeurope'
 param callers = {
   clientId: '77777777-7777-4777-8777-777777777777'
   applications: '88888888-8888-4888-8888-888888888888, 99999999-9999-4999-8999-999999999999'
-  principals: 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
 }

@@ -1,5 +1,5 @@
-// The main case: vault and lake are there already, run by other teams, in other groups and subscriptions.
-using '../app.bicep'
+// The main case: vault and lake exist, run by other teams, in other groups and subscriptions. Their owners get commands.
+using '../main.bicep'
 
 param environmentName = 'demo'
 param location = 'westeurope'
@@ -13,12 +13,12 @@ param lake = {
   account: 'lakeofthedatateam'
   resourceGroup: 'rg-data'
   subscriptionId: '55555555-5555-4555-8555-555555555555'
-  fileSystem: 'raw'
-  root: 'pigment'
+  fileSystem: 'pigment'
+  root: 'planning'
 }
 param exports = {
   catalog: 'lake:config/exports.toml'
-  schedule: '0 30 4 * * 1-5'
+  schedule: '30 4 * * 1-5'
   timeZone: 'Europe/Paris'
 }
 param alerts = {

@@ -2,5 +2,5 @@ using '../callers/logic-app.bicep'
 
 param location = 'westeurope'
 param appUrl = 'https://func-pigment-demo.azurewebsites.net'
-param clientId = '77777777-7777-4777-8777-777777777777'
+param keySecretUrl = 'https://kv-planning.vault.azure.net/secrets/pigment-exports-caller'
 param groups = ['finance']

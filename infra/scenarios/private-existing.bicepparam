@@ -1,5 +1,6 @@
-// A private network in subnets and with most DNS zones of a hub; the lake has an endpoint there already, the vault gets one.
-using '../app.bicep'
+// A private network in subnets and DNS zones of a hub. The lake is reached by its owner's endpoint; the vault gets one here,
+// whose record its owner adds. The deployer may assign roles in the other teams' groups.
+using '../main.bicep'
 
 param environmentName = 'demo'
 param location = 'westeurope'
@@ -12,8 +13,10 @@ param lake = {
   account: 'lakeofthedatateam'
   resourceGroup: 'rg-data'
   subscriptionId: '55555555-5555-4555-8555-555555555555'
-  fileSystem: 'raw'
+  fileSystem: 'pigment'
 }
+param assignVaultRoles = true
+param assignLakeRoles = true
 param privateNetwork = true
 param network = {
   appSubnetId: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/vnet-hub/subnets/functions'
@@ -22,6 +25,6 @@ param network = {
   dnsZoneIds: {
     blob: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net'
     queue: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/privatelink.queue.core.windows.net'
-    vault: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/privatelink.vaultcore.azure.net'
+    table: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-dns/providers/Microsoft.Network/privateDnsZones/privatelink.table.core.windows.net'
   }
 }

@@ -166,7 +166,8 @@ class Reconciler:
         self._records.write(self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
-        log(Event.EXPORT_ENDED, level=level, **receipt.to_event(), **corrected)
+        groups = list(self._task.export.groups)  # alerts are routed by them
+        log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""

@@ -218,6 +218,7 @@ class _Pass:
             level=logging.WARNING if stale else logging.INFO,
             name=export.name,
             owner=export.owner,
+            groups=list(export.groups),
             hours=hours,
             freshness_hours=limit,
             stale=stale,

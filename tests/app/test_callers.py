@@ -8,7 +8,7 @@ import pytest
 
 from pigment_export.errors import ExportError, PermanentError, RetryableError
 from tests.harness.api_world import URL, ApiWorld, Told
-from tests.harness.infra_callers import Answer, Clock, Outcome, Pipeline, Reply, run_workflow
+from tests.harness.infra_callers import Answer, Clock, Outcome, Pipeline, Reply, Workflow
 from tests.harness.infra_templates import resources
 from tests.harness.run_world import CUT, REFUSED, export
 
@@ -63,14 +63,12 @@ class Site:
 
 def walk_pipeline(answer: Answer, clock: Clock) -> Outcome:
     [pipeline] = resources("data-factory-caller", "Microsoft.DataFactory/factories/pipelines")
-    return Pipeline(
-        pipeline["properties"], answer, clock, {}, run_id="pipeline-run-1", until_fails_with_its_inside=True
-    ).run()
+    return Pipeline(pipeline["properties"], answer, clock, {}, run_id="pipeline-run-1").run()
 
 
 def walk_workflow(answer: Answer, clock: Clock) -> Outcome:
     [workflow] = resources("logic-app-caller", "Microsoft.Logic/workflows")
-    return run_workflow(workflow["properties"]["definition"], answer, clock, run_id="workflow-run-1")
+    return Workflow(workflow["properties"]["definition"], answer, clock, run_id="workflow-run-1").run()
 
 
 WALKS = [pytest.param(walk_pipeline, id="Data Factory"), pytest.param(walk_workflow, id="Logic App")]

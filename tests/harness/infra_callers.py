@@ -1,14 +1,17 @@
 """Small interpreters of the caller templates: as much of Data Factory and Logic Apps as those use.
 
-`run_pipeline` and `run_workflow` call whatever answers by the app's HTTP contract: a stand-in or the real app.
+`Pipeline` and `Workflow` call what answers by the app's HTTP contract: a stand-in or the real app.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.harness.infra_expressions import FUNCTIONS, evaluate, evaluate_in_data_factory
 
 
 @dataclass(frozen=True)
@@ -38,69 +41,6 @@ class Outcome:
     message: str = ""
 
 
-class Expression:
-    """The expression language that both share: literals, calls, members."""
-
-    _TOKEN = re.compile(r"\s*(?:'((?:[^']|'')*)'|(\d+)|(\w+)|(.))", re.DOTALL)
-
-    def __init__(self, text: str, functions: Mapping[str, Callable[..., Any]]) -> None:
-        self._tokens = [match for match in self._TOKEN.finditer(text.strip()) if match[0].strip()]
-        self._at = 0
-        self._functions = functions
-
-    def value(self) -> Any:
-        result = self._one()
-        assert self._at == len(self._tokens), "something stands behind the expression"
-        return result
-
-    def _next(self) -> str:
-        return self._tokens[self._at][4] or "" if self._at < len(self._tokens) else ""
-
-    def _one(self) -> Any:
-        token = self._tokens[self._at]
-        self._at += 1
-        if token[1] is not None:
-            return token[1].replace("''", "'")
-        if token[2] is not None:
-            return int(token[2])
-        assert token[3], f"not an expression: {token[0]!r}"
-        assert self._next() == "(", f"{token[3]} is no call"
-        self._at += 1
-        arguments = []
-        while self._next() != ")":
-            if self._next() == ",":
-                self._at += 1
-            arguments.append(self._one())
-        self._at += 1
-        result = self._functions[token[3]](*arguments)
-        while self._next() == ".":
-            name = self._tokens[self._at + 1][3]
-            self._at += 2
-            result = result[name]
-        return result
-
-
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "concat": lambda *parts: "".join(parts),
-    "contains": lambda whole, part: part in whole,
-    "empty": lambda value: not value,
-    "equals": lambda one, other: one == other,
-    "if": lambda condition, one, other: one if condition else other,
-    "not": lambda value: not value,
-    "replace": lambda text, old, new: text.replace(old, new),
-    "string": lambda value: value if isinstance(value, str) else "" if value is None else json.dumps(value),
-}
-
-
-def evaluate(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """A value of a definition: an expression where it begins with @, else itself."""
-    if isinstance(value, Mapping) and value.get("type") == "Expression":
-        value = value["value"]
-    if isinstance(value, str) and value.startswith("@"):
-        return Expression(value[1:], functions).value()
-    return value
-
-
 def seconds_of(limit: str) -> float:
     """A time span as Data Factory (d.hh:mm:ss) or ISO 8601 (PT8H, PT30S) writes it."""
     if found := re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)", limit):
@@ -112,12 +52,30 @@ def seconds_of(limit: str) -> float:
     return (hours * 60 + minutes) * 60 + seconds
 
 
-def check_request(url: str, headers: Mapping[str, str]) -> None:
-    """What no caller may do: go elsewhere than to https, or carry a key where it ends in logs."""
-    parts = urlsplit(url)
-    assert parts.scheme == "https"
-    assert "code=" not in parts.query
-    assert "x-functions-key" not in {name.lower() for name in headers}
+VAULT_KEY = "the function key"
+
+
+def vault_or(answer: Answer) -> Answer:
+    """The vault with the function key, and whatever answers for the app behind it."""
+
+    def told(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        parts = urlsplit(url)
+        assert parts.scheme == "https"
+        assert "code=" not in parts.query, "a key in an address ends in logs"
+        if parts.netloc.endswith(".vault.azure.net"):
+            assert method == "GET"
+            assert parts.query.startswith("api-version=")
+            return Reply(200, {}, {"value": VAULT_KEY, "id": url})
+        return answer(method, url, headers, body)
+
+    return told
+
+
+# Both were seen: https://learn.microsoft.com/answers/questions/ has several of each.
+ERROR_FORMATS = (
+    "Invoking Web Activity failed with HttpStatusCode - '{code} : {phrase}', message - '",
+    "Invoking Web Activity failed with HttpStatusCode - '{word}', message - '",
+)
 
 
 class Pipeline:
@@ -129,6 +87,7 @@ class Pipeline:
         clock: simulated time.
         parameters: given to the run; the rest by default.
         run_id: of the pipeline.
+        error_format: how the text of a failed Web activity begins; Data Factory's documentation does not say.
         until_fails_with_its_inside: whether an Until counts as failed where an activity in it failed; Data Factory's
             documentation leaves that open, so a pipeline must be right either way.
     """
@@ -141,14 +100,16 @@ class Pipeline:
         parameters: Mapping[str, Any],
         *,
         run_id: str,
-        until_fails_with_its_inside: bool,
+        until_fails_with_its_inside: bool = True,
+        error_format: str = ERROR_FORMATS[0],
     ) -> None:
         assert set(parameters) <= set(definition["parameters"])
         defaults = {name: found["defaultValue"] for name, found in definition["parameters"].items()}
         self._variables = {name: found["defaultValue"] for name, found in definition["variables"].items()}
         self._results: dict[str, dict[str, Any]] = {}
-        self._answer = answer
+        self._answer = vault_or(answer)
         self._clock = clock
+        self._error_format = error_format
         self._until_fails = until_fails_with_its_inside
         self._failure = ""
         self._definition = definition
@@ -189,12 +150,12 @@ class Pipeline:
         if kind == "Wait":
             self._clock.seconds += properties["waitTimeInSeconds"]
         elif kind == "SetVariable":
-            self._variables[properties["variableName"]] = evaluate(properties["value"], self._functions)
+            self._variables[properties["variableName"]] = evaluate_in_data_factory(properties["value"], self._functions)
         elif kind == "IfCondition":
-            branch = "ifTrue" if evaluate(properties["expression"], self._functions) else "ifFalse"
+            branch = "ifTrue" if evaluate_in_data_factory(properties["expression"], self._functions) else "ifFalse"
             return "Succeeded" if self._sequence(properties.get(f"{branch}Activities", [])) else "Failed"
         elif kind == "Fail":
-            self._failure = evaluate(properties["message"], self._functions)
+            self._failure = evaluate_in_data_factory(properties["message"], self._functions)
             return "Failed"
         elif kind == "Until":
             return self._until(properties)
@@ -208,18 +169,19 @@ class Pipeline:
         succeeded = True
         while self._clock.seconds < ends_at:
             succeeded &= self._sequence(properties["activities"])
-            if evaluate(properties["expression"], self._functions):
+            if evaluate_in_data_factory(properties["expression"], self._functions):
                 return "Succeeded" if succeeded or not self._until_fails else "Failed"
         return "Failed"  # timed out
 
     def _web(self, activity: Mapping[str, Any]) -> str:
         properties, policy = activity["typeProperties"], activity["policy"]
-        assert properties["turnOffAsync"] is True, "it would follow Location by itself, and for seven days"
-        assert properties["authentication"]["type"] == "MSI"
-        url = evaluate(properties["url"], self._functions)
-        headers = {name: evaluate(value, self._functions) for name, value in properties.get("headers", {}).items()}
-        body = (evaluate(properties.get("body"), self._functions) or "").encode()
-        check_request(url, headers)
+        headers = {
+            name: evaluate_in_data_factory(value, self._functions)
+            for name, value in properties.get("headers", {}).items()
+        }
+        url = evaluate_in_data_factory(properties["url"], self._functions)
+        self._check_proof(activity, headers, of_the_vault=".vault." in url)
+        body = (evaluate_in_data_factory(properties.get("body"), self._functions) or "").encode()
         for tries_left in reversed(range(policy["retry"] + 1)):
             reply = self._answer(properties["method"], url, headers, body)
             if reply.status < 400:
@@ -229,56 +191,136 @@ class Pipeline:
                 return "Succeeded"
             if tries_left:
                 self._clock.seconds += policy["retryIntervalInSeconds"]
-        self._results[activity["name"]] = {"output": {}, "error": {"message": json.dumps(reply.body)}}
+        phrase = HTTPStatus(reply.status).phrase
+        text = self._error_format.format(code=reply.status, phrase=phrase, word=phrase.replace(" ", ""))
+        self._results[activity["name"]] = {"output": {}, "error": {"message": f"{text}{json.dumps(reply.body)}'"}}
         return "Failed"
+
+    @staticmethod
+    def _check_proof(activity: Mapping[str, Any], headers: Mapping[str, str], *, of_the_vault: bool) -> None:
+        """A token, or a key that stands in no log."""
+        properties, policy = activity["typeProperties"], activity["policy"]
+        if of_the_vault:
+            assert properties["authentication"] == {"type": "MSI", "resource": "https://vault.azure.net"}
+            assert policy["secureOutput"] is True
+            return
+        assert properties["turnOffAsync"] is True, "it would follow Location by itself, and for seven days"
+        if "x-functions-key" in headers:
+            assert headers["x-functions-key"] == VAULT_KEY
+            assert policy["secureInput"] is True
+            assert "authentication" not in properties
+        else:
+            assert properties["authentication"]["type"] == "MSI"
+
+
+class Workflow:
+    """A run of a Logic App.
+
+    Source: https://learn.microsoft.com/azure/logic-apps/logic-apps-workflow-actions-triggers
+    """
+
+    def __init__(self, definition: Mapping[str, Any], answer: Answer, clock: Clock, *, run_id: str) -> None:
+        self._definition = definition
+        self._answer = vault_or(answer)
+        self._clock = clock
+        self._states: dict[str, str] = {}
+        self._outputs: dict[str, dict[str, Any]] = {}
+        self._variables: dict[str, Any] = {}
+        self._failure: str | None = None
+        self._functions = {
+            **FUNCTIONS,
+            "workflow": lambda: {"run": {"name": run_id}},
+            "outputs": lambda name: self._outputs[name],
+            "body": lambda name: self._outputs[name].get("body"),
+            "variables": lambda name: self._variables[name],
+        }
+
+    def run(self) -> Outcome:
+        succeeded = self._sequence(self._definition["actions"])
+        if self._failure is not None:
+            return Outcome(succeeded=False, message=self._failure)
+        return Outcome(succeeded=succeeded)
+
+    def _sequence(self, actions: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Run actions, which stand in an order that runAfter allows; a skipped last one counts as those before it."""
+        for name, action in actions.items():
+            if self._failure is not None:
+                return False
+            ready = all(self._states[before] in wanted for before, wanted in action["runAfter"].items())
+            self._states[name] = self._action(name, action) if ready else "Skipped"
+        handled = {before for action in actions.values() for before in action["runAfter"]}
+
+        def counts_as(name: str) -> bool:
+            before = actions[name]["runAfter"]
+            return all(map(counts_as, before)) if self._states[name] == "Skipped" else self._states[name] == "Succeeded"
+
+        return all(counts_as(name) for name in actions if name not in handled)
+
+    def _action(self, name: str, action: Mapping[str, Any]) -> str:
+        kind, inputs = action["type"], action.get("inputs", {})
+        if kind == "Http":
+            return self._http(name, action)
+        if kind == "Until":
+            return self._until(action)
+        if kind == "Wait":
+            assert inputs["interval"]["unit"] == "Second"
+            self._clock.seconds += inputs["interval"]["count"]
+        elif kind == "InitializeVariable":
+            self._variables |= {one["name"]: one["value"] for one in inputs["variables"]}
+        elif kind == "SetVariable":
+            self._variables[inputs["name"]] = evaluate(inputs["value"], self._functions)
+        elif kind == "If":
+            chosen = action if evaluate(action["expression"], self._functions) else action["else"]
+            return "Succeeded" if self._sequence(chosen["actions"]) else "Failed"
+        else:
+            assert kind == "Terminate", kind
+            assert inputs["runStatus"] == "Failed"
+            self._failure = evaluate(inputs["runError"]["message"], self._functions)
+        return "Succeeded"
+
+    def _until(self, action: Mapping[str, Any]) -> str:
+        ends_at = self._clock.seconds + seconds_of(action["limit"]["timeout"])
+        for _ in range(action["limit"]["count"]):
+            if self._clock.seconds >= ends_at:
+                return "TimedOut"
+            succeeded = self._sequence(action["actions"])
+            if evaluate(action["expression"], self._functions):
+                return "Succeeded" if succeeded else "Failed"
+        return "TimedOut"
+
+    def _http(self, name: str, action: Mapping[str, Any]) -> str:
+        inputs = action["inputs"]
+        url = evaluate(inputs["uri"], self._functions)
+        headers = {key: evaluate(value, self._functions) for key, value in inputs.get("headers", {}).items()}
+        self._check_proof(action, headers, of_the_vault=".vault." in url)
+        body = json.dumps(inputs["body"]).encode() if "body" in inputs else b""
+        policy = inputs.get("retryPolicy", {"type": "default"})
+        for tries_left in reversed(range(policy.get("count", 0) + 1)):
+            reply = self._answer(inputs["method"], url, headers, body)
+            self._outputs[name] = {"statusCode": reply.status, "headers": dict(reply.headers), "body": reply.body}
+            if reply.status < 400:
+                return "Succeeded"
+            if reply.status not in RETRIED and reply.status < 500:
+                break
+            if tries_left:
+                self._clock.seconds += seconds_of(policy["interval"])
+        return "Failed"
+
+    @staticmethod
+    def _check_proof(action: Mapping[str, Any], headers: Mapping[str, str], *, of_the_vault: bool) -> None:
+        """A token, or a key that stands in no history."""
+        authentication = action["inputs"].get("authentication")
+        if of_the_vault or "x-functions-key" in headers:
+            assert action["runtimeConfiguration"]["secureData"]["properties"] == ["inputs", "outputs"]
+        if of_the_vault:
+            assert authentication == {"type": "ManagedServiceIdentity", "audience": "https://vault.azure.net"}
+            return
+        assert action["operationOptions"] == "DisableAsyncPattern", "one failed poll would end it"
+        if "x-functions-key" in headers:
+            assert headers["x-functions-key"] == VAULT_KEY
+            assert authentication is None
+        else:
+            assert authentication["type"] == "ManagedServiceIdentity"
 
 
 RETRIED = (408, 429)
-
-
-def run_workflow(definition: Mapping[str, Any], answer: Answer, clock: Clock, *, run_id: str) -> Outcome:
-    """Run a Logic App: HTTP actions that follow 202 and Location by themselves, and Terminate.
-
-    Source: https://learn.microsoft.com/azure/connectors/connectors-native-http#asynchronous-request-response-behavior
-    """
-    states: dict[str, str] = {}
-    bodies: dict[str, Any] = {}
-    functions = {
-        **FUNCTIONS,
-        "workflow": lambda: {"run": {"name": run_id}},
-        "actions": lambda name: {"status": states[name]},
-        "body": lambda name: bodies[name],
-    }
-    for name, action in definition["actions"].items():  # they stand in an order that runAfter allows
-        if not all(states[before] in wanted for before, wanted in action["runAfter"].items()):
-            states[name] = "Skipped"
-        elif action["type"] == "Terminate":
-            assert action["inputs"]["runStatus"] == "Failed"
-            return Outcome(succeeded=False, message=evaluate(action["inputs"]["runError"]["message"], functions))
-        else:
-            assert action["type"] == "Http", action["type"]
-            states[name], bodies[name] = _http(action, answer, clock, functions)
-    return Outcome(succeeded="Failed" not in states.values() and "TimedOut" not in states.values())
-
-
-def _http(
-    action: Mapping[str, Any], answer: Answer, clock: Clock, functions: Mapping[str, Callable[..., Any]]
-) -> tuple[str, Any]:
-    inputs, policy = action["inputs"], action["inputs"]["retryPolicy"]
-    assert inputs["authentication"]["type"] == "ManagedServiceIdentity"
-    ends_at = clock.seconds + seconds_of(action["limit"]["timeout"])
-    headers = {name: evaluate(value, functions) for name, value in inputs["headers"].items()}
-    method, url, body = inputs["method"], inputs["uri"], json.dumps(inputs["body"]).encode()
-    tries_left = policy["count"]
-    while clock.seconds < ends_at:
-        check_request(url, headers)
-        reply = answer(method, url, headers, body)
-        if reply.status == 202:
-            method, url, headers, body = "GET", reply.headers["Location"], {}, b""
-            clock.seconds += int(reply.headers["Retry-After"])
-        elif (reply.status in RETRIED or reply.status >= 500) and tries_left:
-            tries_left -= 1
-            clock.seconds += seconds_of(policy["interval"])
-        else:
-            return ("Succeeded" if reply.status < 400 else "Failed"), reply.body
-    return "TimedOut", None

@@ -16,7 +16,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
-SCENARIOS = ("all-new", "existing-data", "private-new", "private-existing", "entra-callers", "no-role-assignments")
+SCENARIOS = (
+    "all-new",
+    "existing-data",
+    "private-new",
+    "private-existing",
+    "landing-zone",
+    "entra-callers",
+    "no-role-assignments",
+)
+HERE = {"environmentName": "demo", "location": "westeurope"}  # what every deployment says
 
 Resource = dict[str, Any]
 
@@ -127,6 +136,13 @@ def predicted(template: str, parameters: Mapping[str, Any], folder: Path) -> dic
     return json.loads((folder / "given.snapshot.json").read_text())
 
 
+def refusal(parameters: Mapping[str, Any], folder: Path) -> str:
+    """Why `main.bicep` refuses these parameters before it makes anything."""
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        predicted("main.bicep", HERE | dict(parameters), folder)
+    return str(refused.value.stderr)
+
+
 def bicep_value(value: object) -> str:
     """A JSON value in Bicep."""
     if isinstance(value, Mapping):
@@ -146,3 +162,26 @@ def every_resource(template: Mapping[str, Any]) -> list[Resource]:
         if resource["type"] == "Microsoft.Resources/deployments":
             found += every_resource(resource["properties"]["template"])
     return found
+
+
+def keys_of(value: object) -> set[str]:
+    """Every key of a JSON value, at any depth."""
+    if isinstance(value, dict):
+        return set(value) | {key for member in value.values() for key in keys_of(member)}
+    return {key for member in value for key in keys_of(member)} if isinstance(value, list) else set()
+
+
+def token_of(scenario: str) -> str:
+    """What ends every name of a deployment."""
+    [component] = resources(scenario, "Microsoft.Insights/components")
+    return str(component["name"]).removeprefix("appi-pigment-")
+
+
+def host_storage(scenario: str) -> str:
+    """Name of the Functions host's storage account."""
+    [container] = [
+        found["name"]
+        for found in resources(scenario, "Microsoft.Storage/storageAccounts/blobServices/containers")
+        if found["name"].endswith("/app-package")
+    ]
+    return str(container).partition("/")[0]

@@ -1,14 +1,18 @@
 """The Data Factory pipeline and the Logic App of `infra/callers/`, walked against the app's HTTP contract."""
 
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.harness.infra_callers import Answer, Clock, Outcome, Pipeline, Reply, run_workflow
-from tests.harness.infra_templates import INFRA, resources
+from pigment_export.retry import ANSWER_SECONDS
+from tests.harness.infra_callers import ERROR_FORMATS, Answer, Clock, Outcome, Pipeline, Reply, Workflow, seconds_of
+from tests.harness.infra_templates import INFRA, predicted, resources
 
 URL = "https://func-pigment-demo.azurewebsites.net"
 RUN = {"run_id": "20261124T060000Z-abc", "of": 4}  # every answer about a run has these, and its state
@@ -55,28 +59,26 @@ class App:
         return Reply(self.ends_with, {}, ended if self.ends_with == 200 else ended | problem)
 
 
-def walk_pipeline(answer: Answer, clock: Clock, *, until_fails: bool = True, **parameters: object) -> Outcome:
-    [pipeline] = resources("data-factory-caller", "Microsoft.DataFactory/factories/pipelines")
-    run = Pipeline(
-        pipeline["properties"],
-        answer,
-        clock,
-        parameters,
-        run_id="pipeline-run-1",
-        until_fails_with_its_inside=until_fails,
-    )
+def walk_pipeline(
+    answer: Answer, clock: Clock, *, scenario: str = "data-factory-caller", parameters: Any = None, **leaves_open: Any
+) -> Outcome:
+    [pipeline] = resources(scenario, "Microsoft.DataFactory/factories/pipelines")
+    run = Pipeline(pipeline["properties"], answer, clock, parameters or {}, run_id="pipeline-run-1", **leaves_open)
     return run.run()
 
 
-def walk_workflow(answer: Answer, clock: Clock) -> Outcome:
-    [workflow] = resources("logic-app-caller", "Microsoft.Logic/workflows")
-    return run_workflow(workflow["properties"]["definition"], answer, clock, run_id="workflow-run-1")
+def walk_workflow(answer: Answer, clock: Clock, *, scenario: str = "logic-app-caller") -> Outcome:
+    [workflow] = resources(scenario, "Microsoft.Logic/workflows")
+    return Workflow(workflow["properties"]["definition"], answer, clock, run_id="workflow-run-1").run()
 
 
 WALKS = [
     pytest.param(walk_pipeline, id="Data Factory"),
-    pytest.param(lambda answer, clock: walk_pipeline(answer, clock, until_fails=False), id="Data Factory, lenient"),
+    pytest.param(partial(walk_pipeline, scenario="data-factory-entra"), id="Data Factory with a token"),
+    pytest.param(partial(walk_pipeline, until_fails_with_its_inside=False), id="Data Factory, lenient"),
+    pytest.param(partial(walk_pipeline, error_format=ERROR_FORMATS[1]), id="Data Factory, status as a word"),
     pytest.param(walk_workflow, id="Logic App"),
+    pytest.param(partial(walk_workflow, scenario="logic-app-entra"), id="Logic App with a token"),
 ]
 
 
@@ -132,31 +134,33 @@ def test_a_run_that_may_not_be_asked_about_fails_the_caller_at_once(walk: Any, s
     assert clock.seconds < HOUR
 
 
-def failing_once(app: App, at_poll: int, status: int) -> Answer:
-    """The app, but one poll comes to nothing."""
-    polls = iter(range(1000))
+def failing_from(app: App, at_poll: int, status: int, *, polls: int) -> Answer:
+    """The app, but some polls come to nothing."""
+    count = iter(range(10_000))
 
     def answer(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        if method == "GET" and next(polls) == at_poll:
-            return Reply(status, {}, {"title": "not now"})
+        if method == "GET" and at_poll <= next(count) < at_poll + polls:
+            return Reply(status, {}, {"title": "not now", "detail": "the run 20261124T060000Z-409401403404 waits"})
         return app.answer(method, url, headers, body)
 
     return answer
 
 
 @pytest.mark.parametrize("walk", WALKS)
-@pytest.mark.parametrize("status", [429, 502, 503])
-def test_one_poll_that_comes_to_nothing_ends_nothing(walk: Any, status: int) -> None:
-    assert walk(failing_once(App(), 1, status), Clock()).succeeded
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_an_outage_at_the_polls_ends_nothing_while_the_time_limit_lasts(walk: Any, status: int) -> None:
+    """An hour of it: 120 looks."""
+    clock = Clock()
+    assert walk(failing_from(App(), 1, status, polls=120), clock).succeeded
+    assert clock.seconds > HOUR
 
 
-def test_a_poll_that_keeps_failing_fails_the_pipeline() -> None:
-    def answer(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        return App().answer(method, url, headers, body) if method == "POST" else Reply(500, {}, {"title": "broken"})
-
-    outcome = walk_pipeline(answer, Clock())
-    assert not outcome.succeeded
-    assert "broken" in outcome.message
+@pytest.mark.parametrize("walk", WALKS)
+def test_polls_that_keep_failing_fail_the_caller_at_the_time_limit(walk: Any) -> None:
+    clock = Clock()
+    outcome = walk(failing_from(App(), 0, 500, polls=10_000), clock)
+    assert outcome == Outcome(succeeded=False, message="the run has not ended within the time limit")
+    assert 8 * HOUR <= clock.seconds < 9 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_poll_that_keeps_failing_fails_the_pipeline() -> None:
 )
 def test_a_pipeline_says_only_what_it_was_given(parameters: dict[str, object], request_body: dict[str, object]) -> None:
     app = App()
-    assert walk_pipeline(app.answer, Clock(), **parameters).succeeded
+    assert walk_pipeline(app.answer, Clock(), parameters=parameters).succeeded
     assert app.requests == [request_body]
 
 
@@ -196,13 +200,34 @@ def test_a_logic_app_starts_nothing_by_being_deployed() -> None:
     [workflow] = resources("logic-app-caller", "Microsoft.Logic/workflows")
     [trigger] = workflow["properties"]["definition"]["triggers"].values()
     assert trigger["type"] == "Recurrence"
-    assert trigger["recurrence"]["startTime"] < "2026-11-01"
+    assert trigger["recurrence"]["startTime"] < "2026-11-01"  # in the past, whenever it is deployed
     assert trigger["recurrence"]["schedule"] == {"hours": [6], "minutes": [0]}
 
 
-def test_callers_come_with_their_identity_and_keep_no_key() -> None:
-    for file in (INFRA / "callers").glob("*.bicep"):
-        text = file.read_text()
-        assert "api://${clientId}" in text
-        assert "functions-key" not in text
-        assert "code=" not in text
+def test_a_caller_proves_itself_in_one_way(tmp_path: Path) -> None:
+    """By a key from the vault, which is the default way in, or by a token of its own; no key stands in a template."""
+    url = {"appUrl": URL}
+    for entry, name in (("data-factory", {"factoryName": "adf"}), ("logic-app", {"location": "westeurope"})):
+        for given in ({}, {"keySecretUrl": "https://kv.vault.azure.net/secrets/k", "clientId": "c"}):
+            with pytest.raises(subprocess.CalledProcessError) as refused:
+                predicted(f"callers/{entry}.bicep", url | name | given, tmp_path)
+            assert "give one of them" in refused.value.stderr
+        assert "code=" not in (INFRA / "callers" / f"{entry}.bicep").read_text()
+
+
+def test_a_call_waits_longer_than_the_app_and_a_cold_start_take_and_no_longer_than_azure() -> None:
+    [pipeline] = resources("data-factory-caller", "Microsoft.DataFactory/factories/pipelines")
+    activities = {one["name"]: one for one in pipeline["properties"]["activities"]}
+    polls = activities["Wait for the end"]["typeProperties"]["activities"]
+    for one in (activities["Start run"], next(one for one in polls if one["name"] == "Poll")):
+        waits = seconds_of(one["typeProperties"]["httpRequestTimeout"])
+        assert ANSWER_SECONDS + COLD_START_SECONDS < waits < 230  # where Azure's load balancer ends a call
+
+
+def test_a_logic_app_can_be_made_before_its_identity_has_its_right(tmp_path: Path) -> None:
+    given = {"location": "westeurope", "appUrl": URL, "clientId": "c", "state": "Disabled"}
+    [workflow] = predicted("callers/logic-app.bicep", given, tmp_path)["predictedResources"]
+    assert workflow["properties"]["state"] == "Disabled"
+
+
+COLD_START_SECONDS = 30

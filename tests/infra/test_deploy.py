@@ -4,6 +4,8 @@ import json
 import os
 import re
 import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +49,17 @@ def test_azd_down_is_refused_until_it_is_allowed(allowed: str | None) -> None:
     assert "ALLOW_AZD_DOWN" in DEPLOY
 
 
-def test_azd_gives_every_parameter() -> None:
-    assert set(GIVEN) == set(compiled("main.bicep")["parameters"])
+def test_azd_gives_every_parameter_but_the_region_which_is_its_groups() -> None:
+    assert set(GIVEN) | {"location"} == set(compiled("main.bicep")["parameters"])
 
 
 def test_azd_gives_every_member_but_those_that_are_edited_in_the_file() -> None:
     template = compiled("main.bicep")
+    edited = {"lake": {"recordDays"}, "alerts": {"routes"}}  # no strings, as variables are
     for name in ("vault", "lake", "exports", "callers", "operator", "alerts"):
         reference = template["parameters"][name]["$ref"].rpartition("/")[2]
-        assert set(GIVEN[name]["value"]) == set(template["definitions"][reference]["properties"]), name
+        members = set(template["definitions"][reference]["properties"]) - edited.get(name, set())
+        assert set(GIVEN[name]["value"]) == members, name
 
 
 def test_a_setting_has_the_same_name_in_azds_environment() -> None:
@@ -73,37 +77,52 @@ def substituted(value: Any, environment: dict[str, str]) -> Any:
 
 def test_an_empty_environment_gives_the_defaults(tmp_path: Any) -> None:
     """What azd substitutes for what is not set are empty texts: they must mean what a missing value means."""
-    environment = {"AZURE_ENV_NAME": "demo", "AZURE_LOCATION": "westeurope"}
+    environment = {"AZURE_ENV_NAME": "demo"}
     given = {name: substituted(parameter["value"], environment) for name, parameter in GIVEN.items()}
     given = {name: {"true": True, "false": False}.get(str(value), value) for name, value in given.items()}
-    del given["resourceGroupName"]  # app.bicep is given a group
-    by_azd = predicted("app.bicep", given, tmp_path)
-    by_default = predicted("app.bicep", {"environmentName": "demo", "location": "westeurope"}, tmp_path)
+    by_azd = predicted("main.bicep", given, tmp_path)
+    by_default = predicted("main.bicep", {"environmentName": "demo"}, tmp_path)
     assert by_azd == by_default
 
 
-def test_outputs_that_azd_looks_for_are_there() -> None:
-    outputs = compiled("main.bicep")["outputs"]
-    assert {"AZURE_LOCATION", "AZURE_TENANT_ID", "AZURE_RESOURCE_GROUP", "SERVICE_APP_NAME"} <= set(outputs)
+def test_azd_finds_the_group_by_its_own_variable_and_no_output_overwrites_what_was_set() -> None:
+    """A template of one group: azd asks for the group, or takes AZURE_RESOURCE_GROUP."""
+    assert compiled("main.bicep")["$schema"].endswith("/deploymentTemplate.json#")
     variables = set(re.findall(r"\$\{(\w+)", json.dumps(GIVEN)))
-    assert set(outputs) & variables == {"AZURE_LOCATION"}  # an output would overwrite what was set
+    assert not set(compiled("main.bicep")["outputs"]) & variables
+    assert "AZURE_RESOURCE_GROUP" in DEPLOY
+
+
+def test_after_provisioning_azd_shows_the_owners_commands_and_the_warnings(tmp_path: Path) -> None:
+    hook = AZD["hooks"]["postprovision"]["posix"]["run"]
+    assert "scripts/after_provision.py" in hook
+    assert "scripts/after_provision.py" in AZD["hooks"]["postprovision"]["windows"]["run"]
+    environment = {"roleCommands": json.dumps(["az one", "az two"]), "warnings": json.dumps(["No alert"])}
+    script = [sys.executable, str(ROOT / "scripts" / "after_provision.py")]
+    done = subprocess.run(script, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-3:-1] == ["  az one", "  az two"]
+    assert done.stdout.splitlines()[-1] == "Warning: No alert"
+    nothing = {"roleCommands": "[]", "warnings": "[]"}
+    done = subprocess.run(script, env=nothing, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
 
 
 def test_every_variable_that_deploy_md_sets_is_read() -> None:
     told = set(re.findall(r"azd env set (\w+)", DEPLOY)) | {"ALLOW_AZD_DOWN"}
-    read = set(re.findall(r"\$\{(\w+)", json.dumps(GIVEN))) | {"ALLOW_AZD_DOWN"}
+    read = set(re.findall(r"\$\{(\w+)", json.dumps(GIVEN))) | {"ALLOW_AZD_DOWN", "AZURE_RESOURCE_GROUP"}
     assert told <= read | {"NAME"}
 
 
-def test_deploy_md_has_the_parameters_of_the_templates() -> None:
+def test_the_page_of_parameters_is_the_templates() -> None:
     table = CHECK.parameter_table(compiled("main.bicep"), GIVEN)
-    assert f"<!-- parameters -->\n{table}\n<!-- /parameters -->" in DEPLOY
+    page = (ROOT / "docs" / "parameters.md").read_text()
+    assert f"<!-- parameters -->\n{table}\n<!-- /parameters -->" in page
 
 
 def test_deploy_md_names_every_scenario_and_every_file_that_it_names_is_there() -> None:
     for scenario in SCENARIOS:
         assert f"| `{scenario}` |" in DEPLOY
-    for path in re.findall(r"infra/[\w./-]+\.(?:bicep|json|py)\b", DEPLOY):
+    for path in re.findall(r"(?:infra|docs|scripts)/[\w./-]+\.(?:bicep|json|py|md|yaml)\b", DEPLOY):
         assert (ROOT / path).exists(), path
 
 
@@ -126,24 +145,34 @@ def test_the_key_comes_into_its_file_alone_and_without_a_line_break(tmp_path: Pa
     assert printed == ""
     assert file.read_text() == "pk-made-up\\1"
     assert file.stat().st_mode & 0o077 == 0
-    stored = command("az keyvault secret set")
+    stored = command("--name pigment-api-key --file")
     assert "--file key.txt" in stored
-    assert "--expires" in stored  # an alert goes by it
     assert "--output none" in stored  # else it prints the secret
+    [expiry] = re.findall(r'--expires "\$\((.+?)\)"', stored)  # an alert goes by it; a date in the text would pass
+    assert shell(expiry) > datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_every_command_that_stores_a_secret_prints_none() -> None:
+    pages = DEPLOY + (ROOT / "docs" / "alerts.md").read_text()
+    for line in re.findall(r"^(?:az keyvault secret set|az resource create) .+$", pages, re.MULTILINE):
+        assert "--output none" in line
+        assert "--value" not in line
+
+
+def test_a_key_for_azure_resource_manager_comes_into_its_file_alone(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text('pk-made-up"\\1')
+    assert shell(command("> secret.json)"), cwd=tmp_path) == ""
+    file = tmp_path / "secret.json"
+    assert json.loads(file.read_text()) == {"value": 'pk-made-up"\\1'}
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_a_copied_scenario_uses_the_template_beside_it() -> None:
     line = command("infra/scenarios/existing-data.bicepparam >")
     scenario = shell(line.partition(" > ")[0])
     [used] = re.findall(r"^using '(.+)'$", scenario, re.MULTILINE)
-    assert used == "app.bicep"
+    assert used == "main.bicep"
     assert (INFRA / used).exists()
-
-
-def test_the_commands_for_an_owner_come_out_one_on_a_line() -> None:
-    """An output that is a list is JSON to azd."""
-    reader = command("azd env get-value ROLE_COMMANDS").partition(" | ")[2]
-    assert shell(reader, given=json.dumps(['az one "x"', "az two"])) == 'az one "x"\naz two\n'
 
 
 def test_what_is_removed_is_what_carries_the_tag() -> None:
@@ -154,7 +183,7 @@ def test_what_is_removed_is_what_carries_the_tag() -> None:
     assert site("all-new")["tags"][name] == value
     identity = command("az identity list")
     [prefix] = re.findall(r"starts_with\(name, '([\w-]+)'\)", identity)
-    assert f"name: '{prefix}${{token}}'" in (INFRA / "app.bicep").read_text()
+    assert f"identity: '{prefix}'" in (INFRA / "main.bicep").read_text()
 
 
 def test_every_provider_that_is_needed_is_named() -> None:
@@ -165,16 +194,32 @@ def test_every_provider_that_is_needed_is_named() -> None:
     assert set(re.findall(r"`(Microsoft\.\w+)`", prerequisites)) == used | {delegated}
 
 
-@pytest.mark.parametrize("caller", ["data-factory", "logic-app"])
+@pytest.mark.parametrize("caller", ["data-factory", "logic-app", "chat"])
 def test_the_command_for_a_caller_gives_the_parameters_that_it_has(caller: str) -> None:
     parameters = compiled(f"callers/{caller}.bicep")["parameters"]
-    [lines] = re.findall(rf"--template-file infra/callers/{caller}\.bicep \\\n(.+)", DEPLOY)
-    given = set(re.findall(r"(\w+)=", lines))
+    pages = DEPLOY + (ROOT / "docs" / "alerts.md").read_text()
+    [lines] = re.findall(rf"--template-file infra/callers/{caller}\.bicep \\\n(.+)", pages)
+    given = set(re.findall(r"(\w+)=(?!=)", re.sub(r"https://\S+", "", lines)))
     required = {name for name, parameter in parameters.items() if "defaultValue" not in parameter}
     assert required <= given <= set(parameters)
 
 
-def test_deploy_md_uses_outputs_that_are_there() -> None:
-    outputs = set(compiled("main.bicep")["outputs"]) | set(compiled("app.bicep")["outputs"])
-    assert {"ROLE_COMMANDS", "OUTGOING_ADDRESS", "APP_URL", "appName"} <= outputs
-    assert all(name in DEPLOY for name in ("ROLE_COMMANDS", "OUTGOING_ADDRESS", "APP_URL", "<appName>"))
+def test_the_table_of_files_has_every_template() -> None:
+    table = DEPLOY.partition("| file in `infra/` |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`([\w/-]+\.bicep)`", table))
+    assert named == {file.relative_to(INFRA).as_posix() for file in INFRA.rglob("*.bicep")}
+
+
+def test_the_rights_are_those_of_what_the_scenarios_make_elsewhere() -> None:
+    page = (ROOT / "docs" / "rights.md").read_text()
+    for switch in ("ASSIGN_ROLES", "ASSIGN_VAULT_ROLES", "ASSIGN_LAKE_ROLES", "LOCK_DATA", "VAULT_LOCATION"):
+        assert switch in page
+    assert "Microsoft.Resources/deployments/*" in page
+    assert "docs/lake-role.json" in page
+
+
+def test_deploy_md_uses_outputs_that_exist() -> None:
+    outputs = set(compiled("main.bicep")["outputs"])
+    told = set(re.findall(r"azd env get-value (\w+)", DEPLOY)) - {"AZURE_RESOURCE_GROUP"}
+    assert told <= outputs
+    assert {"roleCommands", "outgoingAddress", "appUrl", "appName", "warnings"} <= outputs
