@@ -67,7 +67,7 @@ def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) 
 
     Args:
         exports_file: a path, or `lake:PATH` for a file in the file system.
-        folder: what a relative path begins at: the app's own folder.
+        folder: what a relative path begins at: the app's own folder, or where a command is typed.
         read_lake: reads a file of the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
 
     Returns:
@@ -85,10 +85,9 @@ def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) 
                 data = file.read(LARGEST_BYTES + 1)
     except (OSError, MissingError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not there"
-        raise ConfigurationError(
-            [f"{exports_file}: cannot be read ({reason}); EXPORTS_FILE names a file in the app's folder, or lake:PATH"],
-            code="catalog",
-        ) from exc
+        where = "the file system" if exports_file.startswith(LAKE) else str(folder)
+        problem = f"{exports_file}: cannot be read in {where} ({reason}); EXPORTS_FILE names another file, or lake:PATH for one in the file system"
+        raise ConfigurationError([problem], code="catalog") from exc
     return load(data, file=exports_file)
 
 
