@@ -4,11 +4,16 @@ Nothing is read or built while the host indexes this file but the level of acces
 """
 
 import typing
-from collections.abc import Callable
 
 import azure.functions as func
 
 from pigment_export import wiring
+
+if typing.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pigment_export.app.calls import HttpCall
+    from pigment_export.app.http import HttpAnswer
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel[wiring.auth_level()])
 
@@ -47,45 +52,41 @@ def record_poison(message: func.QueueMessage) -> None:
 def start_run(req: func.HttpRequest, messages: Texts) -> func.HttpResponse:
     """Start a run, or find it."""
 
-    def start() -> wiring.Answer:
-        answer, texts = wiring.triggers().start_run(_headers(req), dict(req.params), req.get_body())
+    def start(call: "HttpCall") -> "HttpAnswer":
+        answer, texts = call.start_run()
         messages.set(texts)
         return answer
 
-    return _answer(start)
+    return _answer(req, start)
 
 
 @app.route(route="runs", methods=["GET"])
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
-    """Recent runs."""
-    return _answer(lambda: wiring.triggers().list_runs(_headers(req), dict(req.params)))
+    """List recent runs."""
+    return _answer(req, lambda call: call.list_runs())
 
 
 @app.route(route="runs/{runId}", methods=["GET"])
 def run_status(req: func.HttpRequest) -> func.HttpResponse:
-    """How far a run is."""
-    run_id = req.route_params["runId"]
-    return _answer(lambda: wiring.triggers().run_status(_headers(req), dict(req.params), run_id))
+    """Tell how far a run is."""
+    return _answer(req, lambda call: call.run_status(req.route_params["runId"]))
 
 
 @app.route(route="health", methods=["GET"])
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Whether the app is up; with `deep=true`, whether it can work."""
-    return _answer(lambda: wiring.triggers().health(_headers(req), dict(req.params)))
+    """Tell whether the app is up; with `deep=true`, whether it can work."""
+    return _answer(req, lambda call: call.health())
 
 
 def _text(message: func.QueueMessage) -> str:
     return message.get_body().decode("utf-8", errors="replace")
 
 
-def _headers(req: func.HttpRequest) -> dict[str, str]:
-    return {name.lower(): value for name, value in req.headers.items()}
-
-
-def _answer(make: Callable[[], wiring.Answer]) -> func.HttpResponse:
-    """Encode an answer; where a library is missing the app cannot make one, and the host would send an empty 500."""
+def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> func.HttpResponse:
+    """Decode a call and encode its answer; where a library is missing, the host would send an empty 500."""
+    headers = {name.lower(): value for name, value in req.headers.items()}
     try:
-        status, body, headers, media_type = make()
+        status, body, told, media_type = make(wiring.http_call(headers, dict(req.params), req.get_body()))
     except ImportError as exc:
-        status, body, headers, media_type = wiring.incomplete(exc)
-    return func.HttpResponse(body, status_code=status, headers=dict(headers), mimetype=media_type)
+        status, body, told, media_type = wiring.incomplete(exc)
+    return func.HttpResponse(body, status_code=status, headers=dict(told), mimetype=media_type)

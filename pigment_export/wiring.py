@@ -17,15 +17,15 @@ from pigment_export.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pigment_export.app.functions import App, Triggers
+    from pigment_export.app.calls import HttpCall
+    from pigment_export.app.functions import Triggers
+    from pigment_export.app.parts import App
     from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
     from pigment_export.pigment.client import Keys, Pigment
     from pigment_export.retry import Deadline
     from pigment_export.runs.deployment import Runs
     from pigment_export.settings import Settings
-
-type Answer = tuple[int, bytes, Mapping[str, str], str]  # status, body, headers, media type: what a function encodes
 
 APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
 
@@ -124,9 +124,8 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     from functools import partial
 
     from pigment_export import settings as reading
-    from pigment_export.app.functions import App
     from pigment_export.app.health import Health
-    from pigment_export.app.http import Api
+    from pigment_export.app.parts import App
     from pigment_export.environment import origin_of
 
     for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
@@ -145,12 +144,10 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
         settings=settings,
         runs=runs,
         catalog=catalog,
-        api=Api(
-            runs, catalog, settings.allow_inline_exports, settings.public_base_url or origin_of(environ), new_nonce
-        ),
         health=Health(
             catalog, keys.read_again, pigment.check_key, runs.files, runs.records, runs.layout.probes, new_nonce
         ),
+        base_url=settings.public_base_url or origin_of(environ),
     )
 
 
@@ -168,10 +165,24 @@ def app() -> App:
 
 
 def triggers() -> Triggers:
-    """What the app's functions do."""
+    """What the functions for timers and queues do."""
     from pigment_export.app.functions import Triggers
 
-    return Triggers(app, os.environ, import_everything)
+    return Triggers(app)
+
+
+def http_call(headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> HttpCall:
+    """What the HTTP functions make of one call.
+
+    Args:
+        headers: by name, in lower case.
+        query: parameters of the address, by name.
+        body: as it came.
+    """
+    from pigment_export.app.calls import HttpCall
+    from pigment_export.app.http import HttpRequest
+
+    return HttpCall(app, os.environ, import_everything, HttpRequest(headers, query, body))
 
 
 def import_everything() -> None:
@@ -190,7 +201,7 @@ def import_everything() -> None:
             import_module(module.name)
 
 
-def incomplete(missing: ImportError) -> Answer:
+def incomplete(missing: ImportError) -> tuple[int, bytes, Mapping[str, str], str]:
     """Answer a call, and log, that the package lacks a library; made without any."""
     import json
     import logging

@@ -11,8 +11,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from pigment_export import __version__
-from pigment_export.app.http import INLINE_FIELDS, LONGEST_KEY, POLL_SECONDS, PROBLEM, RETRY_SECONDS
-from pigment_export.app.schemas import HealthReport, Problem, Run, RunList, RunRequest
+from pigment_export.app.api import LONGEST_KEY
+from pigment_export.app.http import POLL_SECONDS, PROBLEM, RETRY_SECONDS
+from pigment_export.app.requests import HealthQuery, NoQuery, RunRequest, RunsQuery
+from pigment_export.app.schemas import HealthReport, Problem, Run, RunList
+from pigment_export.app.selection import INLINE_FIELDS
 from pigment_export.catalog.exports import MODELS
 
 JSON = "application/json"
@@ -39,7 +42,7 @@ REFUSALS = {
     404: "This deployment has no run of this id.",
     422: "What is asked for is not allowed, with every problem.",
     500: "The app's own settings, catalog or records are wrong.",
-    503: "Something does not answer for now; or nobody may call as the app is set up, and then without `Retry-After`.",
+    503: "Something does not answer for now; or, without `Retry-After`, the app's setup admits no call.",
 }
 
 
@@ -106,12 +109,6 @@ def _paths() -> dict[str, Any]:
         "schema": {"type": "string"},
         "example": "20261124T060000Z-0123456789abcdef",
     }
-    deep = {
-        "name": "deep",
-        "in": "query",
-        "description": "Whether to try the key, Pigment and the lake.",
-        "schema": {"type": "boolean", "default": False},
-    }
     goes_on = _told("The run goes on.", "Run", headers=TO_FOLLOW)
     failing = _told("A check has failed, each with its remedy; or as elsewhere.", "HealthReport")
     failing["content"] |= _refusal(503)["content"]
@@ -133,7 +130,8 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "listRuns",
                 "summary": "Recent runs, newest first",
-                "responses": {"200": _told("The runs.", "RunList"), **_refusals(401, 500, 503)},
+                "parameters": _query(RunsQuery),
+                "responses": {"200": _told("The runs.", "RunList"), **_refusals(401, 422, 500, 503)},
             },
         },
         "/api/runs/{runId}": {
@@ -145,7 +143,7 @@ def _paths() -> dict[str, Any]:
                     "200": _told("All exports succeeded.", "Run"),
                     "202": goes_on,
                     "409": _told("The run has ended, and not all exports succeeded.", RUN_FAILED, PROBLEM),
-                    **_refusals(401, 404, 500, 503),
+                    **_refusals(401, 404, 422, 500, 503),
                 },
             }
         },
@@ -153,15 +151,24 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "health",
                 "summary": "Whether the app is up, and whether it can do its work",
-                "parameters": [deep],
+                "parameters": _query(HealthQuery),
                 "responses": {
                     "200": _told("It is, as far as was asked.", "HealthReport"),
                     "503": failing,
-                    **_refusals(401, 500),
+                    **_refusals(401, 422, 500),
                 },
             }
         },
     }
+
+
+def _query(model: type[NoQuery]) -> list[dict[str, Any]]:
+    """The parameters of an address; others are refused."""
+    properties = model.model_json_schema(mode="serialization", schema_generator=_Schema)["properties"]
+    return [
+        {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
+        for name, schema in properties.items()
+    ]
 
 
 def _of(name: str) -> dict[str, str]:

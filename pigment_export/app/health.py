@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from pigment_export.app.schemas import Check
+from pigment_export.app.schemas import Check, HealthReport
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import Cause, ConfigurationError, ConflictError, ExportError, PermanentError, Who
 from pigment_export.lake.interface import Files, Records
@@ -43,6 +43,18 @@ class Health:
     records: Records
     probes: str
     new_nonce: Callable[[], str]
+
+    def report(self, version: str, deployment: str, deadline: Deadline | None) -> HealthReport:
+        """Return what a caller is told of the app's health.
+
+        Args:
+            version: of the app.
+            deployment: the app's own name.
+            deadline: for the checks; None for none of them.
+        """
+        checks = self.checks(deadline) if deadline else ()
+        state = "up" if all(check.ok for check in checks) else "failing"
+        return HealthReport(state=state, version=version, deployment=deployment, checks=checks)
 
     def checks(self, deadline: Deadline) -> tuple[Check, ...]:
         """Check everything, one after the other, whatever each comes to.

@@ -9,30 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from pigment_export.delivery.receipt import ReceiptSummary, Result, State
+from pigment_export.delivery.receipt import ReceiptSummary, State
 from pigment_export.lake.interface import ListedBlob
 from pigment_export.lake.paths import Layout
 from pigment_export.lake.records import decode
 from pigment_export.retry import Deadline
-from pigment_export.runs.deployment import Runs, unreadable
+from pigment_export.runs.deployment import Runs
 from pigment_export.runs.plan import Plan, PlanSummary
 
 RECENT_DAYS, MOST_RECENT = 7, 50  # that a list of runs shows
-
-
-@dataclass(frozen=True, slots=True)
-class RunProgress:
-    """How far a run is.
-
-    Attributes:
-        plan: the run's.
-        result: of `result.json`, once every receipt is final; else None.
-        receipts: what those say that are there, by export; only looked for while there is no result.
-    """
-
-    plan: Plan
-    result: Result | None
-    receipts: Mapping[str, ReceiptSummary]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +29,9 @@ class RunListing:
         summary: of its plan; None where there is no `run.json`, or one without its metadata.
         planned_at: when `run.json` was written; None where there is none.
         receipts: what they say, by export.
-        last_sign_at: when a receipt was last written; None where there is none.
+        written_at: when each was written.
         result: the metadata of `result.json`; None where there is none.
+        ended_at: when that was written.
         is_marked: whether `_SUCCESS` is there.
     """
 
@@ -53,9 +39,15 @@ class RunListing:
     summary: PlanSummary | None = None
     planned_at: datetime | None = None
     receipts: Mapping[str, ReceiptSummary] = field(default_factory=dict)
-    last_sign_at: datetime | None = None
+    written_at: Mapping[str, datetime] = field(default_factory=dict)
     result: Mapping[str, str] | None = None
+    ended_at: datetime | None = None
     is_marked: bool = False
+
+    @property
+    def last_sign_at(self) -> datetime | None:
+        """When a receipt was last written; None where there is none."""
+        return max(self.written_at.values(), default=None)
 
     @property
     def state(self) -> str:
@@ -81,7 +73,7 @@ def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunList
 def _seen(layout: Layout, run_id: str, rows: Iterable[ListedBlob]) -> RunListing:
     folder = layout.run(run_id)
     receipts: dict[str, ReceiptSummary] = {}
-    written: list[datetime] = []
+    written_at: dict[str, datetime] = {}
     others: dict[str, ListedBlob] = {}
     for row in rows:
         name = folder.name_of(row.path)
@@ -89,21 +81,35 @@ def _seen(layout: Layout, run_id: str, rows: Iterable[ListedBlob]) -> RunListing
             others[row.path] = row
         elif receipt := ReceiptSummary.listed(name, row.metadata):
             receipts[name] = receipt
-            written.append(row.written_at)
+            written_at[name] = row.written_at
     plan, result = others.get(folder.plan), others.get(folder.result)
     return RunListing(
         run_id=run_id,
         summary=PlanSummary.from_metadata(plan.metadata) if plan else None,
         planned_at=plan.written_at if plan else None,
         receipts=receipts,
-        last_sign_at=max(written, default=None),
+        written_at=written_at,
         result=decode(result.metadata) if result else None,
+        ended_at=result.written_at if result else None,
         is_marked=folder.success in others,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """How far a run is: its plan, and what a listing of its records shows."""
+
+    plan: Plan
+    listing: RunListing
+
+    @classmethod
+    def begun(cls, plan: Plan) -> "RunProgress":
+        """Return a run of which nothing has been worked on."""
+        return cls(plan, RunListing(plan.run_id, plan.summary))
+
+
 def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | None:
-    """Return how far a run of this deployment is, by at most three requests, whatever its size.
+    """Return how far a run of this deployment is, by two requests, whatever its size.
 
     Args:
         runs: of this deployment.
@@ -114,24 +120,26 @@ def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | No
         The progress; None if this deployment has no such run.
 
     Raises:
-        UnreadableError: its records are not what this app writes.
+        UnreadableError: its plan is not what this app writes.
         ExportError: the lake cannot be used.
     """
     plan = runs.plan_of(run_id, deadline)
     if plan is None or plan.deployment != runs.deployment:
         return None
-    record = deadline.retry(lambda: runs.records.read(plan.folder.result))
-    if record.etag is not None:
-        return RunProgress(plan, _result_in(record.data, plan.folder.result), {})
-    return RunProgress(plan, None, runs.receipts(plan, deadline))
+    rows = deadline.retry(lambda: list(runs.records.list(f"{plan.folder.path}/")))
+    return RunProgress(plan, _seen(runs.layout, run_id, rows))
 
 
-def recent_runs(runs: Runs, deadline: Deadline) -> list[tuple[PlanSummary, RunListing]]:
+def recent_runs(
+    runs: Runs, deadline: Deadline, *, limit: int = MOST_RECENT, state: str | None = None
+) -> list[tuple[PlanSummary, RunListing]]:
     """Return the newest runs of this deployment, of the last days, by one listing a day.
 
     Args:
         runs: of this deployment.
         deadline: of this call.
+        limit: at most so many.
+        state: only those of this state.
 
     Returns:
         Newest first.
@@ -142,20 +150,14 @@ def recent_runs(runs: Runs, deadline: Deadline) -> list[tuple[PlanSummary, RunLi
     today = deadline.retry(runs.now).date()
     found: list[tuple[PlanSummary, RunListing]] = []
     for days in range(RECENT_DAYS):
-        found += deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
-        if len(found) >= MOST_RECENT:
+        seen = deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
+        found += [(summary, run) for summary, run in seen if state in (None, run.state)]
+        if len(found) >= limit:
             break
-    return found[:MOST_RECENT]
+    return found[:limit]
 
 
 def _claimed_on(runs: Runs, day: date) -> list[tuple[PlanSummary, RunListing]]:
-    """This deployment's runs of a day (UTC), newest first."""
+    """Return this deployment's runs of a day (UTC), newest first."""
     seen = list(run_listings(runs.layout, runs.records.list(runs.layout.runs_of(day))))
     return [(run.summary, run) for run in reversed(seen) if run.summary and run.summary.deployment == runs.deployment]
-
-
-def _result_in(data: bytes, path: str) -> Result:
-    try:
-        return Result.from_json(data)
-    except ValueError as exc:
-        raise unreadable(path, exc) from exc

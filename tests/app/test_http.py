@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pigment_export.app import http as api
-from pigment_export.app.http import Call
-from pigment_export.app.schemas import LARGEST_BODY_BYTES, MOST_TROUBLES, RunRequest
+from pigment_export.app.http import STATUSES
+from pigment_export.app.requests import LARGEST_BODY_BYTES, RunRequest
+from pigment_export.app.views import MOST_FAILED
 from pigment_export.errors import ConfigurationError, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
 from tests.harness.api_world import OPENAPI, URL, ApiWorld, Told, schema, told
@@ -24,7 +24,7 @@ FAILING = PermanentError(REFUSED)
 BREAKS = RetryableError(CUT, retry_after_seconds=0)
 EXPORTS = (
     export("revenue", groups=["finance", "hourly"]),
-    export("costs", groups=["finance"]),
+    export("costs", groups=["finance"], owner="ann@example.com"),
     export("plan", groups=["hourly"], enabled=False),
 )
 
@@ -89,25 +89,100 @@ def test_a_past_date_is_the_files(world: ApiWorld) -> None:
     assert (answer.status, answer.body["snapshot_date"]) == (202, "2026-11-20")
 
 
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2026-11-20", "2026-11-20"),
+        ("2026-11-20T06:00:00Z", "2026-11-20"),
+        ("2026-11-20T06:00:00.0000000Z", "2026-11-20"),
+        ("2026-11-20T23:30:00Z", "2026-11-21"),
+        ("2026-11-20T23:30:00-05:00", "2026-11-21"),
+        ("2026-11-20T23:30:00", "2026-11-20"),
+        ("2026-11-20T23:30", "2026-11-20"),
+    ],
+)
+def test_a_timestamp_is_the_day_that_it_falls_on_in_the_deployments_zone(
+    monkeypatch: pytest.MonkeyPatch, written: str, day: str
+) -> None:
+    """Data Factory writes `@trigger().scheduledTime` as a timestamp in UTC."""
+    world = ApiWorld(monkeypatch, *EXPORTS, EXPORT_TIME_ZONE="Europe/Paris")
+    schema("RunRequest").validate({"date": written})
+    first = world.post({"date": written}, key="k")
+    assert (first.status, first.body["snapshot_date"]) == (202, day)
+    assert world.post({"date": day}, key="k").body["run_id"] == first.body["run_id"]
+
+
 def test_a_date_in_the_future_is_refused(world: ApiWorld) -> None:
     [problem] = problems(world.post({"date": "2026-11-25"}), 422, "date_in_future")
     assert problem.startswith("date: 2026-11-25 lies in the future")
     assert world.lake.paths() == []
 
 
-@pytest.mark.parametrize("day", ["2026-13-01", "yesterday", "", 20261124, "2026-11-24T06:00:00", ["2026-11-24"]])
+@pytest.mark.parametrize(
+    "day",
+    [
+        *("2026-13-01", "yesterday", "", " ", 20261124, ["2026-11-24"], "20261124", "2026-W48-2", "2026-11-24T25:00Z"),
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "\uff12026-11-24", "2026-11-24Z", "2026-11-24\n"),
+    ],
+)
 def test_what_is_no_date_is_refused(world: ApiWorld, day: Any) -> None:
-    assert problems(world.post({"date": day}), 422, "request") == ['date: a date, as "2026-01-31"']
+    said = 'date: a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"'
+    assert problems(world.post({"date": day}), 422, "request") == [said]
 
 
 def test_every_problem_is_told_at_once(world: ApiWorld) -> None:
     answer = world.post({"export_s": 1, "exports": ["a", "a"], "groups": [], "date": "soon"})
     said = problems(answer, 422, "request")
-    assert [problem.partition(":")[0] for problem in said] == ["exports", "groups", "date", "export_s"]
-    assert answer.body["detail"] == "4 problems"
+    assert [problem.partition(":")[0] for problem in said[:3]] == ["groups", "date", "export_s"]
+    assert answer.body["detail"] == "5 problems"  # 'a' is unknown, and named twice
     said = problems(world.post({"exports": ["revenu"], "groups": ["daily"]}), 422, "selection")
     assert len(said) == 2
     assert "did you mean 'revenue'?" in said[0]
+    assert world.lake.paths() == []
+
+
+def test_names_date_fields_and_key_are_told_at_once(world: ApiWorld) -> None:
+    """Whether the body's form is wrong, which is seen first, or only what it names."""
+    wrong = {"exports": ["revenu"], "groups": ["daily"], "date": "2027-01-01"}
+    said = problems(world.post(wrong), 422, "selection")
+    assert [problem.partition(" ")[0] for problem in said] == ["exports.toml:", "exports.toml:", "date:"]
+    more = problems(world.post({**wrong, "when": 1}, key="é"), 422, "request")
+    assert more == ["when: unknown; allowed: " + ", ".join(RunRequest.model_fields), more[1], *said]
+    assert more[1].startswith("Idempotency-Key:")
+
+
+def test_no_message_has_a_librarys_words(world: ApiWorld) -> None:
+    wrong = {"exports": "revenue", "groups": {"a": 1}, "retry_of": 3, "export": [], "date": 1, "more": 1}
+    said = problems(world.post(wrong), 422, "request")
+    assert [problem.partition(": ")[2] for problem in said[:4]] == [
+        'a list of names, as ["revenue"]',
+        'a list of names, as ["revenue"]',
+        "a text",
+        "an object",
+    ]
+    text = " ".join([*said, *problems(world.post({"exports": [1, "x" * 201]}), 422, "request")])
+    assert not any(word in text for word in ("tuple", "Input", "valid", "str", "dict", "pydantic"))
+    assert problems(world.post(b"{"), 400, "malformed") == ["the body is not JSON (line 1, column 2)"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "query", "said"),
+    [
+        (ApiWorld.recent, {"limi": "3"}, "limi: unknown; allowed: limit, state"),
+        (ApiWorld.recent, {"limit": "0"}, "limit: at least 1"),
+        (ApiWorld.recent, {"limit": "51"}, "limit: at most 50"),
+        (ApiWorld.recent, {"limit": "3,4"}, "limit: a whole number"),
+        (ApiWorld.recent, {"state": "done"}, "state: one of 'running', 'succeeded' or 'failed'"),
+        (ApiWorld.post, {"date": "2026-11-24"}, "date: unknown; allowed: none"),
+        (ApiWorld.status, {"limit": "3"}, "limit: unknown; allowed: none"),
+        (ApiWorld.health, {"deeep": "true"}, "deeep: unknown; allowed: deep"),
+        (ApiWorld.health, {"deep": "perhaps"}, "deep: true or false"),
+    ],
+)
+def test_a_parameter_that_is_unknown_or_wrong_is_refused(
+    world: ApiWorld, ask: Callable[..., Told], query: dict[str, str], said: str
+) -> None:
+    assert problems(ask(world, query={**query, "code": "the-hosts-own-key"}), 422, "request") == [said]
     assert world.lake.paths() == []
 
 
@@ -173,16 +248,13 @@ REQUESTS = st.dictionaries(st.sampled_from(list(RunRequest.model_fields)) | st.t
 def never_anything_else(body: bytes, key: str | None) -> None:
     world = ApiWorld(None, *EXPORTS, inline=True)
     headers = {} if key is None else {"idempotency-key": key}
-    try:
-        answer, messages = world.api().start(Call(headers, body, "ann"), world.deadline())
-    except ExportError as error:
-        answer = api.problem(error)
-        assert answer.status in (400, 422)
-        told("/api/runs", "post", answer)
-        assert world.lake.paths() == []
-    else:
-        told("/api/runs", "post", answer, messages)
+    answer, messages = world.call(headers, body=body).start_run()
+    told("/api/runs", "post", answer, messages)
+    if answer.status == 202:
         assert messages
+    else:
+        assert answer.status in (400, 422)
+        assert world.lake.paths() == []
 
 
 @given(st.binary(max_size=60), st.none() | st.text(max_size=5))
@@ -278,7 +350,7 @@ def test_a_run_of_which_nothing_failed_is_not_run_again(world: ApiWorld) -> None
 @pytest.mark.parametrize("run_id", ["", "x", "../..", "20261124T060000Z-0123456789abcdef", "é" * 300])
 def test_a_run_that_nobody_knows_is_not_run_again(world: ApiWorld, run_id: str) -> None:
     [problem] = problems(world.post({"retry_of": run_id}), 422, "request")
-    assert problem.startswith("retry_of: no run")
+    assert problem.startswith("retry_of: ")
 
 
 def test_another_deployments_run_is_neither_followed_nor_run_again(world: ApiWorld) -> None:
@@ -334,6 +406,13 @@ def test_the_same_key_after_the_end_sends_nothing(world: ApiWorld) -> None:
     assert world.get(first.body["run_id"]).status == 200
 
 
+def test_a_repeat_says_what_is_not_what_was(world: ApiWorld) -> None:
+    first = world.post({}, key="k")
+    world.work(first.messages)
+    again = world.post({}, key="k")
+    assert (again.body["state"], again.body["done"], again.body["counts"]) == ("succeeded", 2, {"succeeded": 2})
+
+
 def test_the_same_key_of_a_claim_that_expired_without_a_plan_is_told(world: ApiWorld) -> None:
     world.post({}, key="k")
     world.lake.delete(world.plans()[0])
@@ -386,13 +465,17 @@ def test_a_run_that_failed_is_409_with_what_failed(world: ApiWorld) -> None:
     assert (answer.status, answer.headers) == (409, {})
     assert (answer.body["state"], answer.body["done"], answer.body["of"]) == ("failed", 2, 2)
     assert answer.body["detail"] == "the run has ended: 1 failed, 1 succeeded"
-    [trouble] = answer.body["troubles"]
+    [trouble] = answer.body["failed"]
     assert trouble == {
         "name": "costs",
         "state": "failed",
         "class": REFUSED.code,
         "reason": REFUSED.reason,
         "who": str(REFUSED.who),
+        "remedy": REFUSED.remedy,
+        "owner": "ann@example.com",
+        "started_at": "2026-11-24T06:00:00Z",
+        "ended_at": "2026-11-24T06:00:00Z",
     }
     assert answer.body["run_id"] in answer.body["remedy"]
 
@@ -401,7 +484,7 @@ def test_a_held_file_is_409_and_told_where_it_lies(world: ApiWorld) -> None:
     world.exports = (export("revenue", minimum_rows=9),)
     answer = world.get(run(world).body["run_id"])
     assert answer.status == 409
-    [trouble] = answer.body["troubles"]
+    [trouble] = answer.body["failed"]
     assert (trouble["state"], trouble["path"].startswith("revenue/_held/")) == ("held", True)
     assert world.lake.content(trouble["path"]) == BODY
 
@@ -411,24 +494,24 @@ def test_an_export_that_the_queue_gave_up_ends_its_run(world: ApiWorld) -> None:
     world.poison(started.messages)
     answer = world.get(started.body["run_id"])
     assert answer.status == 409
-    assert [(trouble["name"], trouble["class"]) for trouble in answer.body["troubles"]] == [("costs", CUT.code)]
+    assert [(trouble["name"], trouble["class"]) for trouble in answer.body["failed"]] == [("costs", CUT.code)]
 
 
 def test_more_troubles_than_an_answer_may_carry_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [f"e{number}" for number in range(MOST_TROUBLES + 5)]
+    names = [f"e{number}" for number in range(MOST_FAILED + 5)]
     world = ApiWorld(monkeypatch, *names)
     started = run(world, **dict.fromkeys(names, BREAKS))
-    assert len(world.get(started.body["run_id"]).body["retrying"]) == MOST_TROUBLES
+    assert len(world.get(started.body["run_id"]).body["retrying"]) == MOST_FAILED
     world.poison(started.messages)
     answer = world.get(started.body["run_id"])
-    assert len(answer.body["troubles"]) == MOST_TROUBLES
-    assert answer.body["counts"] == {"failed": MOST_TROUBLES + 5}
+    assert len(answer.body["failed"]) == MOST_FAILED
+    assert answer.body["counts"] == {"failed": MOST_FAILED + 5}
 
 
 @given(st.text() | st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}", fullmatch=True))
 def test_whatever_is_asked_about_is_unknown(run_id: str) -> None:
     world = ApiWorld(None)
-    answer = told("/api/runs/{runId}", "get", world.triggers().run_status({}, {}, run_id))
+    answer = told("/api/runs/{runId}", "get", world.call({}).run_status(run_id))
     assert (answer.status, answer.body["type"]) == (404, "urn:pigment-export:run_unknown")
 
 
@@ -454,28 +537,33 @@ def test_recent_runs_are_the_deployments_own_newest_first(world: ApiWorld) -> No
     ]
 
 
-@pytest.mark.parametrize(
-    "ask", [lambda w: w.post({}), lambda w: w.get("20261124T060000Z-" + "0" * 16), ApiWorld.recent]
-)
-def test_a_lake_that_is_out_is_503_and_to_be_asked_again(world: ApiWorld, ask: Callable[[ApiWorld], Told]) -> None:
+@pytest.mark.parametrize("ask", [lambda w: w.post({}), ApiWorld.status, ApiWorld.recent])
+def test_a_lake_that_is_out_is_503_to_be_asked_again_and_logged(
+    world: ApiWorld, caplog: pytest.LogCaptureFixture, ask: Callable[[ApiWorld], Told]
+) -> None:
     world.out_until = world.lake.now() + HOUR
     before = world.deadline(1e9).ends_at
     answer = ask(world)
     assert (answer.status, answer.headers) == (503, {"Retry-After": "30"})
+    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == [OUTAGE.code]
     assert answer.body["detail"] == OUTAGE.reason
+    assert (answer.body["who"], answer.body["remedy"]) == ("the caller", "call again in 30 seconds")
     assert world.deadline(1e9).ends_at - before < 45  # its caller waits no longer
 
 
 # Who may call
 
 
-def test_anonymous_without_entra_is_503_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_anonymous_without_entra_is_503_with_the_reason_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS")
     for answer in (world.post({}), world.get("x"), world.recent(), world.health()):
         assert (answer.status, answer.headers) == (503, {})
         assert answer.body["type"] == "urn:pigment-export:anonymous_unguarded"
         assert "no Entra authentication" in answer.body["detail"]
     assert world.lake.paths() == []
+    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["anonymous_unguarded"] * 4
 
 
 def test_a_header_proves_nothing_without_entra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,10 +622,10 @@ def test_wrong_settings_are_500_with_every_problem_and_are_logged(
         "RUN_HOURS",
         "DATA_LAKE_URL",
     }
-    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["settings"]
     for other in (world.get("x"), world.recent(), world.health()):
         assert len(problems(other, 500, "settings")) == 2
         assert "s3cr3t" not in other.text
+    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["settings"] * 4
     assert "s3cr3t" not in answer.text + caplog.text
 
 
@@ -557,23 +645,33 @@ def test_what_the_caller_must_mend_is_no_failure_of_the_trigger(
     assert events(caplog, Event.TRIGGER_FAILED) == []
 
 
-def test_a_lake_that_is_out_is_a_failure_of_the_trigger(world: ApiWorld, caplog: pytest.LogCaptureFixture) -> None:
-    world.out_until = world.lake.now() + HOUR
-    world.post({})
-    assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == [OUTAGE.code]
-
-
 def test_every_status_that_an_error_makes_is_described() -> None:
     described = {
         int(status) for calls in OPENAPI["paths"].values() for call in calls.values() for status in call["responses"]
     }
-    assert set(api._STATUSES.values()) | {200, 202, 500} == described
+    assert set(STATUSES.values()) | {200, 202, 500} == described
 
 
 def test_no_answer_has_the_key(world: ApiWorld) -> None:
     run(world, costs=FAILING)
     answers = [world.post({}), world.recent(), world.health(deep=True), world.get(world.post({}).body["run_id"])]
     assert not any("k3y-that-is-shown-nowhere" in answer.text for answer in answers)
+
+
+def test_a_list_tells_times_and_reasons_and_can_be_cut_and_filtered(world: ApiWorld) -> None:
+    failed = run(world, costs=FAILING).body["run_id"]
+    world.lake.advance(HOUR)
+    world.says.clear()
+    good = run(world).body["run_id"]
+    [row] = world.recent({"state": "failed"}).body["runs"]
+    assert (row["run_id"], row["claimed_at"], row["ended_at"]) == (
+        failed,
+        "2026-11-24T06:00:00Z",
+        "2026-11-24T06:00:00Z",
+    )
+    assert [(one["name"], one["reason"]) for one in row["failed"]] == [("costs", REFUSED.reason)]
+    assert [row["run_id"] for row in world.recent({"limit": "1"}).body["runs"]] == [good]
+    assert world.recent({"state": "running"}).body["runs"] == []
 
 
 def test_a_list_reaches_back_some_days_only(world: ApiWorld) -> None:

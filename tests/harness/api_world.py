@@ -11,10 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from pigment_export import settings
-from pigment_export.app import functions as triggers
-from pigment_export.app.functions import App, Triggers
+from pigment_export.app import calls
+from pigment_export.app.calls import HttpCall
 from pigment_export.app.health import Health
-from pigment_export.app.http import Answer, Api
+from pigment_export.app.http import HttpAnswer, HttpRequest
+from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
 from pigment_export.runs.messages import record_poison
 from tests.harness.run_world import Seen, World
@@ -47,7 +48,7 @@ class Told:
     messages: list[str]
 
 
-def told(path: str, method: str, answer: Answer, messages: Iterable[str] = ()) -> Told:
+def told(path: str, method: str, answer: HttpAnswer, messages: Iterable[str] = ()) -> Told:
     """Decode an answer that the description of the interface allows."""
     responses = OPENAPI["paths"][path][method]["responses"]
     assert str(answer.status) in responses, f"{answer.status} is not described"
@@ -75,15 +76,14 @@ class ApiWorld(World):
 
     def __init__(self, patch: pytest.MonkeyPatch | None, *exports: Any, inline: bool = False, **environ: str) -> None:
         super().__init__(*exports)
-        self.environ = ENVIRON | environ
-        self.inline = inline
+        self.environ = ENVIRON | {"ALLOW_INLINE_EXPORTS": str(inline).lower()} | environ
         self.around: Any = Seen()  # see `Watched`
         self.key_error: ExportError | None = None
         self.pigment: bool | ExportError = True  # whether the key may read metadata, too
         self.keys_used: list[str | None] = []
         self.catalog_error: ExportError | None = None
         if patch:
-            patch.setattr(triggers, "_answering", lambda: self.deadline(45, patience_seconds=22))
+            patch.setattr(calls, "_answering", lambda: self.deadline(45, patience_seconds=22))
 
     def _catalog(self, _deadline: Any) -> Any:
         self.chosen += 1
@@ -102,45 +102,46 @@ class ApiWorld(World):
             raise self.pigment
         return self.pigment
 
-    def api(self, deployment: str = "app") -> Api:
-        runs = self.runs(self.around, deployment=deployment)
-        return Api(runs, self._catalog, self.inline, URL, lambda: f"random-{next(self._nonces)}")
-
     def app(self) -> App:
         read = settings.load(self.environ)
-        api = self.api(read.deployment)
-        lake = api.runs
+        runs = self.runs(self.around, deployment=read.deployment, zone=read.export_time_zone.key)
         health = Health(
             self._catalog,
             self._read_key,
             self._check_key,
-            lake.files,
-            lake.records,
-            lake.layout.probes,
-            lake.new_nonce,
+            runs.files,
+            runs.records,
+            runs.layout.probes,
+            runs.new_nonce,
         )
-        return App("1.2.3", read, api.runs, self._catalog, api, health)
+        return App("1.2.3", read, runs, self._catalog, health, URL)
 
-    def triggers(self) -> Triggers:
-        return Triggers(self.app, self.environ, lambda: None)
+    def call(self, headers: Mapping[str, str], query: Mapping[str, str] | None = None, body: bytes = b"") -> HttpCall:
+        return HttpCall(self.app, self.environ, lambda: None, HttpRequest(headers, query or {}, body))
 
     # Calls
 
-    def post(self, body: Any = b"", key: str | None = None, **headers: str) -> Told:
+    def post(
+        self, body: Any = b"", key: str | None = None, query: Mapping[str, str] | None = None, **headers: str
+    ) -> Told:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent |= {"idempotency-key": key} if key is not None else {}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return told("/api/runs", "post", *self.triggers().start_run(sent, {}, data))
+        return told("/api/runs", "post", *self.call(sent, query, data).start_run())
 
-    def get(self, run_id: str, **headers: str) -> Told:
+    def get(self, run_id: str, query: Mapping[str, str] | None = None, **headers: str) -> Told:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return told("/api/runs/{runId}", "get", self.triggers().run_status(sent, {}, run_id))
+        return told("/api/runs/{runId}", "get", self.call(sent, query).run_status(run_id))
 
-    def recent(self, **query: str) -> Told:
-        return told("/api/runs", "get", self.triggers().list_runs({}, query))
+    def status(self, query: Mapping[str, str] | None = None) -> Told:
+        """Ask for a run that is not there."""
+        return self.get("20261124T060000Z-0000000000000000", query)
 
-    def health(self, *, deep: bool = False) -> Told:
-        return told("/api/health", "get", self.triggers().health({}, {"deep": "true"} if deep else {}))
+    def recent(self, query: Mapping[str, str] | None = None) -> Told:
+        return told("/api/runs", "get", self.call({}, query).list_runs())
+
+    def health(self, query: Mapping[str, str] | None = None, *, deep: bool = False) -> Told:
+        return told("/api/health", "get", self.call({}, {"deep": "true"} if deep else query).health())
 
     def poison(self, messages: Iterable[str]) -> None:
         for text in messages:

@@ -347,19 +347,19 @@ def test_an_expired_claim_without_run_json_has_no_plan_to_follow_and_nothing_is_
 
 
 @pytest.mark.parametrize("size", [1, 500])
-def test_status_costs_three_requests_at_most_whatever_the_size_of_the_run(size: int) -> None:
+def test_status_costs_two_requests_whatever_the_size_of_the_run(size: int) -> None:
     world = World(*(f"e{number}" for number in range(size)))
     plan = world.claim().plan
     seen = Seen()
     running = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert running is not None
-    assert (running.result, running.receipts) == (None, {})
+    assert (running.listing.state, running.listing.receipts) == ("running", {})
     world.deliver(plan)
     ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
-    assert ended.result is not None
-    assert len(ended.result.exports) == size
-    assert len(seen.requests) <= 6
+    assert (ended.listing.state, len(ended.listing.receipts)) == ("succeeded", size)
+    assert ended.listing.ended_at == world.lake.now()
+    assert len(seen.requests) == 4
     assert seen.writes == []
 
 
@@ -369,14 +369,14 @@ def test_status_tells_the_receipts_until_there_is_a_result() -> None:
     world.deliver(plan, "a")
     going = progress_of(world.runs(), plan.run_id, world.deadline())
     assert going is not None
-    assert going.result is None
-    assert {name: str(receipt.state) for name, receipt in going.receipts.items()} == {"a": "succeeded"}
+    assert going.listing.state == "running"
+    assert {name: str(receipt.state) for name, receipt in going.listing.receipts.items()} == {"a": "succeeded"}
     world.deliver(plan, "b")
     seen = Seen()
     ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
     assert ended is not None
-    assert ended.result is not None
-    assert ended.result.counts == {"succeeded": 2}
+    assert ended.listing.state == "succeeded"
+    assert len(ended.listing.receipts) == 2
     assert len(seen.requests) == 2
 
 

@@ -1,0 +1,196 @@
+"""What callers say over HTTP: the body and the query, read with every problem at once, in words of ours. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import ErrorDetails
+
+from pigment_export.catalog.options import AtLeastOne
+from pigment_export.errors import ConfigurationError, shorten
+
+LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
+MOST_LISTED = 50  # runs in one answer
+NAME_CHARACTERS = 200  # of a name or an id that a caller may say: no export and no run has one as long
+A_DAY = 'a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"'
+# As Data Factory, Logic Apps and people write them; `fromisoformat` alone takes weeks and bare digits, too.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
+
+
+def read_day(text: str, zone: ZoneInfo) -> date:
+    """Read a day, as a date or a timestamp.
+
+    Args:
+        text: a timestamp with an offset is the day that it falls on in the zone; one without is the day it names.
+        zone: the deployment's time zone.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        instant = datetime.fromisoformat(text if _DAY.fullmatch(text) else "")
+        return (instant.astimezone(zone) if instant.tzinfo else instant).date()
+    except (ValueError, OverflowError):
+        raise ValueError(A_DAY) from None
+
+
+def _day(value: Any, info: ValidationInfo) -> date:
+    if not isinstance(value, str):
+        raise ValueError(A_DAY)  # noqa: TRY004 - pydantic makes a problem of a ValueError
+    return read_day(value, info.context or ZoneInfo("UTC"))
+
+
+_DAY_SCHEMA = {"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]}
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(_DAY_SCHEMA, mode="validation")]
+Name = Annotated[str, Field(max_length=NAME_CHARACTERS)]
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class RunRequest(_Said):
+    """What to run. An empty object: every export that is enabled."""
+
+    exports: AtLeastOne[Name] | None = None
+    """These exports of the catalog, enabled or not."""
+    groups: AtLeastOne[Name] | None = None
+    """The enabled exports of these groups."""
+    retry_of: Name | None = None
+    """Id of a run that has ended: what failed or was held there, as it was defined there, for today."""
+    export: dict[str, Any] | None = None
+    """One export that is not in the catalog; only where `ALLOW_INLINE_EXPORTS` is true."""
+    date: Day | None = None
+    """Snapshot date, not in the future. A past day's file is only made where it is missing: Pigment has no past."""
+
+    @classmethod
+    def read(cls, body: bytes, zone: ZoneInfo) -> tuple[Self, list[str]]:
+        """Read a request's body; nothing at all is an empty object.
+
+        Args:
+            body: JSON, in UTF-8.
+            zone: the deployment's time zone, for a timestamp where a date is asked.
+
+        Returns:
+            The fields that are as they may be, and every problem with the others.
+
+        Raises:
+            ConfigurationError: it is no JSON object (`malformed`).
+        """
+        document = _json_object(body)
+        try:
+            request, problems = cls.model_validate(document, context=zone), []
+        except ValidationError as exc:
+            errors = exc.errors(include_url=False)
+            wrong = {str(error["loc"][0]) for error in errors}
+            right = {name: value for name, value in document.items() if name not in wrong}
+            request = cls.model_validate(right, context=zone)
+            problems = [_problem(error, cls) for error in errors]
+        return request, problems + request.conflicts()
+
+    def conflicts(self) -> list[str]:
+        """Return which of its fields do not go together."""
+        problems = []
+        if self.retry_of is not None and (self.exports or self.groups or self.export or self.date):
+            problems.append("retry_of stands alone: it names exports, and is always for today")
+        if self.export is not None and (self.exports or self.groups):
+            problems.append("export stands beside no exports and groups: it is one run of its own")
+        return problems
+
+    def normalised(self) -> dict[str, Any]:
+        """Return it as JSON in which the same request is always the same: without what was left out, names in order."""
+        document = self.model_dump(mode="json", exclude_none=True)
+        return {name: sorted(value) if isinstance(value, list) else value for name, value in document.items()}
+
+
+class NoQuery(BaseModel):
+    """The query of a call that takes none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class HealthQuery(NoQuery):
+    """The query of a look at the health."""
+
+    deep: bool = False
+    """Whether to check everything that the app depends on, too."""
+
+
+class RunsQuery(NoQuery):
+    """The query of a list of runs."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = MOST_LISTED
+    """At most so many."""
+    state: Literal["running", "succeeded", "failed"] | None = None
+    """Only those of this state."""
+
+
+def read_query[Q: NoQuery](model: type[Q], query: Mapping[str, str]) -> Q:
+    """Read the parameters of an address.
+
+    Args:
+        model: what is allowed.
+        query: by name; one that is repeated arrives joined by a comma. `code`, a function key, is the host's own.
+
+    Raises:
+        ConfigurationError: one is unknown or wrong (`request`), with every problem.
+    """
+    try:
+        return model.model_validate({name: value for name, value in query.items() if name != "code"})
+    except ValidationError as exc:
+        raise ConfigurationError([_problem(error, model) for error in exc.errors()], code="request") from exc
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    if len(body) > LARGEST_BODY_BYTES:
+        raise _malformed(f"is larger than {LARGEST_BODY_BYTES:,} bytes")
+    try:
+        document = json.loads(body.decode("utf-8-sig").strip() or "{}")
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except json.JSONDecodeError as exc:
+        raise _malformed(f"is not JSON (line {exc.lineno}, column {exc.colno})") from exc
+    except UnicodeDecodeError as exc:
+        raise _malformed(f"is not UTF-8 (at byte {exc.start})") from exc
+    except RecursionError as exc:
+        raise _malformed("is nested too deep") from exc
+    except ValueError as exc:  # NaN, 1e999, a number of thousands of digits, half a surrogate
+        raise _malformed("has a number or a text that JSON cannot hold") from exc
+    if not isinstance(document, dict):
+        raise _malformed('must be a JSON object, as {} or {"exports": ["revenue"]}')
+    return document
+
+
+def _malformed(what: str) -> ConfigurationError:
+    return ConfigurationError([f"the body {what}"], code="malformed")
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return one of pydantic's errors in words of ours, with the field in front."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    match error["type"]:
+        case "extra_forbidden":
+            said = f"unknown; allowed: {', '.join(model.model_fields) or 'none'}"
+        case "value_error":
+            said = error["msg"].removeprefix("Value error, ")
+        case kind:
+            said = _WORDS.get(kind, "not a value that is allowed here").format(**error.get("ctx", {}))
+    return f"{shorten(path)}: {said}"
+
+
+_WORDS = {
+    "tuple_type": 'a list of names, as ["revenue"]',
+    "string_type": "a text",
+    "dict_type": "an object",
+    "bool_parsing": "true or false",
+    "int_parsing": "a whole number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "one of {expected}",
+    "string_too_long": "at most {max_length} characters",
+}
+"""Our words for pydantic's types of errors."""

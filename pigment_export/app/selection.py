@@ -1,0 +1,135 @@
+"""What a call to start a run selects, with everything that is wrong with it told at once."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pigment_export.app.parts import App
+from pigment_export.app.requests import RunRequest
+from pigment_export.catalog.exports import Export, to_json
+from pigment_export.catalog.file import define
+from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
+from pigment_export.retry import Deadline
+from pigment_export.runs.follow import progress_of
+
+INLINE_FIELDS = ("name", "kind", "id", "options")
+
+INLINE_FORBIDDEN = ErrorRow(
+    "inline_forbidden",
+    RefusedError,
+    "this deployment takes no exports but those of its catalog",
+    Who.ADMINISTRATOR,
+    "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
+)
+RUN_NOT_ENDED = ErrorRow(
+    "run_not_ended", RefusedError, "the run has not ended", Who.CALLER, "follow it to its end first"
+)
+
+
+def inline_export(request: RunRequest, *, allowed: bool) -> tuple[Export | None, tuple[str, ...]]:
+    """Return the export that a caller defines, and what is wrong with it.
+
+    Args:
+        request: what the caller asks for.
+        allowed: whether a caller may define an export.
+
+    Raises:
+        RefusedError: no caller of this deployment may.
+    """
+    if request.export is None:
+        return None, ()
+    if not allowed:
+        raise INLINE_FORBIDDEN.raised()
+    fields = dict(request.export)
+    name = fields.pop("name", None)
+    problems = [
+        f"export.{field}: unknown; allowed: {', '.join(INLINE_FIELDS)}"
+        for field in fields
+        if field not in INLINE_FIELDS
+    ]
+    if not isinstance(name, str):
+        problems.append("export.name: missing; the file is named by it")
+    if problems:
+        return None, tuple(problems)
+    try:
+        return define(str(name), fields, where="export"), ()
+    except ConfigurationError as error:
+        return None, error.problems
+
+
+def claimed_request(request: RunRequest, inline: Export | None) -> dict[str, Any]:
+    """Return a request as its claim keeps it: the same for the same request, however it was written."""
+    return request.normalised() | ({"export": to_json(inline)} if inline else {})
+
+
+def chooser(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Callable[[], Sequence[Export]]:
+    """Return what chooses the exports of a new run.
+
+    Args:
+        app: the parts.
+        request: what the caller asks for.
+        inline: the export that the caller defines.
+        deadline: of this call.
+    """
+
+    def choose() -> Sequence[Export]:
+        try:
+            return _chosen(app, request, inline, deadline)
+        except ConfigurationError as error:
+            if error.cause.code == "catalog":
+                raise  # not the caller's to correct
+            problems = [*error.problems, *_future(app, request, deadline)]
+            raise ConfigurationError(problems, code=error.cause.code) from error
+
+    return choose
+
+
+def other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
+    """Return what is wrong with the valid part of a request that has problems already.
+
+    Args:
+        app: the parts.
+        request: its valid part.
+        deadline: of this call.
+    """
+    problems: list[str] = []
+    with suppress(ExportError):
+        try:
+            if request.exports or request.groups:
+                app.catalog(deadline).select(request.exports or (), request.groups or ())
+        except ConfigurationError as error:
+            problems += error.problems if error.cause.code == "selection" else ()
+        problems += _future(app, request, deadline)
+    return problems
+
+
+def _future(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
+    if request.date is None:
+        return []
+    today = deadline.retry(app.runs.now).astimezone(app.runs.time_zone).date()
+    return [f"date: {request.date} lies in the future: today is {today}"] if request.date > today else []
+
+
+def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export]:
+    if request.retry_of is not None:
+        return _to_retry(app, request.retry_of, deadline)
+    catalog = app.catalog(deadline)
+    if inline is None:
+        return catalog.select(request.exports or (), request.groups or ())
+    if any(export.name == inline.name for export in catalog.exports):
+        problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
+        raise ConfigurationError([problem], code="request")
+    return [inline]
+
+
+def _to_retry(app: App, run_id: str, deadline: Deadline) -> Sequence[Export]:
+    progress = progress_of(app.runs, run_id, deadline)
+    if progress is None:
+        raise ConfigurationError([f"retry_of: no run {run_id!r} of this deployment"], code="request")
+    if progress.listing.state == "running":
+        raise RUN_NOT_ENDED.raised(run_id)
+    good = {name for name, receipt in progress.listing.receipts.items() if receipt.state.good}
+    bad = set(progress.plan.names) - good
+    if not bad:
+        raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
+    return [planned.export for planned in progress.plan.exports if planned.export.name in bad]
