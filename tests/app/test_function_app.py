@@ -198,7 +198,7 @@ def test_a_failing_export_ends_in_409_with_its_receipt(host: Host, everything: E
     assert status == 409
     assert headers["content-type"] == "application/problem+json"
     assert run["counts"] == {"failed": 1, "succeeded": 1}
-    (trouble,) = run["troubles"]
+    (trouble,) = run["failed"]
     assert (trouble["name"], trouble["class"]) == ("revenue", "pigment_not_found")
     assert published(everything) == ["countries/dt=2026-01-31/countries.csv"]
 
@@ -227,7 +227,7 @@ def test_an_export_that_the_queue_gave_up_is_settled_with_its_last_reason(
     host.advance(2 * HOUR)
     status, _, run = poll(host, started)
     assert status == 409
-    assert run["troubles"][0]["class"] == "pigment_body_cut"
+    assert run["failed"][0]["class"] == "pigment_body_cut"
     assert calls(host, "export_one") == [False] * 15
     (recorded,) = events(host, "poison_recorded")
     assert (recorded["name"], recorded["state"]) == ("revenue", "failed")
