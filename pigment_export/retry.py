@@ -59,7 +59,7 @@ class Deadline:
     Args:
         seconds: until the call's end.
         patience_seconds: how much may be spent waiting between two steps of progress.
-        is_attended: whether a person waits: an error that only a deployment still settling gets over is then final.
+        is_attended: whether a person waits, who can mend a `SetupError` at once: it is not retried then.
         on_retry: called before each wait, on the thread that waits.
         clock: seconds that never go back, as `time.monotonic`.
         sleep: waits that many seconds.

@@ -37,8 +37,12 @@ def new_nonce() -> str:
 
 def identity_of(settings: Settings, environ: Mapping[str, str]) -> Identity:
     """The app's identity: user-assigned where its client id is set, else whatever is there (a developer's, too)."""
+    import logging
+
     from pigment_export.azure import identity
 
+    for library in ("azure", "msal", "urllib3"):  # a line for each request or failure says what our events do
+        logging.getLogger(library).setLevel(logging.ERROR)
     return identity.identity_of(settings.identity_client_id, environ)
 
 
@@ -120,7 +124,6 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     Raises:
         ConfigurationError: the settings are wrong.
     """
-    import logging
     from functools import partial
 
     from pigment_export import settings as reading
@@ -128,8 +131,6 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     from pigment_export.app.parts import App
     from pigment_export.environment import origin_of
 
-    for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
-        logging.getLogger(library).setLevel(logging.WARNING)
     try:
         settings = reading.load(environ)
     except ConfigurationError as error:

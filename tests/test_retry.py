@@ -222,7 +222,7 @@ def test_progress_renews_the_patience(time: Time) -> None:
     assert len(time.waits) == 5
 
 
-def test_what_only_a_settling_deployment_gets_over_is_final_for_a_person_who_waits(time: Time) -> None:
+def test_a_setup_that_is_wrong_is_final_for_a_person_who_waits_and_may_still_settle_in_the_app(time: Time) -> None:
     error = SetupError(CAUSE)
     assert time.deadline().retry(Failing(error)) == "done"
     with pytest.raises(RetryableError) as raised:

@@ -78,9 +78,9 @@ IDENTITY_UNAVAILABLE = ErrorRow(
     "identity_unavailable",
     RetryableError,
     "the identity endpoint gave no token",
-    Who.ADMINISTRATOR,
-    "no action needed at first: right after a deployment this takes minutes. If it continues, check that the app's "
-    "managed identity is switched on, and restart the app",
+    Who.NO_ACTION,
+    "right after a deployment this takes minutes; if it continues, check that the app's managed identity is switched "
+    "on, and restart the app",
 )
 
 # Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret and
@@ -136,8 +136,7 @@ VAULT = Refusals(
             RetryableError,
             "the vault is throttling requests",
             Who.NO_ACTION,
-            "no action needed: it is retried automatically. If it happens often, find out which other programs read "
-            "this vault",
+            "if it happens often, find out which other programs read this vault",
             statuses=frozenset({429}),
         ),
         Refusal(
@@ -145,8 +144,7 @@ VAULT = Refusals(
             RetryableError,
             "the vault is not available",
             Who.NO_ACTION,
-            "no action needed: it is retried automatically. If it continues, check KEY_VAULT_URL, firewalls and the "
-            "private endpoint, then Azure's status",
+            "if it continues, check KEY_VAULT_URL, firewalls and the private endpoint, then Azure's status",
             statuses=frozenset({NO_ANSWER, 408}) | SERVER_ERRORS,
         ),
         Refusal(

@@ -5,7 +5,6 @@ Everything that can go wrong with a token is said here, once for lake and vault.
 
 import base64
 import json
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +86,6 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
         client_id: of the user-assigned identity; None for the app's own, or the person who is signed in.
         environ: the environment: App Service names its identity endpoint there.
     """
-    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # it logs each way that it tries; our errors say it
     if client_id or "IDENTITY_ENDPOINT" in environ:
         return Identity(ManagedIdentityCredential(client_id=client_id, retry_total=0))
     return Identity(DefaultAzureCredential(), IDENTITY_NOT_SIGNED_IN)

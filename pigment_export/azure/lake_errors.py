@@ -136,7 +136,7 @@ LAKE = Refusals(
             MissingError,
             "the destination's folder does not exist",
             Who.NO_ACTION,
-            "no action needed: the folder is created",
+            "the app creates the folder",
             names=frozenset({"RenameDestinationParentPathNotFound"}),
         ),
         Refusal(
@@ -144,7 +144,7 @@ LAKE = Refusals(
             MissingError,
             "the file to move does not exist",
             Who.NO_ACTION,
-            "no action needed: the export is retried",
+            "the app looks at the destination first: the file may have been moved there",
             names=frozenset({"SourcePathNotFound"}),
         ),
         Refusal(
@@ -152,7 +152,7 @@ LAKE = Refusals(
             MissingError,
             "the path does not exist",
             Who.NO_ACTION,
-            "no action needed: the export is retried",
+            "if it continues, find out which program removes files from the app's folders",
             names=frozenset({"PathNotFound", "BlobNotFound"}),
         ),
         Refusal(
@@ -160,7 +160,7 @@ LAKE = Refusals(
             RetryableError,
             "the lake does not have all bytes that were appended, or another program has written to the staged file",
             Who.NO_ACTION,
-            "no action needed: the export is retried",
+            "if it continues, find out which program writes into the app's folders",
             names=frozenset({"InvalidFlushPosition", "InvalidFlushOperation", "InvalidAppendOperation"}),
         ),
         Refusal(
@@ -187,7 +187,7 @@ LAKE = Refusals(
             RetryableError,
             "the lake is throttling requests",
             Who.NO_ACTION,
-            "no action needed: it is retried automatically. If it happens often, spread the exports over the day",
+            "if it happens often, spread the exports over the day",
             statuses=frozenset({429}),
             names=frozenset({"ServerBusy"}),
         ),
@@ -196,8 +196,7 @@ LAKE = Refusals(
             RetryableError,
             "the lake is not available",
             Who.NO_ACTION,
-            "no action needed: it is retried automatically. If it continues, check DATA_LAKE_URL, firewalls and "
-            "private endpoints (dfs and blob), then Azure's status",
+            "if it continues, check DATA_LAKE_URL, firewalls and private endpoints (dfs and blob), then Azure's status",
             statuses=frozenset({NO_ANSWER, 408}) | SERVER_ERRORS,
         ),
         Refusal(
@@ -205,7 +204,7 @@ LAKE = Refusals(
             ConflictError,
             "the path has changed since it was read",
             Who.NO_ACTION,
-            "no action needed: it is read again and retried",
+            "the app reads the path again first",
             statuses=frozenset({409, 412}),
         ),
         Refusal(

@@ -1,0 +1,278 @@
+"""Whatever answers, and however: nothing but our own errors leaves an adapter, each with class, who acts and remedy."""
+
+import json
+import socket
+import ssl
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken
+from azure.identity import ManagedIdentityCredential
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from emulators.http1 import Request
+from emulators.network import Proxy
+from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.identity import Identity
+from pigment_export.azure.records import LakeRecords
+from pigment_export.azure.vault import Vault
+from pigment_export.errors import ERROR_ROWS, ExportError
+from tests.harness.odd_server import OddServer
+
+pytest_plugins = ("tests.harness.emulated_lake",)
+
+TOKEN = "b3a2e2t0k3n"
+FAR_FUTURE = 4102444800
+DATE = "Tue, 24 Nov 2026 06:00:00 GMT"
+MOST_REASON_CHARACTERS = 900
+
+
+class Credential:
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
+        return AccessToken(TOKEN, FAR_FUTURE)
+
+
+FILES: dict[str, Callable[[LakeFiles], object]] = {
+    "now": lambda files: files.now(),
+    "look": lambda files: files.look("x"),
+    "create": lambda files: files.create("x"),
+    "append": lambda files: files.append("x", 0, b"abc"),
+    "flush": lambda files: files.flush("x", 3, '"e"'),
+    "describe": lambda files: files.describe("x", {"a": "b"}, '"e"'),
+    "rename": lambda files: files.rename("x", "y", source_etag='"e"', replacing=None),
+    "make_folder": lambda files: files.make_folder("x"),
+    "delete": lambda files: files.delete("x"),
+    "read": lambda files: files.read("x", 100, '"e"'),
+}
+RECORDS: dict[str, Callable[[LakeRecords], object]] = {
+    "read_record": lambda records: records.read("x"),
+    "write_record": lambda records: records.write("x", b"{}", {}, replacing=None),
+    "list_records": lambda records: list(records.list("x")),
+    "delete_record": lambda records: records.delete("x"),
+}
+CALLS = (*FILES, *RECORDS, "vault", "challenge", "identity")
+
+
+class Adapters:
+    """Every adapter, on one server of each scheme."""
+
+    def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.server, self.identity_server = OddServer(tls), OddServer(None)
+        identity = Identity(Credential())
+        self.files = LakeFiles(self.server.url, "planning", identity, read_seconds=2)
+        self.records = LakeRecords(self.server.url, "planning", identity, read_seconds=2)
+        self._identity = identity
+        port = self.identity_server.address[1]
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{port}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "h")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def call(self, name: str, answer: bytes | None) -> object:
+        """Make one call, each request of which gets the answer."""
+        self.server.answer = self.identity_server.answer = lambda _: answer
+        if name in FILES:
+            return FILES[name](self.files)
+        if name in RECORDS:
+            return RECORDS[name](self.records)
+        if name == "identity":
+            with ManagedIdentityCredential(retry_total=0) as credential:
+                return Identity(credential).get_token("https://storage.azure.com/.default")
+        if name == "vault":
+            self.server.answer = lambda request: answer if _has_token(request) else self.server.challenge()
+        with closing(Vault(self.server.url, "pigment-key", self._identity)) as vault:
+            return vault.read(None)
+
+    def close(self) -> None:
+        self.files.close()
+        self.records.close()
+
+
+def _has_token(request: Request) -> bool:
+    return request.headers.get("authorization") == f"Bearer {TOKEN}"
+
+
+@pytest.fixture(scope="module")
+def adapters(tls: ssl.SSLContext, ca_file: Path) -> Iterator[Adapters]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+        monkeypatch.setattr(time, "sleep", lambda _: None)  # the library repeats a broken download, a second apart
+        made = Adapters(tls, monkeypatch)
+        with made.server, made.identity_server, closing(made):
+            yield made
+
+
+# Answers
+
+BODIES = [
+    b"",
+    b"{}",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"{",
+    b"\xff\xfe\x00",
+    b"\xef\xbb\xbf{}",
+    b"<html><body>Sign in</body></html>",
+    b"<?xml version='1.0'?><Error><Code>BlobNotFound</Code><Message>no</Message></Error>",
+    b"<?xml version='1.0'?><Error><Code/></Error>",
+    b"<?xml version='1.0'?><EnumerationResults><Blobs><Blob></Blob></Blobs></EnumerationResults>",
+    b"<EnumerationResults><Blobs><Blob><Properties><Creation-Time>soon</Creation-Time></Properties></Blob></Blobs>",
+    b"<EnumerationResults><Blobs><Blob><Name>a</Name><Properties/></Blob></Blobs></EnumerationResults>",
+    b"<?xml version='1.0'?><EnumerationResults/>",
+    b'{"error": "text"}',
+    b'{"error": {"code": 5, "message": {}}}',
+    b'{"error": {"code": "Forbidden", "innererror": "x"}}',
+    b'{"error": {"code": "LeaseIdMissing", "message": "no"}}',
+    b'{"value": 5, "id": 7, "attributes": []}',
+    b'{"value": "key", "id": "x", "attributes": {"exp": "soon"}}',
+    b'{"value": "key", "id": "https://127.0.0.1/secrets/a/1", "attributes": {"exp": 1e400}}',
+    b'{"access_token": "a b", "expires_on": "99999999999"}',
+    b'{"access_token": 5, "expires_on": "99999999999"}',
+    b'{"access_token": "a", "expires_on": "soon"}',
+    b'{"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found"}',
+    json.dumps({"a": "x" * 70_000}).encode(),
+]
+HEADERS: dict[str, list[str]] = {
+    "Date": ["", "soon", DATE, "Fri, 31 Dec 9999 23:59:59 -2300", "Fri, 31 Dec 99999 23:59:59 GMT"],
+    "ETag": ["", '"e"', "e"],
+    "Content-Type": ["", "application/json", "application/xml", "text/html", "nonsense", "text/html; charset=klingon"],
+    "Content-Encoding": ["gzip", "deflate", "nonsense", "br"],
+    "Content-Length": ["-1", "many", "99999", "0", "2, 3"],
+    "Content-Range": ["bytes 0-2/3", "bytes 0-1/99999999999", "nonsense", "bytes */0"],
+    "Last-Modified": ["soon", DATE, "Fri, 31 Dec 9999 23:59:59 -2300"],
+    "Location": ["https://127.0.0.1:1/", "", "nonsense"],
+    "Retry-After": ["0", "-1", "999999999999", DATE, "Fri, 31 Dec 9999 23:59:59 -2300", "soon"],
+    "Transfer-Encoding": ["chunked", "gzip, chunked", "nonsense"],
+    "WWW-Authenticate": [
+        "Bearer",
+        "Basic",
+        'Bearer authorization="x"',
+        'Bearer resource="https://elsewhere.test"',
+        ",",
+    ],
+    "x-ms-blob-type": ["BlockBlob", "PageBlob", "nonsense"],
+    "x-ms-creation-time": ["soon", DATE],
+    "x-ms-error-code": ["BlobNotFound", "ConditionNotMet", "", "x" * 500, "LeaseIdMissing", "InvalidRange"],
+    "x-ms-lease-state": ["nonsense"],
+    "x-ms-meta-a": ["", "caf\xe9"],
+    "x-ms-request-id": ["r1"],
+    "x-ms-server-encrypted": ["maybe"],
+    "x-ms-tag-count": ["many"],
+}
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> bytes | None:
+    """An answer: mostly HTTP, with anything in it."""
+    kind = draw(st.sampled_from(["http"] * 8 + ["bytes", "nothing"]))
+    if kind == "nothing":
+        return None
+    if kind == "bytes":
+        return draw(st.binary(min_size=1, max_size=200))
+    status = draw(
+        st.one_of(st.sampled_from([200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 409, 412, 416, 429, 503]))
+    )
+    status = draw(st.one_of(st.just(status), st.integers(100, 999)))
+    body = draw(st.one_of(st.sampled_from(BODIES), st.binary(max_size=100)))
+    names = draw(st.sets(st.sampled_from(sorted(HEADERS)), max_size=8))
+    headers = {name: draw(st.sampled_from(HEADERS[name])) for name in sorted(names)}
+    if draw(st.booleans()):
+        headers.setdefault("x-ms-request-id", "r1")
+    if draw(st.booleans()) and "Transfer-Encoding" not in headers:
+        headers.setdefault("Content-Length", str(len(body)))
+    lines = [f"HTTP/1.1 {status} Odd", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+LOGIN_PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 20\r\n\r\n<html>sign in</html>"
+EMPTY_403 = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # bodies that the libraries leave unread
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(CALLS), answer=answers())
+@example(name="identity", answer=EMPTY_403)
+@example(name="identity", answer=LOGIN_PAGE)
+@example(name="vault", answer=LOGIN_PAGE)
+@example(name="challenge", answer=LOGIN_PAGE)
+@example(name="look", answer=LOGIN_PAGE)
+@example(name="list_records", answer=LOGIN_PAGE)
+def test_only_our_own_errors_leave_an_adapter_whatever_answers(
+    name: str, answer: bytes | None, adapters: Adapters
+) -> None:
+    error = error_of(adapters, name, answer)
+    if error is None:
+        return
+    cause = error.cause
+    assert cause.code in ERROR_ROWS
+    assert cause.who
+    assert cause.remedy
+    assert cause.reason.isprintable()
+    assert len(cause.reason) < MOST_REASON_CHARACTERS
+    assert TOKEN not in "".join(traceback.format_exception(error))
+
+
+def error_of(adapters: Adapters, name: str, answer: bytes | None) -> ExportError | None:
+    """What a call raises of ours; anything else comes out."""
+    try:
+        adapters.call(name, answer)
+    except ExportError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("answer", [LOGIN_PAGE, LOGIN_PAGE.replace(b"200 OK", b"403 Forbidden")])
+def test_a_login_page_is_no_answer_whatever_its_status(name: str, answer: bytes, adapters: Adapters) -> None:
+    with pytest.raises(ExportError) as caught:
+        adapters.call(name, answer)
+    assert caught.value.cause.code in {"lake_unreadable", "vault_unreadable", "identity_unavailable"}
+
+
+# Silence
+
+
+@pytest.fixture
+def keepalives(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
+    """Whether each connection that is made is kept alive, after how long a silence, and how often."""
+    found: list[tuple[int, int, int]] = []
+    connect = socket.socket.connect
+
+    def watched(connection: socket.socket, address: Any) -> None:
+        connect(connection, address)
+        options = (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+        )
+        found.append(tuple(connection.getsockopt(*option) for option in options))
+
+    monkeypatch.setattr(socket.socket, "connect", watched)
+    return found
+
+
+@pytest.mark.parametrize("name", ["look", "create", "write_record", "vault"])
+def test_a_long_silence_on_a_connection_is_not_forgotten_by_the_network(
+    name: str, adapters: Adapters, keepalives: list[tuple[int, int, int]]
+) -> None:
+    with pytest.raises(ExportError):
+        adapters.call(name, None)
+    assert keepalives
+    assert set(keepalives) == {(1, 60, 30)}
+
+
+def test_a_connection_through_a_proxy_is_kept_alive_too(
+    adapters: Adapters, keepalives: list[tuple[int, int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy({"*.dfs.core.windows.net": adapters.server.address}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
+        files = LakeFiles("https://lake.dfs.core.windows.net", "planning", Identity(Credential()))
+        with closing(files), pytest.raises(ExportError, match="lake_unavailable"):
+            files.create("x")
+    assert (1, 60, 30) in keepalives
