@@ -50,7 +50,7 @@ class LakeFiles:
     def now(self) -> datetime:
         """The lake's clock, by one read of the file system's properties."""
         date = Answer(self._lake)
-        with self._lake.doing("read its properties"):
+        with self._lake.doing("read its properties", conditional=False):
             self._client.get_file_system_properties(raw_response_hook=date)
         return date.now
 
@@ -58,7 +58,7 @@ class LakeFiles:
         """Read a path's properties; a path that is not there is an answer, not an error."""
         date = Answer(self._lake)
         try:
-            with self._lake.doing(f"look at {path}"):
+            with self._lake.doing(f"look at {path}", conditional=False):
                 properties = self._file(path).get_file_properties(raw_response_hook=date)
                 etag, size = _etag_in({"etag": properties.etag}), int(properties.size)
                 metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
@@ -73,7 +73,7 @@ class LakeFiles:
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position; they are sent from where they lie, without a copy."""
-        with self._lake.doing(f"append to {path}"):
+        with self._lake.doing(f"append to {path}", conditional=False):
             self._file(path).append_data(data, position, len(data))  # type: ignore[arg-type] # buffers pass unread
 
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
@@ -113,7 +113,7 @@ class LakeFiles:
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there is fine."""
         try:
-            with self._lake.doing(f"delete {path}"):
+            with self._lake.doing(f"delete {path}", conditional=False):
                 self._file(path).delete_file()
         except MissingError:
             return

@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from pigment_export import network
 from pigment_export.azure.errors import NO_ANSWER, Refusals
 from pigment_export.azure.identity import Identity
-from pigment_export.errors import ExportError, shorten
+from pigment_export.errors import ConflictError, ExportError, RetryableError, shorten
 from pigment_export.retry import retry_after_seconds
 
 _REQUEST_ID = "x-ms-request-id"  # in every answer of lake and vault, and in none of a proxy or a login page
@@ -36,11 +36,12 @@ class Boundary:
     identity: Identity
 
     @contextmanager
-    def doing(self, what: str) -> Iterator[None]:
+    def doing(self, what: str, *, conditional: bool = True) -> Iterator[None]:
         """Raise whatever the libraries raise as ours.
 
         Args:
             what: what the block does, e.g. `create revenue/x.partial`.
+            conditional: whether a condition was sent; a conflict without one is an outage, and retried as such.
 
         Raises:
             ExportError: as the table says.
@@ -51,6 +52,8 @@ class Boundary:
             raise
         except Exception as exc:
             error = self.error_for(exc, what)
+            if not conditional and isinstance(error, ConflictError):
+                error = RetryableError(error.cause)
             innermost = _innermost(exc)
             if isinstance(innermost, ValueError) and not _is_of_the_system(innermost):
                 raise error from None  # requests quotes a header that it refuses: the token would be in the traceback

@@ -58,7 +58,7 @@ class LakeRecords:
         """
         date = Answer(self._lake)
         try:
-            with self._lake.doing(f"read {path}"):
+            with self._lake.doing(f"read {path}", conditional=False):
                 # One request for all that a record may be; the library repeats it where a body breaks off or is empty.
                 answer = self._client.download_blob(path, raw_response_hook=date)
                 _check_size(path, answer.size)
@@ -83,7 +83,7 @@ class LakeRecords:
 
     def list(self, prefix: str) -> Iterator[ListedBlob]:
         """List what lies under a prefix, with metadata; folders are left out. Each page is one request."""
-        with self._lake.doing(f"list {prefix}"):
+        with self._lake.doing(f"list {prefix}", conditional=False):
             for blob in self._client.list_blobs(name_starts_with=prefix, include=["metadata"]):
                 metadata = {name.lower(): value for name, value in (blob.metadata or {}).items()}
                 if metadata.get(_FOLDER) != "true":
@@ -92,7 +92,7 @@ class LakeRecords:
     def delete(self, path: str) -> None:
         """Remove a record; one that is not there is fine."""
         try:
-            with self._lake.doing(f"delete {path}"):
+            with self._lake.doing(f"delete {path}", conditional=False):
                 self._client.delete_blob(path)
         except MissingError:
             return

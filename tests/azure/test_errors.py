@@ -388,6 +388,27 @@ def test_a_host_that_does_not_resolve_is_named_so(open_lake: Callable[..., Any])
     assert codes(open_lake, url="https://nowhere.dfs.invalid") == {(SetupError, "host_unknown")}
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda files, _: files.now(),
+        lambda files, _: files.look("x"),
+        lambda files, _: files.append("x", 0, b"a"),
+        lambda files, _: files.delete("x"),
+        lambda _, records: records.read("x"),
+        lambda _, records: list(records.list("x")),
+        lambda _, records: records.delete("x"),
+    ],
+)
+@pytest.mark.parametrize(("status", "name"), [(409, "Whatever"), (412, "ConditionNotMet")])
+def test_a_conflict_where_no_condition_was_sent_is_an_outage(
+    call: Callable[[Any, Any], object], status: int, name: str, lake: Lake, open_lake: Callable[..., Any]
+) -> None:
+    lake.faults.add("any", times=None, then=Answer(status, name))
+    with pytest.raises(RetryableError):
+        call(open_lake(LakeFiles), open_lake(LakeRecords))
+
+
 def test_a_redirect_is_not_followed(lake: Lake, open_lake: Callable[..., Any]) -> None:
     lake.faults.add("any", times=None, then=Answer(307, "TemporaryRedirect"))
     assert codes(open_lake) == {(RetryableError, "lake_unreadable")}
