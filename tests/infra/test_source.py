@@ -28,7 +28,7 @@ def test_no_output_tells_a_secret(entry: str) -> None:
 
 
 def test_every_module_is_used_and_every_one_is_here() -> None:
-    """No registry: whoever compiles needs no network, and a checker sees everything."""
+    """No registry: compiling needs no network, and a checker sees everything."""
     used = set()
     for file in INFRA.rglob("*.bicep"):
         for path in re.findall(
