@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
-from pigment_export.errors import Cause, ConflictError, ExportError, RetryableError, SetupError
+from pigment_export.errors import Cause, ExportError, RetryableError, SetupError
 from pigment_export.events import Event, log
 
 FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
@@ -168,31 +168,6 @@ class Deadline:
             wait_seconds=round(retry.wait_seconds, 1),
             **fields,
         )
-
-    def pause(self, error: RetryableError, attempt: int) -> None:
-        """Wait before trying again, or raise the error where patience or time would not last.
-
-        Args:
-            error: what the last try raised.
-            attempt: how many tries of the same thing have failed before this one.
-
-        Raises:
-            RetryableError: the same error.
-        """
-        if attempt + 1 >= MOST_ATTEMPTS or not self.waits_for(error, attempt + 1):
-            raise error
-
-    def again(self, error: ConflictError | RetryableError, attempt: int) -> None:
-        """Wait before looking again.
-
-        Args:
-            error: what a conditional write raised.
-            attempt: how many tries have failed before it.
-
-        Raises:
-            RetryableError: patience or time is used up.
-        """
-        self.pause(error if isinstance(error, RetryableError) else RetryableError(error.cause), attempt)
 
     def retry[T](self, call: Callable[[], T]) -> T:
         """Call until it succeeds; only for what may be done twice, as reads and appends.

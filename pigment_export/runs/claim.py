@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pigment_export.catalog.exports import Export
-from pigment_export.errors import Cause, ConfigurationError, ConflictError, RefusedError, RetryableError, Who
+from pigment_export.errors import Cause, ConfigurationError, ConflictError, RefusedError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
@@ -84,21 +84,18 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))
     chosen: Sequence[Export] | None = None
-    attempt = 0
-    while True:
-        record = deadline.retry(lambda: runs.records.read(path))
-        if record.etag is not None:
-            return _again(runs, request, path, record, deadline)
-        chosen = choose() if chosen is None else chosen
-        plan = _plan(runs, request, chosen, record.now)
-        try:
+    for attempt in deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
+        with attempt:
+            record = runs.records.read(path)
+            if record.etag is not None:
+                break
+            chosen = choose() if chosen is None else chosen
+            plan = _plan(runs, request, chosen, record.now)
             runs.records.write(path, plan.to_json(), plan.summary.to_metadata(), replacing=None)
-        except (ConflictError, RetryableError) as error:
-            deadline.again(error, attempt)  # another call's claim, or our own whose answer was lost
-            attempt += 1
-        else:
-            publish_plan(runs, plan, deadline)
-            return Claim(plan, record.now, plan.names)
+    if record.etag is not None:
+        return _again(runs, request, path, record, deadline)
+    publish_plan(runs, plan, deadline)
+    return Claim(plan, record.now, plan.names)
 
 
 def claim_occurrence(runs: Runs, occurrence: datetime | None, choose: Choose, deadline: Deadline) -> Claim:
