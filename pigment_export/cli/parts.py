@@ -9,7 +9,7 @@ from pigment_export import wiring
 from pigment_export.cli.output import say
 
 if TYPE_CHECKING:
-    from pigment_export.app.functions import App
+    from pigment_export.app.parts import App
     from pigment_export.settings import Settings
 
 
