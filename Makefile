@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test long check format lock schema demo start package clean
+.PHONY: help setup test soak long check format lock schema demo start package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(STAMP) ## set up, then run all tests
 
 long: $(STAMP) ## the runs that are too long for `make test`: 500 exports over the whole network
 	$(BIN)/python -m pytest -n 0 -m long
+
+soak: $(STAMP) ## RUNS=100 SEED=1: runs in which chance lets things go wrong and kills the process, each one judged
+	@$(BIN)/python -m tests.soak --runs $(or $(RUNS),100) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),45)
 
 check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction, the templates
 	$(BIN)/ruff check .

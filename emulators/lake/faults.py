@@ -104,6 +104,12 @@ class Faults:
         with self._lock:
             self._rules.append(_Rule(operation, pattern, skip, times, then))
 
+    @property
+    def waiting(self) -> list[Fault]:
+        """What has not happened yet; what happens to all comers is not among it."""
+        with self._lock:
+            return [rule.then for rule in self._rules for _ in range(rule.times or 0)]
+
     def clear(self) -> None:
         """Forget all rules, and let go what is held."""
         with self._lock:

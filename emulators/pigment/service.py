@@ -61,6 +61,7 @@ class Switches:
         until_close: whether bodies over HTTP/1.1 end with their connection, rather than chunked.
         limit: requests in five minutes, as `WINDOW_REQUESTS`; None for no limit.
         retry_after: header of a 429; empty for none.
+        body: puts a CSV of a test's own in the place of each one, by the request's path; None leaves them as they are.
     """
 
     gzip: bool = False
@@ -68,6 +69,7 @@ class Switches:
     until_close: bool = False
     limit: int | None = None
     retry_after: str = ""
+    body: Callable[[str, Iterator[bytes]], Iterator[bytes]] | None = None
 
 
 class Pigment(Server):
@@ -117,6 +119,8 @@ class Pigment(Server):
         answer = self._route(asked.method, url.path, query, body, key)
         answer.fault = fault
         if answer.status == 200 and answer.media_type == "text/csv":
+            if self.switches.body:
+                answer.body = self.switches.body(url.path, answer.body)
             answer.until_close = self.switches.until_close
             answer = self._encoded(answer, asked.headers.get("accept-encoding", ""))
         if fault and fault.length:

@@ -1,0 +1,55 @@
+"""`make soak RUNS=N SEED=S`: worlds of ten runs each, side by side, until there are N runs or time is up.
+
+A world that found something is printed with the command that plays it again.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tests.soak.world import RUNS, Figures, play
+
+
+def main() -> int:
+    """Play, and tell.
+
+    Returns:
+        0 where everything held.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--runs", type=int, default=100, help="at least so many [%(default)s]")
+    parser.add_argument("--seed", type=int, default=1, help="[%(default)s]")
+    parser.add_argument("--world", type=int, help="play this one alone, as an earlier soak told")
+    parser.add_argument("--jobs", type=int, default=2, help="worlds side by side [%(default)s]")
+    parser.add_argument("--minutes", type=float, default=45, help="begin nothing after so long [%(default)s]")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    total, worlds = Figures(), 0
+    numbers = iter([asked.world] if asked.world is not None else range(-(-asked.runs // RUNS)))
+    # Not forked: a child of a process with threads may hang.
+    with ProcessPoolExecutor(asked.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(play, asked.seed, number) for _, number in zip(range(asked.jobs), numbers, strict=False)}
+        while waiting:
+            done = next(as_completed(waiting))
+            waiting.remove(done)
+            number, figures = done.result()
+            worlds += 1
+            total.add(figures)
+            for violation in figures.violations:
+                print(f"world {number}: {violation}", flush=True)
+            if figures.violations:
+                print(f"  again: python -m tests.soak --seed {asked.seed} --world {number}", flush=True)
+            if time.monotonic() - began < asked.minutes * 60 and (number := next(numbers, None)) is not None:
+                waiting.add(pool.submit(play, asked.seed, number))
+    print(f"seed {asked.seed}: {total.runs} runs in {worlds} deployments, {time.monotonic() - began:.0f} s")
+    print(f"killed: the worker process {total.kills} times, in {total.killed_runs} runs")
+    print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(total.faults.items())))
+    print("exports:", ", ".join(f"{name} {count}" for name, count in sorted(total.outcomes.items())))
+    print(f"violations: {len(total.violations)}")
+    return 1 if total.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""What must hold in the lake whenever every run has ended, whatever went wrong before."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from emulators.lake.account import Lake
+from pigment_export.delivery.description import FileDescription
+from pigment_export.runs.plan import Plan
+
+GRACE = timedelta(hours=1)  # past the end of its day, in which a fetch may still replace the day's file
+LEAK_CHARACTERS = 8  # of a key: so many in a row show it
+GOOD = {"succeeded", "superseded"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A whole body as Pigment meant it, whatever arrived of it.
+
+    Attributes:
+        path: of the request.
+        at: the simulated instant.
+    """
+
+    path: str
+    at: datetime
+
+
+@dataclass
+class Judge:
+    """Remembers what was right before, and finds what is wrong now.
+
+    Attributes:
+        sent: every body by its SHA-256.
+        key: of Pigment, which must show nowhere.
+    """
+
+    sent: Mapping[str, Sent]
+    key: str
+    _before: dict[str, FileDescription] = field(default_factory=dict)
+
+    def violations(self, lake: Lake) -> list[str]:
+        """Return what does not hold; every run must have ended."""
+        tree = lake.tree()
+        files: dict[str, FileDescription] = {}
+        found: list[str] = []
+        for path in tree:
+            if path.endswith(".csv"):
+                described = FileDescription.from_metadata(lake.metadata(path))
+                if described is None:
+                    found.append(f"{path} does not describe itself")
+                else:
+                    files[path] = described
+                    found += self._of_file(lake, path, described)
+        for folder in runs_in(tree):
+            found += self._of_run(lake, folder, tree, files)
+        found += self._of_change(lake, files)
+        found += [f"the key is in {path}" for path in tree if self.leaks(_text(lake, path))]
+        self._before = files
+        return found
+
+    def leaks(self, text: str) -> bool:
+        """Tell whether a part of the key can be read in a text."""
+        return any(self.key[at : at + LEAK_CHARACTERS] in text for at in range(len(self.key) - LEAK_CHARACTERS + 1))
+
+    def _of_file(self, lake: Lake, path: str, described: FileDescription) -> list[str]:
+        """A readable file is, byte for byte, what Pigment sent to the fetch that it names, and its receipt says so."""
+        found = []
+        digest = hashlib.sha256(lake.read(path)).hexdigest()
+        if digest != described.sha256:
+            found.append(f"{path}: its bytes are not those that it describes")
+        sent = self.sent.get(digest)
+        if sent is None:
+            found.append(f"{path}: Pigment never sent this")
+        elif not described.fetched_at <= sent.at:
+            found.append(f"{path}: fetched at {described.fetched_at}, but sent at {sent.at}")
+        name = path.split("/", 1)[0]
+        receipt = _receipts(lake, described.run_id).get(name)
+        if receipt is None or (receipt["state"], receipt.get("nonce")) != ("succeeded", described.nonce):
+            found.append(f"{path}: its receipt says {receipt and (receipt['state'], receipt.get('nonce'))}")
+        elif receipt["sha256"] != digest or receipt["path"] != path:
+            found.append(f"{path}: its receipt has another hash or path")
+        return found
+
+    def _of_run(
+        self, lake: Lake, folder: str, tree: Mapping[str, int], files: Mapping[str, FileDescription]
+    ) -> list[str]:
+        """A run has ended, its result tells what its receipts do, and what succeeded is there or was replaced."""
+        if f"{folder}/result.json" not in tree:
+            return [f"{folder} has not ended"]
+        found = []
+        run_id = folder.rpartition("/")[2]
+        plan, result = Plan.from_json(lake.read(f"{folder}/run.json")), json.loads(lake.read(f"{folder}/result.json"))
+        receipts = _receipts(lake, run_id)
+        if set(receipts) != set(plan.names):
+            found.append(f"{folder}: receipts of {sorted(receipts)}")
+        if result["counts"] != dict(Counter(receipt["state"] for receipt in receipts.values())):
+            found.append(f"{folder}: the result says {result['counts']}")
+        good = {receipt["state"] for receipt in receipts.values()} <= GOOD
+        if good != (f"{folder}/_SUCCESS" in tree):
+            found.append(f"{folder}: _SUCCESS is {'missing' if good else 'there'}")
+        for name, receipt in receipts.items():
+            if receipt["state"] == "retrying":
+                found.append(f"{folder}: {name} is still retrying")
+            if receipt["state"] not in GOOD:
+                missing = [word for word in ("class", "who", "remedy") if not receipt.get(word)]
+                found += [f"{folder}: {name} {receipt['state']} without {word}" for word in missing]
+                continue
+            file = files.get(receipt["path"])
+            if file is None or file.fetched_at < datetime.fromisoformat(receipt["fetched_at"]):
+                found.append(f"{folder}: {name} {receipt['state']}, but {receipt['path']} is missing or older")
+            latest = json.loads(lake.read(f"{name}/_latest.json")) if f"{name}/_latest.json" in tree else {}
+            if latest.get("fetched_at", "") < receipt["fetched_at"]:
+                found.append(f"{folder}: {name}/_latest.json is missing or older")
+        return found
+
+    def _of_change(self, lake: Lake, files: Mapping[str, FileDescription]) -> list[str]:
+        """What was there is there, never older; a past day's file stays as it was."""
+        found = []
+        for path, before in self._before.items():
+            now = files.get(path)
+            if now is None or now.fetched_at < before.fetched_at:
+                found.append(f"{path}: the last good file is lost, or went back")
+            elif now.nonce != before.nonce and not _is_release(lake, now.run_id):
+                end = datetime.combine(now.snapshot_date + timedelta(days=1), time(), UTC)
+                if now.fetched_at > end + GRACE:
+                    found.append(f"{path}: a file of a past day was replaced by a fetch at {now.fetched_at}")
+        return found
+
+
+def runs_in(tree: Mapping[str, int]) -> list[str]:
+    """Return the folders of all runs."""
+    return sorted(path.removesuffix("/run.json") for path in tree if path.endswith("/run.json"))
+
+
+def open_runs(tree: Mapping[str, int]) -> list[str]:
+    """Return the folders of the runs that have not ended."""
+    return [folder for folder in runs_in(tree) if f"{folder}/result.json" not in tree]
+
+
+def receipts_of(lake: Lake, folder: str) -> dict[str, dict[str, Any]]:
+    """Return a run's receipts by name."""
+    start = f"{folder}/receipts/"
+    return {
+        path.removeprefix(start).removesuffix(".json"): json.loads(lake.read(path))
+        for path in lake.tree()
+        if path.startswith(start)
+    }
+
+
+def _receipts(lake: Lake, run_id: str) -> dict[str, dict[str, Any]]:
+    folder = next((folder for folder in runs_in(lake.tree()) if folder.endswith(f"/{run_id}")), None)
+    return receipts_of(lake, folder) if folder else {}
+
+
+def _is_release(lake: Lake, run_id: str) -> bool:
+    folder = next(folder for folder in runs_in(lake.tree()) if folder.endswith(f"/{run_id}"))
+    return "release_of" in lake.read(f"{folder}/run.json").decode()
+
+
+def _text(lake: Lake, path: str) -> str:
+    content = "" if path.endswith((".csv", ".held", ".partial")) else lake.read(path).decode(errors="replace")
+    return content + json.dumps(lake.metadata(path))

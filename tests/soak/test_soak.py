@@ -1,0 +1,139 @@
+"""The soak itself: a short one holds, and each thing that must not be is found where it is put there."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from emulators.lake.account import Lake
+from tests.soak.invariants import runs_in
+from tests.soak.world import World
+
+SEED = "a short one/0"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with World(tmp_path_factory.mktemp("soak"), SEED) as world:
+        world.live(3)
+        yield world
+
+
+def test_a_short_soak_holds(world: World) -> None:
+    assert world.figures.violations == []
+    assert world.figures.runs >= 3
+    assert world.figures.outcomes.total() >= 3
+
+
+def first(lake: Lake, end: str) -> str:
+    return next(path for path in sorted(lake.tree()) if path.endswith(end))
+
+
+def other_bytes(lake: Lake) -> None:
+    path = first(lake, ".csv")
+    lake.write(path, b"a;b\n1;2\n", lake.metadata(path))
+
+
+def half_a_file(lake: Lake) -> None:
+    path = first(lake, ".csv")
+    lake.write(path, lake.read(path)[:-9], lake.metadata(path))
+
+
+def of_nobody(lake: Lake) -> None:
+    lake.write("countries/dt=2026-03-01/other.csv", b"a\n1\n")
+
+
+def lost(lake: Lake) -> None:
+    lake.delete(first(lake, ".csv"))
+
+
+def older(lake: Lake) -> None:
+    path = first(lake, ".csv")
+    name = next(name for name in lake.metadata(path) if name.endswith("fetched_at"))
+    lake.write(path, lake.read(path), lake.metadata(path) | {name: "2026-01-01T00:00:00%2B00:00"})
+
+
+def receipts_of_another_try(lake: Lake) -> None:
+    for path in [path for path in lake.tree() if "/receipts/" in path]:
+        lake.write(path, json.dumps(json.loads(lake.read(path)) | {"nonce": "0" * 16}).encode())
+
+
+def no_receipt(lake: Lake) -> None:
+    lake.delete(next(path for path in sorted(lake.tree()) if "/receipts/" in path))
+
+
+def no_result(lake: Lake) -> None:
+    lake.delete(first(lake, "result.json"))
+
+
+def another_result(lake: Lake) -> None:
+    path = first(lake, "result.json")
+    lake.write(path, json.dumps(json.loads(lake.read(path)) | {"counts": {"succeeded": 99}}).encode())
+
+
+def no_marker(lake: Lake) -> None:
+    lake.delete(first(lake, "_SUCCESS"))
+
+
+def latest_behind(lake: Lake) -> None:
+    lake.delete(first(lake, "_latest.json"))
+
+
+def of_yesterday(lake: Lake) -> None:
+    """A file as a fetch two days later would have left it, in the place of its own day's."""
+    path = first(lake, ".csv")
+    told = lake.metadata(path)
+    names = {name.removeprefix("pigment_"): name for name in told}
+    changed = {names["fetched_at"]: "2026-04-01T00:00:00%2B00:00", names["nonce"]: "0" * 16}
+    lake.write(path, lake.read(path), told | changed)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "told"),
+    [
+        (other_bytes, "its bytes are not those that it describes"),
+        (half_a_file, "Pigment never sent this"),
+        (of_nobody, "does not describe itself"),
+        (lost, "the last good file is lost"),
+        (older, "went back"),
+        (receipts_of_another_try, "its receipt says"),
+        (no_receipt, "receipts of"),
+        (no_result, "has not ended"),
+        (another_result, "the result says"),
+        (no_marker, "_SUCCESS is missing"),
+        (latest_behind, "_latest.json is missing or older"),
+        (of_yesterday, "a file of a past day was replaced"),
+    ],
+)
+def test_what_must_not_be_is_found(world: World, tamper: Callable[[Lake], None], told: str) -> None:
+    lake = world.everything.lake
+    before = {path: (lake.read(path), lake.metadata(path)) for path in lake.tree()}
+    assert world.judge.violations(lake) == []
+    tamper(lake)
+    try:
+        assert told in "\n".join(world.judge.violations(lake))
+    finally:
+        for path in set(lake.tree()) - set(before):
+            lake.delete(path)
+        for path, (content, metadata) in before.items():
+            if path not in lake.tree() or (lake.read(path), lake.metadata(path)) != (content, metadata):
+                lake.write(path, content, metadata)
+        world.judge.violations(lake)  # remembers what was right
+
+
+def test_a_key_that_shows_is_found(world: World) -> None:
+    lake, key = world.everything.lake, world.judge.key
+    folder = runs_in(lake.tree())[0]
+    lake.write(f"{folder}/note.json", f"authorization: …{key[7:15]}…".encode())
+    found = world.judge.violations(lake)
+    lake.delete(f"{folder}/note.json")
+    assert found == [f"the key is in {folder}/note.json"]
+    assert world.judge.leaks(key[-8:])
+    assert not world.judge.leaks(key[-7:])
+
+
+def test_what_was_never_swept_is_found(world: World) -> None:
+    world.everything.lake.write("gone/_20260301T000000Z-0.0.partial", b"half")
+    world._check_sweep()
+    assert world.figures.violations == ["gone/_20260301T000000Z-0.0.partial was never swept"]
+    world.figures.violations.clear()
