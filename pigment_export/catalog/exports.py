@@ -64,6 +64,10 @@ class CommonFields(BaseModel):
     """A safe path segment: lower-case letters, digits, `_`, `-`, a letter first; at most 64."""
     id: Annotated[Id, BeforeValidator(_no_address)]
     """The UUID of the block or view in Pigment. A view's stands in its address, behind `viewId=`."""
+    application: Annotated[Id, BeforeValidator(_no_address)] | None = None
+    """The UUID of its application in Pigment. It is not sent; `check` finds the export's name faster by it."""
+    block: Annotated[Id, BeforeValidator(_no_address)] | None = None
+    """The UUID of a view's block, for people. It is not sent."""
     enabled: bool = True
     """Whether the timer and a run of all take it; one that is named explicitly runs all the same."""
     groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()

@@ -86,8 +86,9 @@ def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) 
     except (OSError, MissingError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not there"
         where = "the file system" if exports_file.startswith(LAKE) else str(folder)
-        problem = f"{exports_file}: cannot be read in {where} ({reason}); EXPORTS_FILE names another file, or lake:PATH for one in the file system"
-        raise ConfigurationError([problem], code="catalog") from exc
+        problem = f"{exports_file}: cannot be read in {where} ({reason})"
+        remedy = "EXPORTS_FILE names another file, or lake:PATH for one in the file system"
+        raise ConfigurationError([f"{problem}; {remedy}"], code="catalog") from exc
     return load(data, file=exports_file)
 
 

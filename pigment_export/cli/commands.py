@@ -12,7 +12,9 @@ import click
 
 from pigment_export import __version__
 from pigment_export.cli import output
+from pigment_export.cli.add import add
 from pigment_export.cli.fetch import fetch
+from pigment_export.cli.find import apps, blocks, views
 from pigment_export.cli.run import run
 from pigment_export.errors import ExportError
 from pigment_export.events import Event
@@ -35,7 +37,7 @@ def cli(*, verbose: bool) -> None:
     logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
 
 
-for command in (fetch, run):
+for command in (apps, blocks, views, add, fetch, run):
     cli.add_command(command)
 
 

@@ -1,6 +1,7 @@
 """The parts that commands work with: those of the app, with what only the command line says of them."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,4 +38,9 @@ def app_of(environ: Mapping[str, str]) -> "App":
 
 def _say_which_key(settings: "Settings") -> None:
     if settings.pigment_api_key and settings.key_vault_url:
-        say("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
+        _say_once("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
+
+
+@cache
+def _say_once(text: str) -> None:
+    say(text)

@@ -1,0 +1,137 @@
+"""The catalog as a person wrote it: a table is added and every comment stays; a file here, or one in the lake."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from pigment_export import wiring
+from pigment_export.catalog.exports import Export
+from pigment_export.catalog.file import LAKE, load
+from pigment_export.cli.crew import attended
+from pigment_export.cli.parts import app_of
+from pigment_export.errors import ConfigurationError, ConflictError
+
+NEW_FILE = "# The catalog: one table per export, named as its folder in the lake.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogText:
+    """The text of a catalog, and how it is replaced.
+
+    Attributes:
+        file: as `EXPORTS_FILE` names it.
+        text: of the whole file; empty where there is none yet.
+        replace: writes another text over it; ConflictError if it has changed meanwhile.
+    """
+
+    file: str
+    text: str
+    replace: Callable[[str], None]
+
+    def exports(self) -> tuple[Export, ...]:
+        """The exports that it has.
+
+        Raises:
+            ConfigurationError: it is no catalog, with every problem.
+        """
+        if all(not line.strip() or line.lstrip().startswith("#") for line in self.text.splitlines()):
+            return ()
+        return load(self.text.encode(), file=self.file).exports
+
+    def with_table(self, name: str, fields: Mapping[str, Any], remarks: Mapping[str, str]) -> str:
+        """The text with one more table at its end.
+
+        Args:
+            name: of the table.
+            fields: of the table, in order.
+            remarks: comments behind fields, by name.
+
+        Raises:
+            ConfigurationError: what came of it is no catalog.
+        """
+        try:
+            document = tomlkit.parse(self.text or NEW_FILE)
+            table = tomlkit.table()
+            for field, value in fields.items():
+                table.add(field, value)
+                if field in remarks:
+                    table[field].comment(remarks[field])
+            if not self.text.endswith("\n\n"):
+                document.add(tomlkit.nl())
+            document.add(name, table)
+        except TOMLKitError as exc:
+            raise ConfigurationError([f"{self.file}: not TOML: {exc}"], code="catalog") from exc
+        text = tomlkit.dumps(document)
+        load(text.encode(), file=self.file)
+        return text
+
+
+def read_text(exports_file: str, environ: Mapping[str, str]) -> CatalogText:
+    """Read the catalog's text.
+
+    Args:
+        exports_file: a path, or `lake:PATH` for a file in the file system.
+        environ: the environment; only a file in the lake needs its settings.
+
+    Raises:
+        ConfigurationError: settings are missing, or the file is not UTF-8.
+        ExportError: the lake cannot be used.
+    """
+    if exports_file.startswith(LAKE):
+        return _in_lake(exports_file, environ)
+    path = Path(exports_file).resolve()
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    except OSError as exc:
+        raise click.FileError(exports_file, exc.strerror) from exc
+    return CatalogText(exports_file, _decoded(data, exports_file), lambda text: _replace(path, data, text))
+
+
+def _replace(path: Path, before: bytes, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{wiring.new_nonce()}")
+    try:
+        temporary.write_bytes(text.encode())
+        if path.exists():
+            shutil.copymode(path, temporary)
+            if path.read_bytes() != before:
+                raise click.FileError(str(path), "it was changed meanwhile; do it again")
+        temporary.replace(path)
+    except OSError as exc:
+        raise click.FileError(str(path), exc.strerror or str(exc)) from exc
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _in_lake(exports_file: str, environ: Mapping[str, str]) -> CatalogText:
+    records = app_of(environ).runs.records
+    path = exports_file.removeprefix(LAKE)
+    record = attended().retry(lambda: records.read(path))
+
+    def replace(text: str) -> None:
+        try:
+            attended().retry(lambda: records.write(path, text.encode(), {}, replacing=record.etag))
+        except ConflictError as exc:
+            raise click.FileError(exports_file, "it was changed meanwhile; look at it, and do it again") from exc
+
+    return CatalogText(exports_file, _decoded(record.data, exports_file), replace)
+
+
+def _decoded(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError([f"{file}: not UTF-8: save it as UTF-8"], code="catalog") from exc
+
+
+def exports_file_of(environ: Mapping[str, str]) -> str:
+    """Where the catalog is, as `EXPORTS_FILE` says."""
+    return os.fspath(environ.get("EXPORTS_FILE", "").strip() or "exports.toml")

@@ -1,0 +1,115 @@
+"""What Pigment lists, asked for once a command: applications, their blocks, and the views of these.
+
+Pigment's metadata calls tell names, ids and types. They tell no items, scenarios or dimensions of a block.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import click
+
+from pigment_export import wiring
+from pigment_export.catalog.exports import Kind
+from pigment_export.cli.address import id_in
+from pigment_export.cli.crew import attended
+from pigment_export.cli.parts import settings_of
+
+PERSONAL = "Personal"  # a view that only its owner sees
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A line of a listing.
+
+    Attributes:
+        id: its UUID.
+        name: its name for people.
+        type: Pigment's word for it.
+        kind: of an export of it; None for an application, and for a type that this app does not know.
+        application: the name of the application that it belongs to.
+        application_id: and its id.
+    """
+
+    id: str
+    name: str
+    type: str
+    kind: Kind | None
+    application: str
+    application_id: str
+
+    def matches(self, text: str) -> bool:
+        """Whether a text stands in its name or is the beginning of its id."""
+        return text.lower() in self.name.lower() or self.id.startswith(text.lower())
+
+
+class Finder:
+    """Asks Pigment for its listings; the key needs the scope Modeling metadata.
+
+    Args:
+        environ: the environment; a key is enough.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        settings = settings_of(environ)
+        keys = wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ))
+        self._pigment = wiring.pigment_of(settings, keys)
+        self._applications: tuple[Thing, ...] | None = None
+        self._blocks: dict[str, tuple[Thing, ...]] = {}
+
+    def applications(self) -> tuple[Thing, ...]:
+        """All that the key's owner sees."""
+        if self._applications is None:
+            self._applications = tuple(
+                Thing(found.id, found.name, "Application", None, found.name, found.id)
+                for found in self._pigment.applications(attended())
+            )
+        return self._applications
+
+    def application(self, text: str) -> Thing:
+        """One application by its id, its address or (a part of) its name.
+
+        Raises:
+            click.UsageError: there is none, or more than one.
+        """
+        wanted = id_in(text, "application")
+        found = [thing for thing in self.applications() if thing.id == wanted.lower()]
+        found = found or [thing for thing in self.applications() if thing.name.lower() == wanted.lower()]
+        found = found or [thing for thing in self.applications() if thing.matches(wanted)]
+        if len(found) != 1:
+            told = ", ".join(thing.name for thing in found or self.applications())
+            raise click.UsageError(f"{'no' if not found else 'more than one'} application {text!r}: {told}")
+        return found[0]
+
+    def blocks(self, application: Thing | None = None) -> Iterator[Thing]:
+        """The lists, metrics and tables of one application, or of all."""
+        for owner in (application,) if application else self.applications():
+            if owner.id not in self._blocks:
+                self._blocks[owner.id] = tuple(
+                    Thing(found.id, found.name, found.type, found.kind, owner.name, owner.id)
+                    for found in self._pigment.blocks(attended(), application=owner.id)
+                )
+            yield from self._blocks[owner.id]
+
+    def views(self, application: Thing | None = None, block: str | None = None) -> Iterator[Thing]:
+        """The views of one application or of all, of one block or of all."""
+        for owner in (application,) if application else self.applications():
+            for found in self._pigment.views(attended(), application=owner.id, block=block):
+                yield Thing(found.id, found.name, found.type, Kind.VIEW, owner.name, owner.id)
+
+    def find(self, wanted: str, kind: Kind | None = None, application: str | None = None) -> Thing | None:
+        """Look for an id among blocks and views.
+
+        Args:
+            wanted: the id.
+            kind: where it is known.
+            application: id of the one to look in; None for all.
+
+        Returns:
+            What it is; None where the key's owner sees nothing of this id.
+        """
+        owner = next((thing for thing in self.applications() if thing.id == application), None)
+        if kind is not Kind.VIEW and (found := next((one for one in self.blocks(owner) if one.id == wanted), None)):
+            return found
+        if kind in (None, Kind.VIEW):
+            return next((one for one in self.views(owner) if one.id == wanted), None)
+        return None
