@@ -222,7 +222,7 @@ def test_an_address_is_read_for_all_that_it_names(text: str, read: Address | Non
 
 @pytest.mark.parametrize(
     ("text", "slug"),
-    [("P&L by country", "p_l_by_country"), ("Größe 2026", "groe_2026"), ("2026", "x_2026"), ("売上", "")],
+    [("P&L by country", "p_l_by_country"), ("Größe 2026", "grosse_2026"), ("2026", "x_2026"), ("売上", "")],
 )
 def test_names_for_people_become_names_of_folders(text: str, slug: str) -> None:
     assert _slug(text) == slug
