@@ -50,7 +50,7 @@ VENDORS: dict[str, set[str]] = {
     "azure.identity": {"azure"},
     "requests": {"pigment", "pigment.http2", "azure"},
     "h2": {"pigment.http2"},
-    "isal": {"pigment.http2"},
+    "isal": {"pigment.http2", "transfer"},
     "click": {"cli"},
     "rich": {"cli"},
 }

@@ -86,6 +86,8 @@ class CommonFields(BaseModel):
     """The header that is expected, column by column, or "unchanged" for the last good file's; another one is held."""
     ragged_rows: Literal["hold", "publish"] = "hold"
     """Whether a file whose rows have more or fewer fields than its header is held or published."""
+    gzip: bool = False
+    """Whether the file is stored compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
 

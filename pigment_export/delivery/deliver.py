@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.delivery.decide import AskPigment, Fail, Keep, RecordFile, before_fetch
@@ -23,8 +24,9 @@ from pigment_export.delivery.task import Task
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
+from pigment_export.transfer.compress import CompressedSink
 from pigment_export.transfer.inspector import Inspection
-from pigment_export.transfer.stream import Progress, Source, Transferred, transfer
+from pigment_export.transfer.stream import Progress, Sink, Source, Transferred, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
 
@@ -35,6 +37,7 @@ class _Fetched:
 
     staged: StagedFile
     moved: Transferred
+    compressed: CompressedSink | None
     there: Occupant
 
 
@@ -102,14 +105,15 @@ class Delivery:
                     case AskPigment():
                         file = StagedFile(self._lake.files, self._task, self._deadline, self._new_nonce)
                         staged = stack.enter_context(file)
-                        fetched = _Fetched(staged, self._transferred(staged), there)
+                        compressed = CompressedSink(staged) if self._task.export.gzip else None
+                        fetched = _Fetched(staged, self._transferred(compressed or staged), compressed, there)
                         stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
         return fetched
 
-    def _transferred(self, staged: StagedFile) -> Transferred:
+    def _transferred(self, sink: Sink) -> Transferred:
         export, asked_at = self._task.export, time.monotonic()
         with self._fetch(export, self._deadline) as source:
-            return transfer(source, staged, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
+            return transfer(source, sink, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
 
     def _publication(self, fetched: _Fetched) -> Publication:
         """Ask the guards, and write into the staged file what it is."""
@@ -126,8 +130,7 @@ class Delivery:
             deployment=task.deployment,
             rows=inspection.rows,
             number_of_columns=len(inspection.columns),
-            bytes=inspection.bytes,
-            sha256=inspection.sha256,
+            **_sizes(inspection, fetched.compressed),
             protocol=moved.protocol,
             evidence=moved.evidence,
             seconds=round(moved.seconds, 3),
@@ -151,3 +154,11 @@ class Delivery:
             )
         if is_first and inspection.rows == 0:
             log(Event.FIRST_FILE_EMPTY, level=logging.WARNING, **subject, columns=inspection.columns[:MOST_NAMES])
+
+
+def _sizes(content: Inspection, compressed: CompressedSink | None) -> dict[str, Any]:
+    """Return size and hash of the file, and of the CSV in it where that is another."""
+    if compressed is None:
+        return {"bytes": content.bytes, "sha256": content.sha256}
+    stored = {"bytes": compressed.bytes, "sha256": compressed.sha256}
+    return {**stored, "content_bytes": content.bytes, "content_sha256": content.sha256}

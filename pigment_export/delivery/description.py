@@ -42,6 +42,10 @@ class FileDescription(Record):
     """Size of the file."""
     sha256: str
     """SHA-256 of the file, hexadecimal."""
+    content_bytes: int | None = None
+    """Size of the CSV; missing where the file is the CSV itself."""
+    content_sha256: str | None = None
+    """SHA-256 of the CSV, hexadecimal; missing where the file is the CSV itself."""
     protocol: str
     """Protocol of Pigment's answer."""
     evidence: str

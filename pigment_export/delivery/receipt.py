@@ -129,6 +129,10 @@ class Receipt(ReceiptSummary):
     """From asking Pigment to the last byte in the lake."""
     first_byte_seconds: float | None = None
     """How many of them Pigment took before its first byte."""
+    content_bytes: int | None = None
+    """Size of the CSV; missing where the file is the CSV itself."""
+    content_sha256: str | None = None
+    """SHA-256 of the CSV, hexadecimal; missing where the file is the CSV itself."""
     protocol: str | None = None
     """Protocol of Pigment's answer."""
     evidence: str | None = None
@@ -193,7 +197,16 @@ class Receipt(ReceiptSummary):
         return {name: value for name, value in self.to_fields().items() if name in EVENT_FIELDS}
 
 
-_IN_RECORD_ONLY = ("snapshot_date", "protocol", "evidence", "columns", "notes", "folder")
+_IN_RECORD_ONLY = (
+    "snapshot_date",
+    "content_bytes",
+    "content_sha256",
+    "protocol",
+    "evidence",
+    "columns",
+    "notes",
+    "folder",
+)
 EVENT_FIELDS = [field.alias or name for name, field in Receipt.model_fields.items() if name not in _IN_RECORD_ONLY]
 _OF_THE_RUN = ("run_id", "snapshot_date", "deployment")  # in a receipt they are the run's, whoever's the file is
 

@@ -6,6 +6,7 @@ left alone.
 """
 
 import logging
+import zlib
 from collections.abc import Callable
 
 from pigment_export.catalog.exports import delimiter_of
@@ -27,6 +28,7 @@ from pigment_export.lake.interface import Lake, StoredRecord
 from pigment_export.retry import Deadline
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
+GZIP_MAGIC, _GZIP = b"\x1f\x8b", 31  # how a compressed file begins, and zlib's word for its frame
 TWO_FILES = "two_files"  # the note on a receipt whose day has a file at another path, too
 
 
@@ -211,6 +213,11 @@ class Reconciler:
             head = self._files.read(path, HEADER_BYTES, etag)
         except (ConflictError, MissingError):
             return None
+        if head.startswith(GZIP_MAGIC):
+            try:
+                head = zlib.decompressobj(_GZIP).decompress(head, HEADER_BYTES)
+            except zlib.error:
+                return None
         inspector = Inspector(delimiter_of(self._task.export))
         inspector.update(head)
         return inspector.finish().columns

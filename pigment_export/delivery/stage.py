@@ -15,8 +15,6 @@ from pigment_export.lake.interface import Files
 from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
 
-CONTENT_TYPE = "text/csv"  # the rename keeps it
-
 
 class UnpublishedFile:
     """A complete file out of every reader's sight: described, then moved.
@@ -88,6 +86,7 @@ class StagedFile(UnpublishedFile):
         self._unretried = files
         self._task = task
         self._new_nonce = new_nonce
+        self._content_type = "application/gzip" if task.export.gzip else "text/csv"  # the rename keeps it
         self._is_there = False  # as far as can be told from here
         self.nonce = ""
 
@@ -116,7 +115,7 @@ class StagedFile(UnpublishedFile):
         for attempt in self._deadline.attempts(ConflictError):
             with attempt:
                 try:
-                    self.etag = self._files.flush(self.path, size, self.etag, content_type=CONTENT_TYPE)
+                    self.etag = self._files.flush(self.path, size, self.etag, content_type=self._content_type)
                 except (ConflictError, RetryableError):
                     found = self._files.look(self.path)
                     if found.etag is None or found.size != size:

@@ -153,15 +153,15 @@ class Layout:
     root: str
     template: str
 
-    def destination(self, name: str, *, snapshot_date: date, run_id: str) -> Destination:
-        """Where an export of a run goes; `{instant}` is that of the run's claim."""
+    def destination(self, name: str, *, snapshot_date: date, run_id: str, is_compressed: bool = False) -> Destination:
+        """Where an export of a run goes. `{instant}` is that of the run's claim; a compressed file ends in `.gz`."""
         date_text = snapshot_date.isoformat()
         year, month, day = date_text.split("-")
         values = {"name": name, "date": date_text, "year": year, "month": month, "day": day}
         values |= {"instant": run_id[:16], "run_id": run_id}
         return Destination(
             folder=self.folder(name),
-            path=self._below(_PLACEHOLDER.sub(lambda match: values[match[1]], self.template)),
+            path=self._below(_PLACEHOLDER.sub(lambda match: values[match[1]], self.template)) + ".gz" * is_compressed,
             replaces=replaces(self.template),
         )
 

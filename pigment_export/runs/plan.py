@@ -201,13 +201,13 @@ def new_plan(
         day_ends_at=next_day.astimezone(UTC),
         date_asked=date_asked is not None,
         expires_at=claimed_at + timedelta(hours=hours),
-        exports=tuple(
-            PlannedExport(
-                export=export, **asdict(layout.destination(export.name, snapshot_date=snapshot_date, run_id=run_id))
-            )
-            for export in exports
-        ),
+        exports=tuple(_planned(export, layout, snapshot_date, run_id) for export in exports),
     )
+
+
+def _planned(export: Export, layout: Layout, snapshot_date: date, run_id: str) -> PlannedExport:
+    destination = layout.destination(export.name, snapshot_date=snapshot_date, run_id=run_id, is_compressed=export.gzip)
+    return PlannedExport(export=export, **asdict(destination))
 
 
 def _day_of(now: datetime, occurrence: datetime | None, time_zone: ZoneInfo) -> date:

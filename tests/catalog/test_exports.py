@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pigment_export.pigment.requests import Request, request_of
 from pydantic import ValidationError
 
 from pigment_export.catalog.exports import MODELS, Kind, delimiter_of, from_json, to_json
 from pigment_export.catalog.options import DEEPEST_FILTER
+from pigment_export.pigment.request import ExportRequest, request_of
 
 ID = "22222222-2222-4222-8222-222222222222"
 OTHER_ID = "abcdefab-0000-4000-8000-00000000000f"
@@ -33,12 +33,14 @@ def told(kind: str, options: Any = None, /, **fields: Any) -> str:
 
 @pytest.mark.parametrize("kind", BLOCKS)
 def test_a_block_is_asked_for_by_the_v1_call_with_what_the_lake_wants(kind: Kind) -> None:
-    assert request_of(define(kind)) == Request("POST", f"/api/v1/export/{kind}/{ID}", BLOCK_DEFAULTS)
+    asked = request_of(define(kind))
+    assert asked == ExportRequest("POST", f"/api/v1/export/{kind}/{ID}", f"{kind} {ID}", kind, BLOCK_DEFAULTS)
 
 
 def test_a_view_is_asked_for_by_the_unversioned_call_which_alone_takes_a_date_format() -> None:
-    expected = Request("GET", f"/api/export/view/{ID}?dateFormat=Iso8601&fieldDelimiter=Semicolon")
-    assert request_of(define("view")) == expected
+    asked = request_of(define("view"))
+    path = f"/api/export/view/{ID}?dateFormat=Iso8601&fieldDelimiter=Semicolon"
+    assert asked == ExportRequest("GET", path, f"view {ID}", Kind.VIEW)
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
@@ -366,6 +368,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "minimum_rows": st.integers(0, 10**9),
     "maximum_shrink": st.floats(0, 1),
     "columns": some(TEXTS, 1) | st.just("unchanged"),
+    "gzip": st.booleans(),
     "ragged_rows": st.sampled_from(["hold", "publish"]),
     "secret": st.from_regex(re.compile(r"[0-9a-zA-Z-]{1,127}", re.ASCII), fullmatch=True),
 }

@@ -1,5 +1,6 @@
 """One export of one run: every kill, every lost answer, every order of workers ends in one truth."""
 
+import gzip
 import hashlib
 import itertools
 import json
@@ -637,3 +638,38 @@ def test_of_two_fetches_of_the_same_second_the_first_stays() -> None:
     assert world.deliver(other, BIGGER).state is State.SUPERSEDED
     assert world.lake.content(DAY) == BODY
     world.check_end(one, other)
+
+
+GZ = f"{DAY}.gz"
+
+
+def test_a_compressed_file_says_what_it_is_and_what_is_in_it() -> None:
+    world = World(gzip=True)
+    plan = world.plan()
+    receipt = world.deliver(plan, BODY)
+    stored = world.lake.content(GZ)
+    assert gzip.decompress(stored) == BODY
+    assert (receipt.path, receipt.bytes, receipt.sha256) == (GZ, len(stored), hashlib.sha256(stored).hexdigest())
+    assert (receipt.content_bytes, receipt.content_sha256) == (len(BODY), hashlib.sha256(BODY).hexdigest())
+    assert receipt.rows == 2
+    file = world.file(GZ)
+    assert file is not None
+    assert (file.content_bytes, file.content_sha256) == (receipt.content_bytes, receipt.content_sha256)
+    assert DAY not in world.lake.paths()
+
+
+def test_the_header_of_a_compressed_file_is_read_by_the_call_that_finds_it() -> None:
+    world = World(gzip=True)
+    plan = world.plan()
+    with pytest.raises(Killed):
+        world.worker(plan, BODY)(Striking(PUBLISHED, applied=True, kill=True))
+    receipt = world.settler(plan, expired(plan.expires_at))(Striking(None))
+    assert (receipt.state, receipt.columns) == (State.SUCCEEDED, ("Country", "Revenue"))
+
+
+def test_a_switch_to_compressed_files_within_a_day_is_told() -> None:
+    world = World()
+    world.deliver(world.plan(), BODY)
+    world.lake.advance(timedelta(hours=1))
+    world.export = from_json({**DEFINITION, "gzip": True})
+    assert TWO_FILES in world.deliver(world.plan(), BODY).notes

@@ -20,7 +20,7 @@ RECORDS: dict[str, type[Record]] = {
     **{f"receipt-{state}": Receipt for state in ("succeeded", "superseded", "held", "failed", "retrying")},
 }
 # What later versions write otherwise, by the last part of the field's name: (before, now).
-NEW_DEFAULTS = {"ragged_rows": "hold"}
+NEW_DEFAULTS = {"ragged_rows": "hold", "gzip": False}
 LATER_IN_LISTINGS = {"pigment_owner", "pigment_remedy"}
 
 
