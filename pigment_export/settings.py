@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic.fields import FieldInfo
 
 from pigment_export import network
+from pigment_export.cron import expression_in, zone_in
 from pigment_export.environment import AUTH_LEVELS, deployment_of, is_in_azure, text_of
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.paths import root_problems, template_problems
@@ -26,16 +27,7 @@ _VAULT_SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
 # Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
 _QUEUE = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]")
 _FILE_SYSTEM = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_GROUP = re.compile(r"[a-z][a-z0-9_-]{0,63}")  # as the catalog names them
 _KEY = re.compile(r"[!-~]+")  # printable ASCII: all that a header takes
-_CRON = (  # second, minute, hour, day, month, weekday: what a field is made of, and its greatest number
-    (re.compile(r"[0-9]+"), 59),
-    (re.compile(r"[0-9*/,-]+"), 59),
-    (re.compile(r"[0-9*/,-]+"), 23),
-    (re.compile(r"[0-9*/,-]+"), 31),
-    (re.compile(r"[0-9A-Za-z*/,-]+"), 12),
-    (re.compile(r"[0-9A-Za-z*/,-]+"), 6),  # Sunday is 0
-)
 ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
 
 
@@ -116,33 +108,6 @@ def _boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as exc:
-        raise ValueError("a name of the IANA database, as Europe/Paris") from exc
-
-
-def _schedule(text: str) -> str:
-    fields = text.split()
-    if len(fields) != len(_CRON) or not all(
-        made_of.fullmatch(part) and all(int(number) <= greatest for number in re.findall("[0-9]{1,9}", part))
-        for part, (made_of, greatest) in zip(fields, _CRON, strict=True)
-    ):
-        raise ValueError(
-            "six fields, in UTC: second minute hour day month weekday; the second is one number, since the host tells "
-            "nothing of the occurrences of a schedule that fires more often than once a minute"
-        )
-    return " ".join(fields)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(filter(None, (name.strip() for name in text.split(","))))
-    if not all(map(_GROUP.fullmatch, names)) or len(set(names)) < len(names):
-        raise ValueError("names of groups, each once, with commas between them")
-    return names
-
-
 def _auth_level(text: str) -> str:
     if text.upper() not in AUTH_LEVELS:
         raise ValueError(f"one of {', '.join(AUTH_LEVELS)}")
@@ -210,13 +175,10 @@ class Settings(BaseModel):
         default="exports.toml",
     )
     export_schedule: str = _row(
-        "When the timer fires: NCRONTAB, in UTC. The host reads it, too: set it.",
-        "0 0 6 * * *",
-        _schedule,
-        default="0 0 6 * * *",
-    )
-    export_schedule_groups: tuple[str, ...] = _row(
-        "Groups that the timer exports; empty for all that is enabled.", "daily,finance", _names, default=""
+        "When exports without a `schedule` of their own run: five cron fields, in `EXPORT_TIME_ZONE`; `none`: never.",
+        "0 6 * * *",
+        expression_in,
+        default="0 6 * * *",
     )
     export_queue: str = _row(
         "The storage queue with one message per export. The host reads it, too: set it.",
@@ -230,7 +192,9 @@ class Settings(BaseModel):
         _without_problems(template_problems),
         default="{name}/dt={date}/{name}.csv",
     )
-    export_time_zone: ZoneInfo = _row("Time zone that decides a file's date.", "Europe/Paris", _zone, default="UTC")
+    export_time_zone: ZoneInfo = _row(
+        "Time zone of `EXPORT_SCHEDULE` and of a file's date.", "Europe/Paris", zone_in, default="UTC"
+    )
     allow_inline_exports: bool = _row(
         "Whether an HTTP caller may define an export: the caller then reads whatever the key's owner sees.",
         "false",
@@ -239,7 +203,10 @@ class Settings(BaseModel):
     )
     run_hours: int = _row("Hours until a run expires; at most 24.", "6", _whole(1, 24), default="6")
     freshness_hours: int = _row(
-        "Hours without success after which an export is stale.", "26", _whole(1, 24 * 366), default="26"
+        "Hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.",
+        "6",
+        _whole(1, 24 * 366),
+        default="6",
     )
     retention_days: int = _row(
         "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",

@@ -1,14 +1,15 @@
 """The composition root: settings and identity become ready parts. Nothing is built before it is asked for.
 
-Adapters are imported inside the functions: whoever only wants the version or an error pays for no Azure library.
+Adapters are imported inside the functions: a call for the version or an error pays for no Azure library.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from pigment_export import __version__
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from pigment_export.app.parts import App
     from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
+    from pigment_export.lake.interface import Records
+    from pigment_export.lake.paths import Layout
     from pigment_export.pigment.client import Keys, Pigment
     from pigment_export.retry import Deadline
     from pigment_export.runs.deployment import Runs
+    from pigment_export.runs.schedule import Look, Watch
     from pigment_export.settings import Settings
 
 APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
@@ -65,49 +69,111 @@ def pigment_of(settings: Settings, keys: Keys) -> Pigment:
     return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
-def runs_of(settings: Settings, pigment: Pigment, identity: Identity) -> Runs:
-    """The runs of this deployment, on its lake."""
-    from pigment_export.azure.adls import LakeFiles
+@dataclass(frozen=True)
+class Base:
+    """What every function needs, a tick of the timer too: settings, identity, and the records of the lake."""
+
+    settings: Settings
+    identity: Identity
+    records: Records
+    layout: Layout
+    folder: Path
+
+
+def base_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Base:
+    """Build what every function needs.
+
+    Args:
+        environ: the environment.
+        folder: what a relative `EXPORTS_FILE` begins at.
+
+    Raises:
+        ConfigurationError: the settings are wrong.
+    """
+    import logging
+
+    from pigment_export import settings as reading
     from pigment_export.azure.records import LakeRecords
     from pigment_export.lake.paths import Layout
+
+    for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
+        logging.getLogger(library).setLevel(logging.WARNING)
+    try:
+        settings = reading.load(environ)
+    except ConfigurationError as error:
+        raise ConfigurationError([*error.problems, *_catalog_problems(environ, folder)], code="settings") from error
+    identity = identity_of(settings, environ)
+    records = LakeRecords(settings.data_lake_url, settings.data_lake_file_system, identity)
+    return Base(settings, identity, records, Layout(settings.data_lake_root, settings.export_path), folder)
+
+
+def runs_of(base: Base, pigment: Pigment) -> Runs:
+    """The runs of this deployment, on its lake."""
+    from pigment_export.azure.adls import LakeFiles
     from pigment_export.runs.deployment import Runs
 
-    files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, identity)
+    settings = base.settings
+    files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, base.identity)
     return Runs(
         files=files,
-        records=LakeRecords(settings.data_lake_url, settings.data_lake_file_system, identity),
+        records=base.records,
         now=files.now,
-        layout=Layout(settings.data_lake_root, settings.export_path),
+        layout=base.layout,
         deployment=settings.deployment,
         time_zone=settings.export_time_zone,
         hours=settings.run_hours,
+        schedule=settings.export_schedule,
         fetch=pigment.open,
         new_nonce=new_nonce,
     )
 
 
-def catalog_of(settings: Settings, runs: Runs, folder: Path, deadline: Deadline) -> Catalog:
-    """The catalog, from a file that a relative path finds from a folder, or from the lake."""
-    from pigment_export.catalog import file as catalog
+def catalog_bytes_of(base: Base, deadline: Deadline) -> bytes:
+    """The catalog's bytes, from a file or from the lake."""
+    from pigment_export.catalog.source import read_bytes
 
     def read_lake(path: str) -> bytes:
-        record = deadline.retry(lambda: runs.records.read(path))
+        record = deadline.retry(lambda: base.records.read(path))
         if record.etag is None:
             raise ConfigurationError([f"EXPORTS_FILE: there is no {path} in the file system"], code="catalog")
         return record.data
 
-    return catalog.read(settings.exports_file, folder=folder, read_lake=read_lake)
+    return read_bytes(base.settings.exports_file, folder=base.folder, read_lake=read_lake)
+
+
+def catalog_of(base: Base, deadline: Deadline) -> Catalog:
+    """The catalog, from a file or from the lake."""
+    from pigment_export.catalog.file import load
+
+    return load(catalog_bytes_of(base, deadline), file=base.settings.exports_file)
+
+
+def watch_of(base: Base) -> Watch:
+    """What a tick of the timer needs in order to see whether anything is due."""
+    from functools import partial
+
+    from pigment_export.runs.schedule import Watch
+
+    settings = base.settings
+    return Watch(
+        records=base.records,
+        path=base.layout.schedules(settings.deployment),
+        read_catalog=partial(catalog_bytes_of, base),
+        schedule=settings.export_schedule,
+        time_zone=settings.export_time_zone.key,
+    )
 
 
 def _catalog_problems(environ: Mapping[str, str], folder: Path) -> tuple[str, ...]:
     """Return what is wrong with a catalog that is a file, to be told beside wrong settings."""
     from pigment_export import settings as reading
     from pigment_export.catalog import file as catalog
+    from pigment_export.catalog.source import LAKE
 
     default = next(row.default for row in reading.SETTINGS if row.name == "EXPORTS_FILE")
     exports_file = environ.get("EXPORTS_FILE", "").strip() or str(default)
     try:
-        if not exports_file.startswith(catalog.LAKE):
+        if not exports_file.startswith(LAKE):
             catalog.read(exports_file, folder=folder, read_lake=lambda _: b"")
     except ConfigurationError as error:
         return error.problems
@@ -124,22 +190,21 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     Raises:
         ConfigurationError: the settings are wrong.
     """
+    return _app_on(base_of(environ, folder), environ)
+
+
+def _app_on(base: Base, environ: Mapping[str, str]) -> App:
     from functools import partial
 
-    from pigment_export import settings as reading
     from pigment_export.app.health import Health
     from pigment_export.app.parts import App
     from pigment_export.environment import origin_of
 
-    try:
-        settings = reading.load(environ)
-    except ConfigurationError as error:
-        raise ConfigurationError([*error.problems, *_catalog_problems(environ, folder)], code="settings") from error
-    identity = identity_of(settings, environ)
-    keys = keys_of(settings, lambda: identity)
+    settings = base.settings
+    keys = keys_of(settings, lambda: base.identity)
     pigment = pigment_of(settings, keys)
-    runs = runs_of(settings, pigment, identity)
-    catalog = partial(catalog_of, settings, runs, folder)
+    runs = runs_of(base, pigment)
+    catalog = partial(catalog_of, base)
     return App(
         version=__version__,
         settings=settings,
@@ -152,17 +217,44 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     )
 
 
-_lock = Lock()
+_lock = RLock()
+_base: Base | None = None
 _app: App | None = None
 
 
+def base() -> Base:
+    """What every function needs, built once, on first use; what is wrong with the settings is told each time."""
+    global _base  # noqa: PLW0603 - kept between calls: connections and tokens
+    with _lock:
+        if _base is None:
+            _base = base_of(os.environ)
+        return _base
+
+
 def app() -> App:
-    """The parts, built once, on first use; what is wrong with the settings is told each time."""
-    global _app  # noqa: PLW0603 - the one thing that is kept between calls: connections and what the vault last said
+    """The parts, built once, on first use."""
+    global _app  # noqa: PLW0603 - kept between calls: what the vault last said
     with _lock:
         if _app is None:
-            _app = app_of(os.environ)
+            _app = _app_on(base(), os.environ)
         return _app
+
+
+def on_schedule() -> list[str]:
+    """What a tick of the timer does; where nothing is due, no more is imported than a look takes."""
+    from pigment_export.app.tick import tick
+
+    return tick(lambda: watch_of(base()), _start_due)
+
+
+def _start_due(seen: Look, deadline: Deadline) -> list[str]:
+    from functools import partial
+
+    from pigment_export.catalog.file import load
+    from pigment_export.runs.tick import start_due
+
+    file = base().settings.exports_file
+    return start_due(app().runs, watch_of(base()), seen, partial(load, file=file), deadline)
 
 
 def triggers() -> Triggers:

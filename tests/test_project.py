@@ -21,8 +21,8 @@ MODULES = sorted(
     if path.stem not in ("__init__", "__main__")
 )
 
-# The one rule of imports: a folder imports from those to the right of it; four modules serve all.
-SERVE_ALL = {"environment", "errors", "events", "network", "retry"}
+# The one rule of imports: a folder imports from those to the right of it; five modules serve all.
+SERVE_ALL = {"cron", "environment", "errors", "events", "network", "retry"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"wiring", "settings", "app", "runs", "delivery", "transfer", "catalog", "lake"},
     "wiring": {"settings", "app", "runs", "delivery", "transfer", "catalog", "lake", "pigment", "azure"},

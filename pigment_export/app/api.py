@@ -10,8 +10,9 @@ from pigment_export.app.selection import chooser, claimed_request, inline_export
 from pigment_export.app.views import MOST_FAILED_LISTED, run_view
 from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import Claim, ClaimRequest, claim_run
+from pigment_export.runs.claim import Claim, claim_run
 from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
+from pigment_export.runs.plan import ClaimRequest
 
 LONGEST_KEY = 200
 

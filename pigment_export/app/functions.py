@@ -4,18 +4,16 @@ A trigger that cannot start a run fails loudly: `trigger_failed` is logged, and 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
-from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, HOUSEKEEPING_SECONDS, Deadline
-from pigment_export.runs.claim import claim_occurrence
+from pigment_export.retry import CALL_SECONDS, HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs.housekeeping import housekeeping
-from pigment_export.runs.messages import messages_for, process_message, record_poison
+from pigment_export.runs.messages import process_message, record_poison
 
 
 class Triggers:
@@ -27,29 +25,6 @@ class Triggers:
 
     def __init__(self, build: Callable[[], App]) -> None:
         self._build = build
-
-    def on_schedule(self, status: Mapping[str, Any]) -> list[str]:
-        """Start the run of an occurrence, or heal it.
-
-        Args:
-            status: the timer's schedule status: its `Next` is the occurrence that fires; empty where there is none.
-
-        Returns:
-            The messages to send.
-
-        Raises:
-            ExportError: nothing was started; the host tries again.
-        """
-        deadline = Deadline(CLAIM_SECONDS)
-        with _loudly("schedule"):
-            app = self._build()
-            claimed = claim_occurrence(
-                app.runs,
-                _occurrence_in(status),
-                lambda: app.catalog(deadline).select(groups=app.settings.export_schedule_groups),
-                deadline,
-            )
-        return messages_for(claimed.plan, claimed.pending)
 
     def housekeeping(self) -> list[str]:
         """Pass over all runs; see `runs.housekeeping`.
@@ -98,15 +73,6 @@ class Triggers:
         with _loudly("poison"):
             app = self._build()
         record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
-
-
-def _occurrence_in(status: Mapping[str, Any]) -> datetime | None:
-    """The occurrence that fires; None where the host doesn't say."""
-    try:
-        instant = datetime.fromisoformat(status["Next"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from pigment_export.catalog.options import (
@@ -19,6 +20,7 @@ from pigment_export.catalog.options import (
     ViewOptions,
     as_sent,
 )
+from pigment_export.cron import expression_in, zone_in
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"  # a safe path segment on every system
 SECRET_PATTERN = r"^[0-9a-zA-Z-]{1,127}$"  # noqa: S105 - Key Vault's rule for the names of secrets
@@ -47,6 +49,10 @@ def _no_address(value: Any) -> Any:
     return value
 
 
+def _zone_name(value: str) -> str:
+    return zone_in(value).key
+
+
 Columns = Annotated[
     Annotated[AtLeastOne[str], Tag("(names)")] | Annotated[Literal["unchanged"], Tag("(word)")],
     Discriminator(lambda value: "(word)" if isinstance(value, str) else "(names)"),
@@ -69,15 +75,19 @@ class CommonFields(BaseModel):
     block: Annotated[Id, BeforeValidator(_no_address)] | None = None
     """The UUID of a view's block, for people. It is not sent."""
     enabled: bool = True
-    """Whether the timer and a run of all take it; one that is named explicitly runs all the same."""
+    """Whether its schedule and a run of all take it; one that is named explicitly runs all the same."""
+    schedule: Annotated[str, AfterValidator(expression_in)] | None = None
+    """When it runs, in place of `EXPORT_SCHEDULE`: five cron fields, in its time zone; `none`: only when called."""
+    time_zone: Annotated[str, AfterValidator(_zone_name)] | None = None
+    """Time zone of its schedule and of its file's date, in place of `EXPORT_TIME_ZONE`."""
     groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()
-    """By which schedules and callers may name several."""
+    """Labels; a call can run every export that carries one."""
     owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Named in receipts and alerts."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3300)] | None = None
     """How long to wait for the first byte of the body, in place of ten minutes."""
     freshness_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = None
-    """Hours without success after which it counts as stale, in place of `FRESHNESS_HOURS`."""
+    """Hours after an occurrence (without a schedule: a success) until it is stale, in place of `FRESHNESS_HOURS`."""
     minimum_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """A file with fewer rows is held, not published."""
     maximum_shrink: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -90,6 +100,11 @@ class CommonFields(BaseModel):
     """Whether the file is stored compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Its own time zone; None where the deployment's holds."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
 
 class ListExport(CommonFields):

@@ -12,10 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pigment_export.catalog.exports import MODELS, NAME_PATTERN, SECRET_PATTERN, CommonFields, Export, Kind
-from pigment_export.errors import ConfigurationError, MissingError
+from pigment_export.catalog.source import LARGEST_BYTES, read_bytes
+from pigment_export.errors import ConfigurationError
 
-LARGEST_BYTES = 4 * 1024 * 1024  # a catalog of thousands of exports; more is a mistake
-LAKE = "lake:"  # begins an EXPORTS_FILE that lies in the file system
 SHOWN_CHARACTERS = 60  # of a wrong value: enough to find it by
 
 _PATTERNS = {
@@ -77,18 +76,7 @@ def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) 
         ConfigurationError: it is not there, or not a catalog, with every problem.
         ExportError: the lake cannot be read.
     """
-    try:
-        if exports_file.startswith(LAKE):
-            data = read_lake(exports_file.removeprefix(LAKE))
-        else:
-            with (folder / exports_file).open("rb") as file:
-                data = file.read(LARGEST_BYTES + 1)
-    except (OSError, MissingError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not there"
-        where = "the file system" if exports_file.startswith(LAKE) else str(folder)
-        problem = f"{exports_file}: cannot be read in {where} ({reason})"
-        remedy = "EXPORTS_FILE names another file, or lake:PATH for one in the file system"
-        raise ConfigurationError([f"{problem}; {remedy}"], code="catalog") from exc
+    data = read_bytes(exports_file, folder=folder, read_lake=read_lake)
     return load(data, file=exports_file)
 
 
@@ -173,7 +161,8 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
 
 def _told(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors in the file's own words, with the field in front."""
-    path = tuple(part for part in error["loc"] if not str(part).startswith("("))  # which of several forms it has
+    # Without which of several forms it has, unless that is all: a field that is named so.
+    path = tuple(part for part in error["loc"] if not str(part).startswith("(")) or error["loc"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     match error["type"]:
         case "extra_forbidden":

@@ -25,10 +25,10 @@ from pigment_export.cli.parts import app_of
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import ClaimRequest, claim_run
+from pigment_export.runs.claim import claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
-from pigment_export.runs.plan import Plan
+from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import deliver_export, fail_exports
 from pigment_export.transfer.stream import Progress
 

@@ -179,6 +179,10 @@ class Layout:
         """Prefix of all claims; it sorts before that of any run's records."""
         return f"{self.runs}_keys/"
 
+    def schedules(self, deployment: str) -> str:
+        """The record of a deployment's schedules, whatever characters its name has."""
+        return f"{self.runs}_schedules/{hashlib.sha256(deployment.encode()).hexdigest()}.json"
+
     @property
     def runs(self) -> str:
         """Prefix of all records of runs, claims among them."""

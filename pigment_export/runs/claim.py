@@ -3,10 +3,9 @@
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
 from pigment_export.catalog.exports import Export
@@ -17,30 +16,9 @@ from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.finish import pending_in
-from pigment_export.runs.plan import Plan, new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, new_plan
 
 type Choose = Callable[[], Sequence[Export]]
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimRequest:
-    """What asks for a run.
-
-    Attributes:
-        trigger: `schedule`, `http` or `cli`: each has keys of its own.
-        key: what makes it one and the same run when it is asked for again.
-        asked_by: who asks.
-        request: what is asked for, as JSON, normalised: a repeat must ask for the same.
-        occurrence: of the schedule.
-        date_asked: the snapshot date that the caller named.
-    """
-
-    trigger: str
-    key: str
-    asked_by: str
-    request: Mapping[str, Any] = field(default_factory=dict)
-    occurrence: datetime | None = None
-    date_asked: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +29,14 @@ class Claim:
         plan: the run's, new or of an earlier claim.
         now: the lake's clock.
         pending: the exports that have no final receipt and are to be enqueued; none once the run has ended or expired.
+        has_ended: whether the run has a result.
         is_planned: whether the run has a `run.json` to follow; False only if it expired before that was written.
     """
 
     plan: Plan
     now: datetime
     pending: tuple[str, ...]
+    has_ended: bool = False
     is_planned: bool = True
 
     @property
@@ -98,34 +78,6 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
     return Claim(plan, record.now, plan.names)
 
 
-def claim_occurrence(runs: Runs, occurrence: datetime | None, choose: Choose, deadline: Deadline) -> Claim:
-    """Claim the run of one occurrence of the schedule, however often and however late the timer fires for it.
-
-    Where its run has expired, and today is later than its snapshot date, it runs once more on such a day: an outage
-    of days ends with the present, not with a gap.
-
-    Args:
-        runs: of this deployment.
-        occurrence: what the host says is due; None where it doesn't say: then it is the present minute's.
-        choose: as for `claim`.
-        deadline: of this call.
-
-    Returns:
-        The run, and what is to be enqueued.
-
-    Raises:
-        ConfigurationError: as for `claim`.
-        ExportError: the lake cannot be used.
-    """
-    due = occurrence or deadline.retry(runs.now).replace(second=0)
-    request = ClaimRequest("schedule", due.isoformat(), "schedule", {"occurrence": due.isoformat()}, occurrence=due)
-    claimed = claim_run(runs, request, choose, deadline)
-    today = claimed.now.astimezone(runs.time_zone).date()
-    if claimed.is_expired and today > claimed.plan.snapshot_date:
-        claimed = claim_run(runs, replace(request, key=f"{request.key}/{today}"), choose, deadline)
-    return claimed
-
-
 def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
     """Copy a claim's plan to where it is found by the run's id, unless it is there.
 
@@ -165,30 +117,32 @@ def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, d
                 "take a new key for a new request, and the same one only to repeat the same",
             )
         )
+    claim = _found(runs, plan, record.now, deadline)
+    log(
+        Event.RUN_REPEATED,
+        run_id=plan.run_id,
+        deployment=plan.deployment,
+        trigger=plan.trigger,
+        asked_by=request.asked_by,
+        pending=claim.pending,
+        ended=claim.has_ended,
+        expired=claim.is_expired,
+    )
+    return claim
+
+
+def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
     if deadline.retry(lambda: runs.records.read(plan.folder.result)).etag is not None:
-        return Claim(plan, record.now, ())
-    if record.now >= plan.expires_at:
+        return Claim(plan, now, (), has_ended=True)
+    if now >= plan.expires_at:
         planned = deadline.retry(lambda: runs.records.read(plan.folder.plan)).etag is not None
-        return Claim(plan, record.now, (), is_planned=planned)
+        return Claim(plan, now, (), is_planned=planned)
     publish_plan(runs, plan, deadline)
-    return Claim(plan, record.now, pending_in(plan, runs.receipts(plan, deadline)))
+    return Claim(plan, now, pending_in(plan, runs.receipts(plan, deadline)))
 
 
 def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export], now: datetime) -> Plan:
     try:
-        return new_plan(
-            chosen,
-            run_id=new_run_id(now, runs.new_nonce()),
-            layout=runs.layout,
-            deployment=runs.deployment,
-            trigger=request.trigger,
-            asked_by=request.asked_by,
-            request=request.request,
-            claimed_at=now,
-            occurrence=request.occurrence,
-            date_asked=request.date_asked,
-            time_zone=runs.time_zone,
-            hours=runs.hours,
-        )
+        return new_plan(chosen, request, runs.terms, run_id=new_run_id(now, runs.new_nonce()), claimed_at=now)
     except ValueError as exc:
         raise ConfigurationError([f"date: {exc}"], code="date_in_future") from exc

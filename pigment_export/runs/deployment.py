@@ -15,7 +15,7 @@ from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import receipts_in
-from pigment_export.runs.plan import Plan
+from pigment_export.runs.plan import Plan, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Runs:
         deployment: the app's own name.
         time_zone: decides a file's date.
         hours: until a run expires.
+        schedule: five cron fields, for exports without a schedule of their own; or `none`.
         fetch: opens the body of an export.
         new_nonce: 16 hexadecimal digits that cannot be guessed.
     """
@@ -41,8 +42,14 @@ class Runs:
     deployment: str
     time_zone: ZoneInfo
     hours: int
+    schedule: str
     fetch: Fetch
     new_nonce: Callable[[], str]
+
+    @property
+    def terms(self) -> Terms:
+        """What new plans keep of this deployment."""
+        return Terms(self.deployment, self.layout, self.time_zone, self.hours)
 
     def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
         """Return the plan of a run, or None if there is no run of that id.
@@ -92,16 +99,10 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
     try:
         return Plan.from_json(record.data)
     except ValueError as exc:
-        raise unreadable(path, exc) from exc
+        raise _unreadable(path, exc) from exc
 
 
-def unreadable(path: str, exc: ValueError) -> UnreadableError:
-    """Return the error for a record that this app did not write as it is.
-
-    Args:
-        path: where it lies.
-        exc: what reading it raised.
-    """
+def _unreadable(path: str, exc: ValueError) -> UnreadableError:
     return UnreadableError(
         Cause(
             "record_unreadable",

@@ -31,7 +31,9 @@ from pigment_export.runs.finish import finish_run, pending_in
 from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import Plan, PlanSummary
+from pigment_export.runs.schedule import ScheduleRecord
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
+from pigment_export.runs.timetable import cron_of, overdue_since
 from pigment_export.runs.work import fail_exports
 
 FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
@@ -69,7 +71,7 @@ def housekeeping(
     Args:
         runs: of this deployment.
         catalog: reads the catalog, whose exports' freshness is logged.
-        freshness_hours: without success, after which an export is stale.
+        freshness_hours: after an occurrence, by which an export must have succeeded.
         retention: how long records and held files are kept.
         deadline: of this pass.
 
@@ -202,25 +204,36 @@ class _Pass:
     # Telling
 
     def _log_freshness(self, survey: Survey) -> None:
-        """Log how long each enabled export has been without success."""
+        """Log of each enabled export whether it is as new as its schedule says."""
         catalog = self.catalog()
+        schedules = self.deadline.retry(self._schedules)
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
-                self._log_freshness_of(export, survey.succeeded_at.get(export.name))
+                self._log_freshness_of(export, schedules, survey.succeeded_at.get(export.name))
 
-    def _log_freshness_of(self, export: Export, succeeded_at: datetime | None) -> None:
+    def _schedules(self) -> ScheduleRecord:
+        record = self.runs.records.read(self.runs.layout.schedules(self.runs.deployment))
+        try:
+            return ScheduleRecord.from_json(record.data)
+        except ValueError:
+            return ScheduleRecord()  # the next tick tells of it, and writes it anew
+
+    def _log_freshness_of(self, export: Export, schedules: ScheduleRecord, succeeded_at: datetime | None) -> None:
         at = succeeded_at or self._latest_at(export.name)
-        limit = export.freshness_hours or self.freshness_hours
-        hours = None if at is None else round((self.now - at).total_seconds() / 3600, 2)
-        stale = hours is None or hours > limit
+        hours = export.freshness_hours or self.freshness_hours
+        due_at = overdue_since(self.runs, schedules, export, now=self.now, grace=timedelta(hours=hours))
+        stale = due_at is not None and (at is None or at < due_at)
+        if cron_of(self.runs, export) is None and export.freshness_hours is not None:  # only callers start it
+            stale = at is None or self.now - at > timedelta(hours=hours)
         log(
             Event.FRESHNESS,
             level=logging.WARNING if stale else logging.INFO,
             name=export.name,
             owner=export.owner,
             groups=list(export.groups),
-            hours=hours,
-            freshness_hours=limit,
+            hours=None if at is None else round((self.now - at).total_seconds() / 3600, 2),
+            due_at=due_at,
+            freshness_hours=hours,
             stale=stale,
         )
 

@@ -5,7 +5,7 @@ middle of a run changes nothing of it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -18,7 +18,44 @@ from pigment_export.lake.paths import Destination, Layout, RunFolder, is_run_id
 from pigment_export.lake.records import Instant, Record
 
 LATE_SECONDS = 3600  # past the end of its day, a fetch may still replace: a run claimed shortly before midnight
-EARLY_SECONDS = 3600  # a timer may fire before its occurrence; what is earlier than this has a wrong clock
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What asks for a run.
+
+    Attributes:
+        trigger: `schedule`, `http` or `cli`: each has keys of its own.
+        key: what makes it one and the same run when it is asked for again.
+        asked_by: who asks.
+        request: what is asked for, as JSON, normalised: a repeat must ask for the same.
+        occurrence: of the schedule.
+        date_asked: the snapshot date that the caller named.
+    """
+
+    trigger: str
+    key: str
+    asked_by: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    occurrence: datetime | None = None
+    date_asked: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a deployment says of all its runs.
+
+    Attributes:
+        deployment: the app's own name.
+        layout: where things go.
+        time_zone: decides a file's date, where the export has none of its own.
+        hours: until a run expires.
+    """
+
+    deployment: str
+    layout: Layout
+    time_zone: ZoneInfo
+    hours: int
 
 
 def _run_id(text: str) -> str:
@@ -55,6 +92,10 @@ class PlannedExport(BaseModel):
     """Whether a newer file may replace what is there."""
     held: HeldFile | None = None
     """The held file that this run releases; missing where it fetches."""
+    snapshot_date: date | None = None
+    """The day that its file stands for, where its own time zone has another than the run's."""
+    day_ends_at: Instant | None = None
+    """When its day ends, where its own time zone says so."""
 
     @property
     def destination(self) -> Destination:
@@ -131,8 +172,8 @@ class Plan(Record):
             export=planned.export,
             destination=planned.destination,
             receipt_path=self.folder.receipt(planned.export.name),
-            snapshot_date=self.snapshot_date,
-            replaces_until=self.day_ends_at + grace,
+            snapshot_date=planned.snapshot_date or self.snapshot_date,
+            replaces_until=(planned.day_ends_at or self.day_ends_at) + grace,
             expires_at=self.expires_at,
             held=planned.held,
         )
@@ -149,35 +190,16 @@ class Plan(Record):
 
 
 def new_plan(
-    exports: Sequence[Export],
-    *,
-    run_id: str,
-    layout: Layout,
-    deployment: str,
-    trigger: str,
-    asked_by: str,
-    request: Mapping[str, Any],
-    claimed_at: datetime,
-    occurrence: datetime | None,
-    date_asked: date | None,
-    time_zone: ZoneInfo,
-    hours: int,
+    exports: Sequence[Export], request: ClaimRequest, terms: Terms, *, run_id: str, claimed_at: datetime
 ) -> Plan:
     """Plan a run.
 
     Args:
         exports: what to export; validated, at least one.
-        run_id: from `layout.new_run_id` with the same instant.
-        layout: where things go now: the plan keeps it.
-        deployment: the app's own name.
-        trigger: `schedule`, `http` or `cli`.
-        asked_by: who asked.
-        request: what was asked for, as JSON.
+        request: what asks for it.
+        terms: of the deployment as it is now: the plan keeps them.
+        run_id: from `paths.new_run_id` with the same instant.
         claimed_at: the lake's clock.
-        occurrence: of the schedule; None for another trigger.
-        date_asked: the date that the caller named; None for the day of the claim in `time_zone`.
-        time_zone: decides a file's date.
-        hours: until the run expires.
 
     Returns:
         The plan.
@@ -185,32 +207,43 @@ def new_plan(
     Raises:
         ValueError: the date lies in the future.
     """
-    if date_asked is not None and date_asked > (today := claimed_at.astimezone(time_zone).date()):
-        raise ValueError(f"{date_asked} lies in the future: in {time_zone.key} it is {today}, and Pigment only has now")
-    snapshot_date = date_asked or _day_of(claimed_at, occurrence, time_zone)
-    next_day = datetime.combine(snapshot_date + timedelta(days=1), time.min, tzinfo=time_zone)
+    day = _day_for(request, claimed_at, terms.time_zone)
     return Plan(
         run_id=run_id,
-        folder=layout.run(run_id),
-        deployment=deployment,
-        trigger=trigger,
-        asked_by=asked_by,
-        request=dict(request),
+        folder=terms.layout.run(run_id),
+        deployment=terms.deployment,
+        trigger=request.trigger,
+        asked_by=request.asked_by,
+        request=dict(request.request),
         claimed_at=claimed_at,
-        snapshot_date=snapshot_date,
-        day_ends_at=next_day.astimezone(UTC),
-        date_asked=date_asked is not None,
-        expires_at=claimed_at + timedelta(hours=hours),
-        exports=tuple(_planned(export, layout, snapshot_date, run_id) for export in exports),
+        snapshot_date=day,
+        day_ends_at=_end_of(day, terms.time_zone),
+        date_asked=request.date_asked is not None,
+        expires_at=claimed_at + timedelta(hours=terms.hours),
+        exports=tuple(_plan_export(export, request, terms, run_id, claimed_at) for export in exports),
     )
 
 
-def _planned(export: Export, layout: Layout, snapshot_date: date, run_id: str) -> PlannedExport:
-    destination = layout.destination(export.name, snapshot_date=snapshot_date, run_id=run_id, is_compressed=export.gzip)
-    return PlannedExport(export=export, **asdict(destination))
+def _plan_export(
+    export: Export, request: ClaimRequest, terms: Terms, run_id: str, claimed_at: datetime
+) -> PlannedExport:
+    day = _day_for(request, claimed_at, export.zone or terms.time_zone)
+    destination = terms.layout.destination(export.name, snapshot_date=day, run_id=run_id, is_compressed=export.gzip)
+    own = {"snapshot_date": day, "day_ends_at": _end_of(day, export.zone)} if export.zone else {}
+    return PlannedExport(export=export, **asdict(destination), **own)
 
 
-def _day_of(now: datetime, occurrence: datetime | None, time_zone: ZoneInfo) -> date:
-    """The present day, or that of an occurrence which fired a little early, as at midnight."""
-    is_early = occurrence is not None and now < occurrence <= now + timedelta(seconds=EARLY_SECONDS)
-    return (occurrence if occurrence is not None and is_early else now).astimezone(time_zone).date()
+def _day_for(request: ClaimRequest, now: datetime, zone: ZoneInfo) -> date:
+    """The date that was asked for; the occurrence's day, while that lasts; else today."""
+    today = now.astimezone(zone).date()
+    if request.date_asked is not None:
+        if request.date_asked > today:
+            asked = request.date_asked
+            raise ValueError(f"{asked} lies in the future: in {zone.key} it is {today}, and Pigment only has now")
+        return request.date_asked
+    day = request.occurrence.astimezone(zone).date() if request.occurrence else today
+    return day if now < _end_of(day, zone) else today
+
+
+def _end_of(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)

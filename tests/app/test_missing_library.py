@@ -13,7 +13,6 @@ from emulators.host.host import Host, SimulatedClock
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-    "EXPORT_SCHEDULE": "0 0 6 * * *",
     "EXPORT_QUEUE": "pigment-exports",
     "PIGMENT_API_KEY": "pgm_any",
     "DATA_LAKE_URL": "https://mylake.dfs.core.windows.net",
@@ -21,7 +20,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("library", ["pydantic", "azure.keyvault.secrets", "isal", "azure.storage.blob", ""])
+@pytest.mark.parametrize("library", ["pydantic", "cronsim", "azure.keyvault.secrets", "isal", "azure.storage.blob", ""])
 def test_health_imports_what_calls_need(tmp_path: Path, library: str) -> None:
     """Also what this deployment's settings would not load at once, as the vault's client beside PIGMENT_API_KEY."""
     prelude = tmp_path / "prelude.py"

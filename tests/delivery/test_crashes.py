@@ -17,7 +17,7 @@ from emulators.pigment.model import REVENUE
 from emulators.pigment.service import Fault
 from pigment_export.catalog.file import load
 from pigment_export.lake.paths import Layout, new_run_id
-from pigment_export.runs.plan import new_plan
+from pigment_export.runs.plan import ClaimRequest, Terms, new_plan
 
 ROOT = Path(__file__).parents[2]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -48,17 +48,10 @@ def planned(everything: Everything) -> str:
     now = datetime.now(UTC).replace(microsecond=0)
     plan = new_plan(
         load((ROOT / "exports.toml").read_bytes(), file="exports.toml").select(["revenue"]),
+        ClaimRequest("cli", "key", "test"),
+        Terms("local/test", Layout("", "{name}/dt={date}/{name}.csv"), ZoneInfo("UTC"), hours=6),
         run_id=new_run_id(now, "0123456789abcdef"),
-        layout=Layout("", "{name}/dt={date}/{name}.csv"),
-        deployment="local/test",
-        trigger="cli",
-        asked_by="test",
-        request={},
         claimed_at=now,
-        occurrence=None,
-        date_asked=None,
-        time_zone=ZoneInfo("UTC"),
-        hours=6,
     )
     everything.lake.write(plan.folder.plan, plan.to_json())
     return plan.folder.plan

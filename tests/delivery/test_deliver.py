@@ -25,7 +25,7 @@ from pigment_export.lake.interface import Lake
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import finish_run
-from pigment_export.runs.plan import Plan, new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, Terms, new_plan
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
 from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, at
@@ -79,17 +79,10 @@ class World:
         claimed_at = self.lake.now()
         return new_plan(
             [self.export],
+            ClaimRequest("cli", "key", "ann", date_asked=day),
+            Terms("local/test", Layout("", template), ZoneInfo("UTC"), hours=6),
             run_id=new_run_id(claimed_at, self.new_nonce()),
-            layout=Layout("", template),
-            deployment="local/test",
-            trigger="cli",
-            asked_by="ann",
-            request={},
             claimed_at=claimed_at,
-            occurrence=None,
-            date_asked=day,
-            time_zone=ZoneInfo("UTC"),
-            hours=6,
         )
 
     def worker(self, plan: Plan, *answers: Answer, patience_seconds: float = 120) -> Callable[[Around], Receipt]:

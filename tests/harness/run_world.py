@@ -18,11 +18,13 @@ from pigment_export.errors import Cause, ConfigurationError, ExportError, Retrya
 from pigment_export.events import Event
 from pigment_export.lake.paths import Layout
 from pigment_export.retry import Deadline
-from pigment_export.runs.claim import Choose, Claim, ClaimRequest, claim_occurrence, claim_run
+from pigment_export.runs.claim import Choose, Claim, claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.housekeeping import housekeeping
 from pigment_export.runs.messages import process_message
-from pigment_export.runs.plan import Plan
+from pigment_export.runs.plan import ClaimRequest, Plan
+from pigment_export.runs.schedule import Watch
+from pigment_export.runs.tick import start_due
 from pigment_export.runs.work import deliver_export
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
@@ -92,7 +94,7 @@ class World:
         self.says: dict[str, bytes | ExportError] = {}
         self.fetched: list[str] = []  # exports that Pigment was asked for
         self.chosen = 0  # times that the catalog was read
-        self.out_until = BEGAN  # until then, nothing that the app depends on answers
+        self.out_until = datetime.min.replace(tzinfo=UTC)  # until then, nothing that the app depends on answers
         self._nonces = itertools.count(1)
         self._seconds = 0.0
 
@@ -104,6 +106,7 @@ class World:
         *,
         deployment: str = "app",
         zone: str = "UTC",
+        schedule: str = "0 6 * * *",
         template: str = DAILY,
     ) -> Runs:
         through = around or Seen()
@@ -121,6 +124,7 @@ class World:
             deployment=deployment,
             time_zone=ZoneInfo(zone),
             hours=6,
+            schedule=schedule,
             fetch=self._fetch,
             new_nonce=lambda: f"{next(self._nonces):016x}",
         )
@@ -159,9 +163,29 @@ class World:
     def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
         return claim_run(runs or self.runs(), asked, choose or self.choose, self.deadline())
 
-    def fire(self, occurrence: datetime | None, runs: Runs | None = None) -> Claim:
-        """The timer's function for an occurrence."""
-        return claim_occurrence(runs or self.runs(), occurrence, self.choose, self.deadline())
+    def tick(self, runs: Runs | None = None, *, catalog: Callable[[], Catalog] | None = None) -> list[str]:
+        """The timer's function."""
+        runs = runs or self.runs()
+        read = catalog or self.catalog
+        watch = Watch(
+            records=runs.records,
+            path=runs.layout.schedules(runs.deployment),
+            read_catalog=lambda _: repr(read()).encode(),
+            schedule=runs.schedule,
+            time_zone=runs.time_zone.key,
+        )
+        deadline = self.deadline()
+        seen = watch.look(deadline)
+        return [] if seen.is_idle else start_due(runs, watch, seen, lambda _: read(), deadline)
+
+    def occurrences(self) -> dict[str, list[tuple[str, ...]]]:
+        """The exports of each scheduled run, by its occurrence."""
+        found: dict[str, list[tuple[str, ...]]] = {}
+        plans = [Plan.from_json(self.lake.content(claim)) for claim in self.claims()]
+        for plan in sorted(plans, key=lambda plan: plan.run_id):
+            if plan.trigger == "schedule":
+                found.setdefault(plan.request["occurrence"], []).append(plan.names)
+        return found
 
     def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Receipt | None]:
         return [process_message(runs or self.runs(), text, self.deadline()) for text in messages]
@@ -178,7 +202,7 @@ class World:
         *,
         catalog: Callable[[], Catalog] | None = None,
         retention: timedelta = 30 * DAY,
-        freshness_hours: int = 26,
+        freshness_hours: int = 6,
         deadline: Deadline | None = None,
     ) -> list[str]:
         return housekeeping(

@@ -1,7 +1,7 @@
 """Claims: one key is one run, whoever dies or asks again where; and what a run's followers are told."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -13,11 +13,10 @@ from pigment_export.errors import (
     RetryableError,
     Who,
 )
-from pigment_export.runs.claim import ClaimRequest
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.messages import messages_for
-from pigment_export.runs.plan import Plan
+from pigment_export.runs.plan import ClaimRequest, Plan
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
 from tests.harness.stepping import Around, Killed, Stepper, Striking
 
@@ -141,31 +140,11 @@ def test_a_key_that_was_used_for_another_request_is_refused_and_changes_nothing(
     assert seen.writes == []
 
 
-def test_a_callers_key_that_spells_a_schedules_claim_is_a_run_of_its_own() -> None:
-    world = World()
-    due = BEGAN.isoformat()
-    spelt = [due, f"schedule/app/{due}", f"../schedule/app/{due}", f"app/{due}"]
-    called = {world.claim(asked=ClaimRequest("http", key, "eve", {"occurrence": due})).plan.run_id for key in spelt}
-    scheduled = world.fire(BEGAN)
-    assert len(called) == len(spelt)
-    assert scheduled.plan.run_id not in called
-    assert scheduled.plan.trigger == "schedule"
-    assert scheduled.pending == ("revenue",)
-
-
 def test_a_key_with_a_slash_is_not_that_of_a_deployment_with_one() -> None:
     world = World()
     one = world.claim(world.runs(deployment="a"), ClaimRequest("http", "b/c", "ann"))
     other = world.claim(world.runs(deployment="a/b"), ClaimRequest("http", "c", "ann"))
     assert one.plan.run_id != other.plan.run_id
-
-
-def test_two_deployments_at_the_same_minute_are_two_runs() -> None:
-    world = World()
-    one, other = (world.fire(BEGAN, world.runs(deployment=name)) for name in ("app", "other"))
-    assert one.plan.run_id != other.plan.run_id
-    assert (one.plan.deployment, other.plan.deployment) == ("app", "other")
-    assert len(world.claims()) == len(world.plans()) == 2
 
 
 # The catalog, and the date
@@ -206,100 +185,6 @@ def test_a_date_in_the_future_of_the_time_zone_is_refused_and_nothing_is_written
     assert there.plan.snapshot_date == date(2026, 11, 25)
 
 
-# The schedule
-
-
-def test_a_timer_that_fires_twice_in_a_minute_is_one_run() -> None:
-    world = World()
-    first = world.fire(BEGAN)
-    world.lake.advance(timedelta(seconds=40))
-    assert world.fire(BEGAN).plan == first.plan
-    check_one_run(world)
-
-
-def test_a_timer_that_fires_early_at_midnight_is_the_run_of_the_day_that_begins() -> None:
-    world = World()
-    midnight = datetime(2026, 11, 25, tzinfo=UTC)
-    world.lake.advance(midnight - BEGAN - timedelta(seconds=1))
-    early = world.fire(midnight)
-    world.lake.advance(timedelta(seconds=2))
-    assert world.fire(midnight).plan == early.plan
-    assert early.plan.snapshot_date == date(2026, 11, 25)
-    assert early.plan.claimed_at < midnight
-
-
-@pytest.mark.parametrize("days", [-1, 1], ids=["behind", "ahead"])
-def test_a_machine_whose_clock_is_a_day_off_exports_today(days: int) -> None:
-    world = World()
-    wrong = world.fire(BEGAN + days * DAY)
-    assert wrong.plan.snapshot_date == date(2026, 11, 24)
-    assert wrong.pending == ("revenue",)
-
-
-def test_a_machine_a_day_ahead_leaves_tomorrows_run_to_tomorrow_under_the_same_key_only_once_a_day() -> None:
-    world = World()
-    tomorrow = BEGAN + DAY
-    wrong = world.fire(tomorrow)
-    world.deliver(wrong.plan)
-    world.lake.advance(DAY)
-    right = world.fire(tomorrow)
-    assert right.plan.run_id != wrong.plan.run_id
-    assert right.plan.snapshot_date == date(2026, 11, 25)
-    assert right.pending == ("revenue",)
-    assert world.fire(tomorrow).plan == right.plan
-
-
-def test_an_occurrence_claimed_before_an_outage_of_a_week_runs_once_more_on_the_day_it_ends() -> None:
-    world = World()
-    before = world.fire(BEGAN)
-    world.lake.advance(7 * DAY)
-    after = world.fire(BEGAN)
-    assert after.plan.run_id != before.plan.run_id
-    assert after.plan.snapshot_date == date(2026, 12, 1)
-    assert after.pending == ("revenue",)
-    world.lake.advance(MINUTE)
-    again = world.fire(BEGAN)
-    assert again.plan == after.plan
-    world.deliver(after.plan)
-    world.lake.advance(7 * HOUR)  # it has expired, too, and it is the same day
-    seen = Seen()
-    assert world.fire(BEGAN, world.runs(seen)).pending == ()
-    assert seen.writes == []
-    assert len(world.plans()) == 2
-
-
-def test_an_occurrence_never_claimed_before_an_outage_of_a_week_runs_for_the_present_day() -> None:
-    world = World()
-    world.lake.advance(7 * DAY)
-    late = world.fire(BEGAN)
-    world.lake.advance(MINUTE)
-    assert world.fire(BEGAN).plan == late.plan
-    assert late.plan.snapshot_date == date(2026, 12, 1)
-    check_one_run(world)
-
-
-def test_an_occurrence_whose_run_expired_the_same_day_is_not_run_again() -> None:
-    world, seen = World(), Seen()
-    first = world.fire(BEGAN)
-    world.lake.advance(7 * HOUR)
-    again = world.fire(BEGAN, world.runs(seen))
-    assert again.plan == first.plan
-    assert again.is_expired
-    assert again.pending == ()
-    assert seen.writes == []
-
-
-def test_a_schedule_without_a_status_is_the_run_of_the_present_minute() -> None:
-    world = World()
-    world.lake.advance(timedelta(seconds=3))
-    first = world.fire(None)
-    world.lake.advance(timedelta(seconds=50))
-    assert world.fire(None).plan == first.plan
-    assert world.fire(BEGAN).plan == first.plan
-    world.lake.advance(timedelta(seconds=10))
-    assert world.fire(None).plan.run_id != first.plan.run_id
-
-
 # After the end
 
 
@@ -309,6 +194,7 @@ def test_a_repeat_after_the_end_writes_and_sends_nothing() -> None:
     world.deliver(first.plan)
     again = world.claim(world.runs(seen))
     assert (again.plan, again.pending, again.is_planned) == (first.plan, (), True)
+    assert again.has_ended
     assert seen.writes == []
     assert [operation for operation, _ in seen.requests] == ["read", "read"]
 

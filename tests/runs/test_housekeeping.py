@@ -196,16 +196,68 @@ def test_closed_runs_cost_no_request_of_their_own() -> None:
 # Freshness
 
 
-def test_freshness_is_told_for_every_enabled_export(caplog: pytest.LogCaptureFixture) -> None:
-    world = World("revenue", export("pnl", freshness_hours=2, owner="ann"), export("old", enabled=False), "never")
-    plan = world.claim(choose=lambda: world.exports[:2]).plan
-    world.deliver(plan)
-    world.lake.advance(3 * HOUR)
-    world.housekeeping()
-    told = {
-        one["name"]: (one["hours"], one["freshness_hours"], one["stale"]) for one in events(caplog, Event.FRESHNESS)
+def told(caplog: pytest.LogCaptureFixture) -> dict[str, tuple[Any, ...]]:
+    """What one pass said of each export: hours since it succeeded, by when it had to, and whether it is stale."""
+    said = {
+        one["name"]: (one["hours"], one["due_at"] and one["due_at"][5:16], one["freshness_hours"], one["stale"])
+        for one in events(caplog, Event.FRESHNESS)
     }
-    assert told == {"revenue": (3.0, 26, False), "pnl": (3.0, 2, True), "never": (None, 26, True)}
+    caplog.clear()
+    return said
+
+
+def test_an_export_is_stale_when_an_occurrence_has_passed_and_hours_later_it_has_not_succeeded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(
+        "daily",
+        export("quick", freshness_hours=2, owner="ann"),
+        export("weekly", schedule="0 6 * * 1"),
+        export("old", enabled=False),
+        export("never", schedule="0 7 * * *"),
+        export("called", schedule="none"),
+        export("promised", schedule="none", freshness_hours=30),
+    )
+    world.tick()
+    world.deliver(world.claim(choose=lambda: [*world.exports[:3], world.exports[-1]]).plan)
+    world.lake.advance(6 * HOUR)
+    world.housekeeping()
+    fresh = (6.0, None, 6, False)
+    assert told(caplog) == {
+        "daily": fresh,
+        "quick": (6.0, None, 2, False),
+        "weekly": fresh,
+        "never": (None, None, 6, False),  # its first occurrence was at seven, and it has until one
+        "called": (None, None, 6, False),
+        "promised": (6.0, None, 30, False),
+    }
+    world.lake.advance(20 * HOUR)  # two hours past the next day's six
+    world.housekeeping()
+    assert told(caplog) == {
+        "daily": (26.0, None, 6, False),
+        "quick": (26.0, "11-25T06:00", 2, True),
+        "weekly": (26.0, None, 6, False),
+        "never": (None, "11-24T07:00", 6, True),
+        "called": (None, None, 6, False),
+        "promised": (26.0, None, 30, False),
+    }
+    world.deliver(world.claim(asked=replace(ASKED, key="tuesday")).plan)
+    world.lake.advance(31 * HOUR)
+    world.housekeeping()
+    assert told(caplog) == {
+        "daily": (31.0, "11-26T06:00", 6, True),
+        "quick": (31.0, "11-26T06:00", 2, True),
+        "weekly": (31.0, None, 6, False),
+        "never": (31.0, "11-26T07:00", 6, True),
+        "called": (31.0, None, 6, False),
+        "promised": (31.0, None, 30, True),
+    }
+
+
+def test_a_first_deployment_is_not_stale(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.housekeeping()
+    assert told(caplog) == {"revenue": (None, None, 6, False)}
 
 
 def test_freshness_is_known_when_all_receipts_are_gone(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pigment_export.catalog.exports import from_json
 from pigment_export.lake.paths import Layout, new_run_id
-from pigment_export.runs.plan import Plan, new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, Terms, new_plan
 
 MIN, MAX = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
 EXPORT = from_json({"name": "revenue", "kind": "view", "id": "44444444-4444-4444-8444-444444444444", "groups": ["a"]})
@@ -20,17 +20,10 @@ def plan(
 ) -> Plan:
     return new_plan(
         [EXPORT],
+        ClaimRequest("cli", "key", "ann", date_asked=day),
+        Terms("app", Layout("raw", template), ZoneInfo(zone), hours=6),
         run_id=new_run_id(claimed_at, "0" * 16),
-        layout=Layout("raw", template),
-        deployment="app",
-        trigger="cli",
-        asked_by="ann",
-        request={},
         claimed_at=claimed_at,
-        occurrence=None,
-        date_asked=day,
-        time_zone=ZoneInfo(zone),
-        hours=6,
     )
 
 

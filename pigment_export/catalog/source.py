@@ -1,0 +1,37 @@
+"""Where the catalog's bytes come from. Without the catalog's models: a tick that finds nothing due reads no more."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pigment_export.errors import ConfigurationError, MissingError
+
+LARGEST_BYTES = 4 * 1024 * 1024  # a catalog of thousands of exports; more is a mistake
+LAKE = "lake:"  # begins an EXPORTS_FILE that lies in the file system
+
+
+def read_bytes(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) -> bytes:
+    """Read the catalog from where `EXPORTS_FILE` says.
+
+    Args:
+        exports_file: a path, or `lake:PATH` for a file in the file system.
+        folder: what a relative path begins at: the app's own folder.
+        read_lake: reads a file of the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
+
+    Returns:
+        Its bytes, up to `LARGEST_BYTES` and one more.
+
+    Raises:
+        ConfigurationError: it is not there.
+        ExportError: the lake cannot be read.
+    """
+    try:
+        if exports_file.startswith(LAKE):
+            return read_lake(exports_file.removeprefix(LAKE))
+        with (folder / exports_file).open("rb") as file:
+            return file.read(LARGEST_BYTES + 1)
+    except (OSError, MissingError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not there"
+        where = "the file system" if exports_file.startswith(LAKE) else str(folder)
+        told = f"{exports_file}: cannot be read in {where} ({reason})"
+        problem = f"{told}; EXPORTS_FILE names another file, or lake:PATH for one in the file system"
+        raise ConfigurationError([problem], code="catalog") from exc

@@ -1,0 +1,117 @@
+"""Cron expressions in a time zone: when they occur, by cronsim. Pure.
+
+An hour that does not exist occurs once, right after the gap; one that exists twice occurs once, the first time. A
+schedule of every hour (`*` in the field of the hour) knows neither: it goes by the hours that pass.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+NONE = "none"  # in place of an expression: only callers start it
+LONGEST_EXPRESSION = 200  # characters
+WIDEST_FOLD = timedelta(hours=3)  # by which a wall clock goes back at once: two hours at Troll, one or less elsewhere
+_ALLOWED = (
+    "a cron expression of five fields (minute hour day month weekday), as '0 6 * * *' for every day at 06:00, "
+    "'0 6 * * 1-5' for working days; or 'none'"
+)
+
+
+def expression_in(text: str) -> str:
+    """Read a schedule: five fields with single spaces, or `none`.
+
+    Raises:
+        ValueError: it is neither; says what is allowed.
+    """
+    fields = text.split()
+    if text.strip().lower() == NONE:
+        return NONE
+    if len(text) <= LONGEST_EXPRESSION and len(fields) == 6:  # noqa: PLR2004 - NCRONTAB's
+        five = " ".join(fields[1:])
+        if _is_expression(five):
+            raise ValueError(
+                f"five fields: six are NCRONTAB, whose first is the second; write {five!r}, which is evaluated in the "
+                "time zone, not in UTC"
+            )
+    if len(text) > LONGEST_EXPRESSION or not _is_expression(" ".join(fields)):
+        raise ValueError(_ALLOWED)
+    return " ".join(fields)
+
+
+def zone_in(text: str) -> ZoneInfo:
+    """Read a time zone.
+
+    Raises:
+        ValueError: it is none; says what is allowed.
+    """
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as exc:
+        raise ValueError("a name of the IANA database, as Europe/Paris") from exc
+
+
+def _is_expression(text: str) -> bool:
+    if len(text.split()) != 5:  # noqa: PLR2004 - cronsim would also take six
+        return False
+    try:
+        next(CronSim(text, datetime(2000, 1, 1)))  # noqa: DTZ001 - whether it ever occurs, in whatever zone
+    except (CronSimError, StopIteration, ValueError, TypeError, AssertionError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A schedule in its time zone.
+
+    Attributes:
+        expression: five fields, as `expression_in` returns them.
+        time_zone: whose wall clock it goes by.
+    """
+
+    expression: str
+    time_zone: ZoneInfo
+
+    @classmethod
+    def of(cls, expression: str, time_zone: ZoneInfo) -> Self | None:
+        """Return the schedule, or None for `none`."""
+        return None if expression == NONE else cls(expression, time_zone)
+
+    def newest(self, at: datetime) -> datetime | None:
+        """Return the newest occurrence at an instant or before it, in UTC; None if there was none in fifty years."""
+        found = (moment for moment in self._from(at, reverse=True) if moment <= at)
+        return next(found, None)
+
+    def next(self, after: datetime) -> datetime | None:
+        """Return the first occurrence after an instant, in UTC; None if there is none in fifty years."""
+        found = (moment for moment in self._from(after, reverse=False) if moment > after)
+        return next(found, None)
+
+    def _from(self, at: datetime, *, reverse: bool) -> Iterator[datetime]:
+        """Occurrences in order from an instant, a few of the other side of it first."""
+        at = at.replace(microsecond=0)
+        if self.expression.split()[1] == "*":
+            start = at + timedelta(minutes=1) if reverse else at
+            for moment in CronSim(self.expression, start.astimezone(self.time_zone), reverse=reverse):
+                yield moment.astimezone(UTC)
+            return
+        wall = at.astimezone(self.time_zone).replace(tzinfo=None)
+        for moment in CronSim(self.expression, wall + WIDEST_FOLD if reverse else wall, reverse=reverse):
+            yield self._instant_of(moment)
+
+    def _instant_of(self, wall: datetime) -> datetime:
+        """Return when a wall clock first shows a time, or the end of the gap that it jumps over."""
+        instant = wall.replace(tzinfo=self.time_zone).astimezone(UTC)
+        shown = instant.astimezone(self.time_zone)
+        if shown.replace(tzinfo=None) == wall:
+            return instant
+        # In a gap, an aware time counts from the offset before it, so the clock shows that much too late: back to where
+        # the offset changes.
+        before = instant - (shown.replace(tzinfo=None) - wall)
+        while before.astimezone(self.time_zone).utcoffset() != shown.utcoffset():
+            before += timedelta(minutes=1)
+        return before

@@ -1,0 +1,186 @@
+"""Schedules: which exports have an occurrence that is due and has no run yet.
+
+One small record per deployment says when each schedule was first seen and which of its occurrences was claimed last.
+With the catalog's bytes it tells whether a tick of the timer has anything to do, without a look at any run.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import AfterValidator
+
+from pigment_export.cron import Cron, expression_in, zone_in
+from pigment_export.lake.interface import Records
+from pigment_export.lake.records import Instant, Record
+from pigment_export.retry import Deadline
+
+CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least so often, also where nothing is due
+FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that is back within it counts as never gone: an edit, a deployment
+
+
+class Definition(Record):
+    """One export's schedule, as it is defined."""
+
+    name: str
+    """The export's."""
+    schedule: Annotated[str, AfterValidator(expression_in)]
+    """Five cron fields."""
+    time_zone: Annotated[str, AfterValidator(lambda text: zone_in(text).key)]
+    """Whose wall clock they go by."""
+
+    @property
+    def cron(self) -> Cron:
+        """To evaluate it."""
+        return Cron(self.schedule, zone_in(self.time_zone))
+
+
+class Entry(Definition):
+    """What is known of a definition."""
+
+    since: Instant
+    """When it was first seen: nothing is due that occurred before."""
+    claimed: Instant | None = None
+    """Its newest occurrence that has a run."""
+    gone_at: Instant | None = None
+    """Since when the catalog lacks it."""
+
+    @property
+    def definition(self) -> Definition:
+        """The export's schedule."""
+        return Definition(name=self.name, schedule=self.schedule, time_zone=self.time_zone)
+
+    def due(self, now: datetime) -> datetime | None:
+        """Return its newest occurrence if that is due and has no run yet, else None."""
+        newest = self.cron.newest(now)
+        return newest if newest is not None and newest > max(self.since, self.claimed or self.since) else None
+
+
+class ScheduleRecord(Record):
+    """The record of a deployment's schedules."""
+
+    catalog: str = ""
+    """Fingerprint of the catalog and the settings that the schedules were read from."""
+    checked_at: Instant | None = None
+    """When that catalog was last validated."""
+    schedules: tuple[Entry, ...] = ()
+    """Of every export that has one."""
+
+    def due(self, now: datetime) -> dict[datetime, list[str]]:
+        """Return the occurrences that are due, the oldest first, with the exports of each."""
+        found: dict[datetime, list[str]] = {}
+        for entry in self.schedules:
+            if entry.gone_at is None and (occurrence := entry.due(now)) is not None:
+                found.setdefault(occurrence, []).append(entry.name)
+        return dict(sorted(found.items()))
+
+    def since(self, definition: Definition) -> datetime | None:
+        """Return when a definition was first seen, or None if it has not been yet."""
+        return next((entry.since for entry in self.schedules if entry.definition == definition), None)
+
+    def seeing(self, definitions: Iterable[Definition], catalog: str, now: datetime) -> Self:
+        """Return the record after a valid catalog was seen.
+
+        Args:
+            definitions: the schedules of its enabled exports.
+            catalog: its fingerprint.
+            now: the lake's clock.
+        """
+        known = {
+            entry.definition: entry
+            for entry in self.schedules
+            if entry.gone_at is None or now - entry.gone_at <= FORGOTTEN_AFTER
+        }
+        present = [
+            known.pop(definition).model_copy(update={"gone_at": None})
+            if definition in known
+            else Entry(**definition.to_fields(), since=now)
+            for definition in definitions
+        ]
+        gone = [entry.model_copy(update={"gone_at": entry.gone_at or now}) for entry in known.values()]
+        return self.model_copy(update={"catalog": catalog, "checked_at": now, "schedules": (*present, *gone)})
+
+    def claiming(self, claimed: Mapping[str, datetime]) -> Self:
+        """Return the record after occurrences were claimed, by export; none goes back."""
+
+        def after(entry: Entry) -> Entry:
+            if entry.name not in claimed or entry.gone_at is not None:
+                return entry
+            return entry.model_copy(update={"claimed": max(claimed[entry.name], entry.claimed or entry.since)})
+
+        return self.model_copy(update={"schedules": tuple(map(after, self.schedules))})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one tick sees.
+
+    Attributes:
+        now: the lake's clock.
+        etag: the record's; None where there is none.
+        record: what it says.
+        catalog: the catalog's bytes.
+        fingerprint: of the catalog and the settings.
+        problem: why the record could not be read, and counts as empty; else None.
+    """
+
+    now: datetime
+    etag: str | None
+    record: ScheduleRecord
+    catalog: bytes = field(repr=False)
+    fingerprint: str
+    problem: str | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether this tick has nothing to do: nothing is due, and this very catalog was validated within the day."""
+        checked_at = self.record.checked_at
+        return (
+            self.record.catalog == self.fingerprint
+            and checked_at is not None
+            and abs(self.now - checked_at) < CHECKED_EVERY
+            and not self.record.due(self.now)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a tick needs in order to see whether anything is due.
+
+    Attributes:
+        records: the lake's records.
+        path: of this deployment's record.
+        read_catalog: reads the catalog's bytes.
+        schedule: the deployment's own.
+        time_zone: the deployment's own.
+    """
+
+    records: Records
+    path: str
+    read_catalog: Callable[[Deadline], bytes]
+    schedule: str
+    time_zone: str
+
+    def look(self, deadline: Deadline) -> Look:
+        """See what a tick has to know, by one request, and one more for a catalog in the lake.
+
+        Args:
+            deadline: of this call.
+
+        Raises:
+            ExportError: the lake or the catalog cannot be read.
+        """
+        read = deadline.retry(lambda: self.records.read(self.path))
+        record, problem = ScheduleRecord(), None
+        if read.etag is not None:
+            try:
+                record = ScheduleRecord.from_json(read.data)
+            except ValueError as exc:
+                problem = str(exc)
+        catalog = self.read_catalog(deadline)
+        fingerprint = hashlib.sha256(f"{self.schedule}\n{self.time_zone}\n".encode() + catalog).hexdigest()
+        return Look(read.now, read.etag, record, catalog, fingerprint, problem)

@@ -1,0 +1,123 @@
+"""A tick of the timer: claim the runs of the occurrences that are due. Late, early, doubled or by hand, it is one.
+
+The lake's clock and the catalog decide what is due; nothing that the host says counts. Occurrences are marked as
+claimed last of all: a tick that is cut off before is made up by the next one, which finds its claims.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from pigment_export.catalog.exports import Export
+from pigment_export.catalog.file import Catalog
+from pigment_export.errors import ConflictError, ErrorRow, UnreadableError, Who
+from pigment_export.events import Event, log
+from pigment_export.retry import Deadline
+from pigment_export.runs.claim import Claim, claim_run
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.messages import messages_for
+from pigment_export.runs.plan import ClaimRequest
+from pigment_export.runs.schedule import Look, ScheduleRecord, Watch
+from pigment_export.runs.timetable import definitions_of
+
+RECORD_UNREADABLE = ErrorRow(
+    "schedule_record_unreadable",
+    UnreadableError,
+    "the record of the schedules is not what this app writes, so every schedule counts as seen for the first time now",
+    Who.ADMINISTRATOR,
+    "see who changed it; start by hand what was due meanwhile",
+)
+
+
+def start_due(runs: Runs, watch: Watch, seen: Look, load: Callable[[bytes], Catalog], deadline: Deadline) -> list[str]:
+    """Claim what is due, and remember it.
+
+    Args:
+        runs: of this deployment.
+        watch: to look again where another tick was at work.
+        seen: by a look just now.
+        load: understands the catalog's bytes.
+        deadline: of this call.
+
+    Returns:
+        The messages to send.
+
+    Raises:
+        ConfigurationError: the catalog is broken.
+        ExportError: the lake cannot be used; the next tick does what is left.
+    """
+    messages: dict[str, None] = {}  # in order, each once
+    for attempt in deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
+        with attempt:
+            seen = watch.look(deadline) if attempt.number > 1 else seen
+            if seen.problem is not None:
+                _log_reset(watch.path, seen.problem)
+            record, sent = _claim_due(runs, seen, load(seen.catalog), deadline)
+            messages |= dict.fromkeys(sent)
+            if not seen.is_idle or record.schedules != seen.record.schedules:  # else another tick has done it all
+                runs.records.write(watch.path, record.to_json(), {}, replacing=seen.etag)
+    return list(messages)
+
+
+def _claim_due(runs: Runs, seen: Look, catalog: Catalog, deadline: Deadline) -> tuple[ScheduleRecord, list[str]]:
+    """Claim all occurrences that are due; the record to write then, and the messages to send."""
+    exports = {export.name: export for export in catalog.exports if export.enabled}
+    record = seen.record.seeing(definitions_of(runs, exports.values()), seen.fingerprint, seen.now)
+    claimed: dict[str, datetime] = {}
+    messages: list[str] = []
+    for occurrence, names in record.due(seen.now).items():
+        for claim in claims_of(runs, occurrence, [exports[name] for name in names], deadline):
+            _log_due(claim, occurrence, seen.now)
+            messages += messages_for(claim.plan, claim.pending)
+        claimed |= dict.fromkeys(names, occurrence)
+    return record.claiming(claimed), messages
+
+
+def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export], deadline: Deadline) -> list[Claim]:
+    """Claim the run of an occurrence, or find it.
+
+    More than one only where an earlier tick went by another catalog, or was cut off so long ago that its run expired
+    before it began.
+
+    Args:
+        runs: of this deployment.
+        occurrence: of the schedule, UTC.
+        exports: that are due at it.
+        deadline: of this call.
+
+    Returns:
+        The claims, in whose plans each of these exports is.
+    """
+    instant = occurrence.isoformat()
+    left = {export.name: export for export in exports}
+    claims = []
+    for number in itertools.count():
+        if not left:
+            break
+        key = f"{instant}/{number}" if number else instant
+        request = ClaimRequest("schedule", key, "schedule", {"occurrence": instant}, occurrence=occurrence)
+        claim = claim_run(runs, request, partial(list, left.values()), deadline)
+        covered = left.keys() & set(claim.plan.names)
+        if covered and not (claim.is_expired and not claim.has_ended):
+            claims.append(claim)
+            left = {name: export for name, export in left.items() if name not in covered}
+    return claims
+
+
+def _log_due(claim: Claim, occurrence: datetime, now: datetime) -> None:
+    log(
+        Event.SCHEDULE_DUE,
+        run_id=claim.plan.run_id,
+        occurrence=occurrence,
+        lateness_seconds=int((now - occurrence).total_seconds()),
+        exports=claim.plan.names,
+    )
+
+
+def _log_reset(path: str, problem: str) -> None:
+    cause = RECORD_UNREADABLE.cause(f"{path}: {problem}")
+    log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())
