@@ -22,6 +22,7 @@ from pigment_export.delivery.reconcile import Reconciler, settled
 from pigment_export.delivery.stage import StagedFile
 from pigment_export.delivery.task import Task
 from pigment_export.events import Event, log
+from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
 from pigment_export.transfer.compress import CompressedSink
@@ -138,7 +139,8 @@ class Delivery:
             notes=(*map(str, inspection.notes), *verdict.notes),
         )
         fetched.staged.describe(mine)
-        return Publication(self._lake, task, self._deadline, mine, inspection.columns, verdict.objection)
+        files = CallFiles(self._lake.files, self._deadline)
+        return Publication(files, self._reconciler, task, self._deadline, mine, inspection.columns, verdict.objection)
 
     def _tell(self, verdict: Verdict, inspection: Inspection, *, is_first: bool) -> None:
         """Log what is no failure, and yet should be seen."""

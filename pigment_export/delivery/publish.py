@@ -10,7 +10,6 @@ from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 from pigment_export.lake.call import CallFiles
-from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
 
 
@@ -19,7 +18,8 @@ class Publication:
     """A complete file on its way to its destination.
 
     Attributes:
-        lake: where file and records are.
+        files: the lake's, within this call.
+        reconciler: of the export.
         task: the export of the run.
         deadline: of this call.
         mine: what the file says of itself.
@@ -28,7 +28,8 @@ class Publication:
         is_fresh: whether this very call has fetched it.
     """
 
-    lake: Lake
+    files: CallFiles
+    reconciler: Reconciler
     task: Task
     deadline: Deadline
     mine: FileDescription
@@ -48,8 +49,8 @@ class Publication:
         Raises:
             ExportError: the lake cannot be used, or the file must be fetched anew.
         """
-        reconciler = Reconciler(self.lake, self.task, self.deadline)
-        match self._moved(reconciler, file):
+        reconciler = self.reconciler
+        match self._moved(file):
             case Publish():
                 return reconciler.record_file(State.SUCCEEDED, self.mine, self.columns)
             case RecordFile() as found:
@@ -62,33 +63,32 @@ class Publication:
             case TryAgain(cause):
                 raise RetryableError(cause)
 
-    def _moved(self, reconciler: Reconciler, file: UnpublishedFile) -> RecordFile | Fail | TryAgain | Hold | Publish:
+    def _moved(self, file: UnpublishedFile) -> RecordFile | Fail | TryAgain | Hold | Publish:
         """Decide, and rename where that is the decision; what is returned then was carried out."""
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                decision = self._decide(reconciler)
+                decision = self._decide()
                 if isinstance(decision, Publish):
                     try:
                         file.move(self.task.destination.path, replacing=decision.replacing)
                     except MissingError:  # moved by a rename whose answer was lost, or swept
-                        decision = self._decide(reconciler)
+                        decision = self._decide()
                         if not isinstance(decision, RecordFile):
                             raise
         return decision
 
-    def _decide(self, reconciler: Reconciler) -> RecordFile | Fail | TryAgain | Hold | Publish:
-        return before_publish(self.task, reconciler.look(), self.mine, self.objection, is_fresh=self.is_fresh)
+    def _decide(self) -> RecordFile | Fail | TryAgain | Hold | Publish:
+        return before_publish(self.task, self.reconciler.look(), self.mine, self.objection, is_fresh=self.is_fresh)
 
     def _hold(self, file: UnpublishedFile) -> str:
         """Keep the file aside; returns where."""
         path = self.task.destination.held(self.mine.run_id, self.mine.nonce)
-        files = CallFiles(self.lake.files, self.deadline)
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 try:
                     file.move(path, replacing=None)
                 except (ConflictError, MissingError, RetryableError):
-                    there = Occupant.of(files.look(path))
+                    there = Occupant.of(self.files.look(path))
                     if there.file is None or there.file.nonce != self.mine.nonce:
                         raise
         return path

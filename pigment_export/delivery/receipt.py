@@ -64,6 +64,10 @@ class ReceiptSummary(Record):
     """The try that fetched the file."""
     fetched_at: Instant | None = None
     """The lake's clock right before Pigment was asked."""
+    started_at: Instant | None = None
+    """When the last try began."""
+    ended_at: Instant | None = None
+    """When this receipt was written."""
     rows: int | None = None
     """Records after the header."""
     bytes: int | None = None

@@ -48,10 +48,13 @@ class Reconciler:
         self._task = task
         self._destination = task.destination
         self._deadline = deadline
+        self._first_look: Occupant | None = None
 
     def look(self) -> Occupant:
-        """Return what is at the destination now."""
-        return Occupant.of(self._files.look(self._destination.path))
+        """Return what is at the destination now; the first look is when this call's work began."""
+        there = Occupant.of(self._files.look(self._destination.path))
+        self._first_look = self._first_look or there
+        return there
 
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
@@ -93,8 +96,8 @@ class Reconciler:
                 if before is not None and before.state.final:
                     return before
                 receipt = Receipt.failing(self._task, State.FAILED, cause_of(before))
-                self._put_receipt(receipt, record, before)
-        return receipt
+                written = self._put_receipt(receipt, record, before)
+        return written
 
     def record_found(self, found: RecordFile) -> Receipt:
         """Record a file of this app that is at the destination: this run's, or a newer one.
@@ -148,6 +151,7 @@ class Reconciler:
             record = self._unretried.read(self._task.receipt_path)
             before = receipt_in(record.data)
             if before is None or not before.state.final:
+                receipt = self._stamped(receipt, record)
                 self._unretried.write(
                     self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag
                 )
@@ -161,15 +165,22 @@ class Reconciler:
                 before = receipt_in(record.data)
                 if before is not None and not is_better(receipt, before):
                     return before
-                self._put_receipt(receipt, record, before)
-        return receipt
+                written = self._put_receipt(receipt, record, before)
+        return written
 
-    def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> None:
+    def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> Receipt:
+        receipt = self._stamped(receipt, over)
         self._records.write(self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
         groups = list(self._task.export.groups)  # alerts are routed by them
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
+        return receipt
+
+    def _stamped(self, receipt: Receipt, over: StoredRecord) -> Receipt:
+        """Say when the work on it began and ended, by the lake's clock."""
+        started_at = self._first_look.now if self._first_look else None
+        return receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""

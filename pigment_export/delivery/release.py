@@ -94,7 +94,9 @@ class Release:
                 if not found.is_of(self._task.run_id):
                     file.describe(mine)
         columns = self._reconciler.columns_at(self._held.path, file.etag)
-        return Publication(self._lake, self._task, self._deadline, mine, columns, is_fresh=False).publish(file)
+        return Publication(
+            self._files, self._reconciler, self._task, self._deadline, mine, columns, is_fresh=False
+        ).publish(file)
 
     def _newer(self, there: Occupant) -> RecordFile | None:
         """Return the decision where a file as new is at the destination: another run may have released this one."""

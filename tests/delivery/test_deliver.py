@@ -230,6 +230,22 @@ def test_a_receipt_describes_the_file() -> None:
     assert receipt["deployment"] == "local/test"
 
 
+def test_a_receipt_tells_when_its_last_try_began_and_when_it_ended() -> None:
+    world = World()
+    plan = world.plan()
+    world.lake.advance(timedelta(minutes=1))
+    worker = Stepper(world.worker(plan, RetryableError(CUT), patience_seconds=0))
+    worker.finish()
+    assert world.receipt(plan)["started_at"] == (BEGAN + timedelta(minutes=1)).isoformat()
+    worker = Stepper(world.worker(plan, BODY))
+    worker.reach(at("rename"))
+    world.lake.advance(timedelta(minutes=5))
+    worker.finish()
+    receipt = world.receipt(plan)
+    assert receipt["started_at"] == (BEGAN + timedelta(minutes=1)).isoformat()
+    assert receipt["ended_at"] == (BEGAN + timedelta(minutes=6)).isoformat()
+
+
 # What a run meets: the world before it, and what Pigment says to it.
 type Setting = Callable[[World], tuple[Plan, tuple[Answer, ...]]]
 

@@ -21,7 +21,7 @@ RECORDS: dict[str, type[Record]] = {
 }
 # What later versions write otherwise, by the last part of the field's name: (before, now).
 NEW_DEFAULTS = {"ragged_rows": "hold", "gzip": False}
-LATER_IN_LISTINGS = {"pigment_owner", "pigment_remedy"}
+LATER_IN_LISTINGS = {"pigment_owner", "pigment_remedy", "pigment_started_at", "pigment_ended_at"}
 
 
 def golden(version: str, name: str) -> Any:
