@@ -13,7 +13,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from pigment_export import wiring
 from pigment_export.catalog.exports import Export
-from pigment_export.catalog.file import LAKE, load
+from pigment_export.catalog.file import load
+from pigment_export.catalog.source import LAKE
 from pigment_export.cli.crew import attended
 from pigment_export.cli.parts import app_of
 from pigment_export.errors import ConfigurationError, ConflictError
