@@ -360,7 +360,11 @@ OPTIONS = {
     "view": VIEW_OPTIONS,
 }
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "application": IDS,
+    "block": IDS,
     "enabled": st.booleans(),
+    "schedule": st.sampled_from(["0 6 * * *", "*/15 8-18 * * MON-FRI", "none"]),
+    "time_zone": st.sampled_from(["UTC", "Europe/Paris", "America/Argentina/Ushuaia"]),
     "groups": some(NAMES),
     "owner": TEXTS,
     "timeout_seconds": st.integers(1, 3300),

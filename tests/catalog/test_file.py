@@ -94,13 +94,16 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         ('kind = "view"', ".id: missing. The UUID of the block or view in Pigment."),
         (f'{GOOD}name = "b"', ".name: unknown; the name of the table is the export's"),
         (f'{GOOD}owners = "x"', "(did you mean 'owner'?)"),
-        (f"{GOOD}friendlyHeaders = true", "it is an option of Pigment's: write it below 'options'; allowed: columns, "),
+        (
+            f"{GOOD}friendlyHeaders = true",
+            "it is an option of Pigment's: write it below 'options'; allowed: application, ",
+        ),
         (
             f'{GOOD}options.listFilter = ["{ID}"]',
             ".options.listFilter: unknown; it is an option of another kind: list; allowed: dateFormat, ",
         ),
         (f'{GOOD}options.metric = "x"', ".options.metric: unknown; allowed: dateFormat"),
-        (f'{GOOD}list = "x"', ".list: unknown; allowed: columns"),
+        (f'{GOOD}list = "x"', ".list: unknown; allowed: application"),
         (f'{GOOD}options.fieldDelimeter = "Comma"', "(did you mean 'fieldDelimiter'?)"),
         (f'{GOOD}options.dateFormat = "iso"', ".options.dateFormat: should be 'Iso8601' or 'Legacy' (not 'iso')"),
         (
@@ -126,6 +129,12 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         (f'{GOOD}columns = "changed"', ".columns: should be 'unchanged' (not 'changed')"),
         (f"{GOOD}maximum_shrink = 2", ".maximum_shrink: should be less than or equal to 1 (not 2)"),
         (f"{GOOD}maximum_shrink = nan", ".maximum_shrink: should be a finite number"),
+        (
+            f'{GOOD}schedule = "0 0 6 * * *"',
+            ".schedule: five fields: six are NCRONTAB, whose first is the second; write '0 6",
+        ),
+        (f'{GOOD}schedule = "daily"', ".schedule: a cron expression of five fields"),
+        (f'{GOOD}time_zone = "Paris"', ".time_zone: a name of the IANA database, as Europe/Paris (not 'Paris')"),
         (f'{GOOD}owner = "{"x" * 999}"', "x…')"),
     ],
 )
