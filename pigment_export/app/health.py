@@ -62,7 +62,15 @@ class Health:
         Args:
             deadline: of this call.
         """
-        return tuple(_check(*step) for step in self._steps(deadline))
+        return tuple(self.each(deadline))
+
+    def each(self, deadline: Deadline) -> Iterator[Check]:
+        """Yield each check as it is done, for a person who waits.
+
+        Args:
+            deadline: of this call.
+        """
+        return (checked(*step) for step in self._steps(deadline))
 
     def _steps(self, deadline: Deadline) -> Iterator[Step]:
         secrets: set[str | None] = set()  # filled by the first check, which has run when the next one is asked for
@@ -169,7 +177,13 @@ class _LakeProbe:
                     self._files.delete(path)
 
 
-def _check(name: str, look: Callable[[], str]) -> Check:
+def checked(name: str, look: Callable[[], str]) -> Check:
+    """Return what a check came to.
+
+    Args:
+        name: of the check.
+        look: does it; returns what was seen, or raises.
+    """
     try:
         return Check(name=name, ok=True, detail=look())
     except ExportError as error:

@@ -25,12 +25,13 @@ NEAR_EXPIRY = timedelta(days=30)
 
 
 class Key:
-    """A Pigment key: its text shows only where it is asked for by name."""
+    """A Pigment key: its text shows only where it is asked for by name; the vault may say when it expires."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "expires_at")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, expires_at: datetime | None = None) -> None:
         self._text = text
+        self.expires_at = expires_at
 
     def __repr__(self) -> str:
         return "Key(…)"
@@ -40,19 +41,20 @@ class Key:
         return self._text
 
 
-def checked_key(text: str, source: str) -> Key:
+def checked_key(text: str, source: str, expires_at: datetime | None = None) -> Key:
     """A key as it may stand in a header: stripped, since stored secrets often end with a line break.
 
     Args:
         text: as stored.
         source: where it was stored, for the message.
+        expires_at: as the vault says; None where it doesn't.
 
     Raises:
         PermanentError: it is empty or has a character that no key has; the message doesn't show it.
     """
     stripped = text.strip()
     if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
-        return Key(stripped)
+        return Key(stripped, expires_at)
     raise KEY_MALFORMED.raised(
         f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")
     )
@@ -184,4 +186,4 @@ class Vault:
         expires_at = secret.properties.expires_on
         if expires_at is not None and expires_at - self._now() < NEAR_EXPIRY:
             log(Event.SECRET_NEAR_EXPIRY, level=logging.WARNING, secret=name, expires_at=expires_at)
-        return checked_key(secret.value or "", f"the secret {name}")
+        return checked_key(secret.value or "", f"the secret {name}", expires_at)

@@ -12,12 +12,13 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from pigment_export import wiring
+from pigment_export.app.parts import App
 from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import load
 from pigment_export.catalog.source import LAKE
 from pigment_export.cli.crew import attended
 from pigment_export.cli.parts import app_of
-from pigment_export.errors import ConfigurationError, ConflictError
+from pigment_export.errors import ConfigurationError, ConflictError, ExportError
 
 NEW_FILE = "# The catalog: one table per export, named as its folder in the lake.\n"
 
@@ -136,3 +137,16 @@ def _decoded(data: bytes, file: str) -> str:
 def exports_file_of(environ: Mapping[str, str]) -> str:
     """Where the catalog is, as `EXPORTS_FILE` says."""
     return os.fspath(environ.get("EXPORTS_FILE", "").strip() or "exports.toml")
+
+
+def exports_now(environ: Mapping[str, str], app: App | None) -> tuple[Export, ...]:
+    """The exports of the catalog; none where it is missing or wrong.
+
+    Args:
+        environ: the environment.
+        app: the parts; without them, the catalog is a file here.
+    """
+    try:
+        return app.catalog(attended()).exports if app else read_text(exports_file_of(environ), environ).exports()
+    except ExportError:
+        return ()

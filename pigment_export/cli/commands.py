@@ -13,6 +13,7 @@ import click
 from pigment_export import __version__
 from pigment_export.cli import output
 from pigment_export.cli.add import add
+from pigment_export.cli.check import check
 from pigment_export.cli.fetch import fetch
 from pigment_export.cli.find import apps, blocks, views
 from pigment_export.cli.run import run
@@ -37,7 +38,7 @@ def cli(*, verbose: bool) -> None:
     logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
 
 
-for command in (apps, blocks, views, add, fetch, run):
+for command in (apps, blocks, views, add, check, fetch, run):
     cli.add_command(command)
 
 

@@ -113,6 +113,26 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def emit_state(state: str, text: str) -> None:
+    """Write a line that begins with a state in its colour; further lines of the text are set below it.
+
+    Args:
+        state: one word.
+        text: what is said of it.
+    """
+    first, *rest = text.splitlines()
+    line = Text(f"{state:<7}", style=_STYLES.get(state, ""))
+    line.append(first, style="default")
+    console = _console()
+    with console.capture() as captured:
+        console.print(Text("\n").join([line, *(Text(f"{'':<7}{more}") for more in rest)]))
+    emit(captured.get())
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
 def emit_json(value: Any) -> None:
     """Write a result as JSON, in ASCII: right in every code page."""
     emit(json.dumps(value, indent=1, default=str) + "\n")
@@ -135,7 +155,7 @@ def emit_table(
     if not rows:
         emit(f"{empty}\n")
         return
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = _console()
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     room = console.width if console.is_terminal else sys.maxsize
     if sum(widths) + len(_GAP) * (len(widths) - 1) <= room:

@@ -40,6 +40,8 @@ FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for 
 class Key(Protocol):
     """A Pigment key whose text shows in no `repr`."""
 
+    expires_at: datetime | None
+
     def reveal(self) -> str:
         """The key's text."""
 
