@@ -88,7 +88,7 @@ PROXY_UNREACHABLE = ErrorRow(
     RetryableError,
     "the proxy could not be reached, or could not reach the server",
     Who.NETWORK,
-    "it is retried automatically; if it continues, check the proxy that HTTPS_PROXY names",
+    "if it continues, check the proxy that HTTPS_PROXY names",
 )
 
 

@@ -161,7 +161,7 @@ VAULT = Refusals(
         "something answered that is not the vault",
         Who.NETWORK,
         "check KEY_VAULT_URL, and what answers between the app and the vault: a proxy that inspects TLS, or a login "
-        "page; it is retried automatically",
+        "page",
     ),
 )
 

@@ -221,7 +221,7 @@ LAKE = Refusals(
         "something answered that is not the lake",
         Who.NETWORK,
         "check DATA_LAKE_URL, and what answers between the app and the lake: a proxy that inspects TLS, or a login "
-        "page; it is retried automatically",
+        "page",
     ),
 )
 

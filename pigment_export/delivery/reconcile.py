@@ -21,6 +21,7 @@ from pigment_export.errors import (
     ExportError,
     MissingError,
     PermanentError,
+    RetryableError,
 )
 from pigment_export.events import Event, log
 from pigment_export.lake.call import CallFiles, CallRecords
@@ -245,7 +246,7 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
         The receipt that stands.
 
     Raises:
-        ExportError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
+        RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
     """
     try:
         try:
@@ -254,7 +255,9 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
             return reconciler.record_failed(error.cause)
     except ExportError as error:
         reconciler.record_retrying(error.cause)
-        raise
+        if isinstance(error, RetryableError):
+            raise
+        raise RetryableError(error.cause) from error  # the records refuse even the reason: a later call may do better
 
 
 def _latest_in(record: StoredRecord) -> Latest | None:

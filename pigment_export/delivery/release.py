@@ -67,8 +67,7 @@ class Release:
             The receipt that stands, this call's or a better one.
 
         Raises:
-            RetryableError: the patience of this call is used up; a `retrying` receipt says why.
-            ExportError: the lake cannot be used.
+            RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
         """
         return settled(self._reconciler, self._deliver)
 

@@ -3,7 +3,8 @@
 Each write recovers from a lost answer by looking at the one file that only this try can have written.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from pigment_export.delivery.description import FileDescription, Occupant
@@ -14,6 +15,18 @@ from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Files
 from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
+
+
+class StagingError(ExportError):
+    """The lake refused a staged file for longer than the call waits: no reason to download the same again in it."""
+
+
+@contextmanager
+def _staging() -> Iterator[None]:
+    try:
+        yield
+    except (ConflictError, MissingError, RetryableError) as error:
+        raise StagingError(error.cause) from error
 
 
 class UnpublishedFile:
@@ -98,29 +111,35 @@ class StagedFile(UnpublishedFile):
 
     def open(self) -> None:
         """Create the file; after a lost answer or a conflict under another nonce, so that it is surely this try's."""
-        for attempt in self._deadline.attempts(ConflictError):
-            with attempt:
-                self.drop()
-                self.nonce = self._new_nonce()
-                self.path = self._task.destination.staged(self._task.run_id, self.nonce)
-                self._is_there = True
-                self.etag = self._files.create(self.path)
+        with _staging():
+            for attempt in self._deadline.attempts(ConflictError):
+                with attempt:
+                    self.drop()
+                    self.nonce = self._new_nonce()
+                    self.path = self._task.destination.staged(self._task.run_id, self.nonce)
+                    self._is_there = True
+                    self.etag = self._files.create(self.path)
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
-        self._files.append(self.path, position, data)
+        with _staging():
+            self._files.append(self.path, position, data)
 
     def finish(self, size: int) -> None:
         """Commit all bytes in one flush; its position proves that none is missing."""
-        for attempt in self._deadline.attempts(ConflictError):
-            with attempt:
-                try:
-                    self.etag = self._files.flush(self.path, size, self.etag, content_type=self._content_type)
-                except (ConflictError, RetryableError):
-                    found = self._files.look(self.path)
-                    if found.etag is None or found.size != size:
-                        raise
-                    self.etag = found.etag  # the answer was lost, not the flush
+        with _staging():
+            for attempt in self._deadline.attempts(ConflictError):
+                with attempt:
+                    self._flush(size)
+
+    def _flush(self, size: int) -> None:
+        try:
+            self.etag = self._files.flush(self.path, size, self.etag, content_type=self._content_type)
+        except (ConflictError, RetryableError):
+            found = self._files.look(self.path)
+            if found.etag is None or found.size != size:
+                raise
+            self.etag = found.etag  # the answer was lost, not the flush
 
     def move(self, destination: str, *, replacing: str | None) -> None:
         """Rename the file; see `UnpublishedFile.move`."""

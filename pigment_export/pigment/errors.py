@@ -113,14 +113,14 @@ ERROR_PAGE = ErrorRow(
     RetryableError,
     "Pigment answered 200, but not with CSV",
     Who.NETWORK,
-    "it is retried automatically; if it continues: see what answers at PIGMENT_BASE_URL, perhaps a proxy's page",
+    "if it continues: see what answers at PIGMENT_BASE_URL, perhaps a proxy's page",
 )
 PARTIAL = ErrorRow(
     "pigment_partial",
     RetryableError,
     "Pigment answered 200, but with a part of the export",
     Who.NETWORK,
-    "it is retried automatically; if it continues: see what answers at PIGMENT_BASE_URL, perhaps a cache",
+    "if it continues: see what answers at PIGMENT_BASE_URL, perhaps a cache",
 )
 UNREADABLE_LISTING = ErrorRow(
     "pigment_listing_unreadable",
@@ -189,7 +189,7 @@ FAILURES: tuple[tuple[tuple[type[requests.RequestException], ...], ErrorRow], ..
             RetryableError,
             "",
             Who.NETWORK,
-            "it is retried automatically; if it continues: find out what changes HTTP between the app and Pigment",
+            "if it continues: find out what changes HTTP between the app and Pigment",
         ),
     ),
     (
@@ -229,8 +229,7 @@ FAILURES: tuple[tuple[tuple[type[requests.RequestException], ...], ErrorRow], ..
             RetryableError,
             "",
             Who.NETWORK,
-            "it is retried automatically; if it continues: check firewall and proxy between the app and Pigment, then "
-            "Pigment's status page",
+            "if it continues: check firewall and proxy between the app and Pigment, then Pigment's status page",
         ),
     ),
 )

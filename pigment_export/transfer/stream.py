@@ -132,8 +132,7 @@ def transfer(
                 "ending_not_whole",
                 f"the body ended after {size:,} bytes, but it is not whole: {inspection.problem}",
                 Who.PIGMENT,
-                "nothing was published; it is tried again, and if it keeps coming: export the same block in "
-                "Pigment by hand, compare, and report it to Pigment's support",
+                "export the same block in Pigment by hand, compare, and report the difference to Pigment's support",
             )
         )
     sink.finish(size)
