@@ -258,6 +258,11 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
         if isinstance(error, RetryableError):
             raise
         raise RetryableError(error.cause) from error  # the records refuse even the reason: a later call may do better
+    except BaseException as stopped:
+        # What stops a call while it waits has in its context what it waited for: that reason is not lost.
+        if not isinstance(stopped, Exception) and isinstance(stopped.__context__, ExportError):
+            reconciler.record_retrying(stopped.__context__.cause)
+        raise
 
 
 def _latest_in(record: StoredRecord) -> Latest | None:

@@ -166,4 +166,6 @@ def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_wh
     assert {path: everything.lake.read(path) for path in everything.lake.tree() if path.startswith("revenue/")} == good
     receipts = [everything.lake.read(path) for path in everything.lake.tree() if "receipts/" in path]
     assert len(receipts) == 2
-    assert "nothing was published" in said
+    (failed,) = [receipt for receipt in map(json.loads, receipts) if receipt["state"] == "failed"]
+    assert failed["class"] == "interrupted", said
+    assert "The last try failed: " in failed["reason"]

@@ -116,7 +116,7 @@ class World:
     def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Receipt]:
         def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            receipt = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_failed(
+            receipt = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_abandoned(
                 cause
             )
             finish_run(watched, plan, self.deadline())

@@ -20,6 +20,7 @@ from pigment_export.errors import (
     Who,
 )
 from pigment_export.events import Event
+from pigment_export.retry import Deadline
 from pigment_export.runs.messages import GAVE_UP
 from tests.delivery.test_deliver import BEGAN, BIGGER, BODY, CUT, DAY, LATEST, World
 from tests.harness.run_world import events
@@ -191,6 +192,34 @@ def test_a_machine_that_slept_between_the_look_and_the_publishing_fetches_anew()
     assert world.receipt(plan)["class"] == "call_outlived"
     assert world.deliver(plan, BODY).code == "run_expired"
     world.check_end(plan)
+
+
+class Stopped(BaseException):
+    """A person presses Ctrl-C while the call waits."""
+
+
+class Stopping(World):
+    """A world in which every wait is interrupted."""
+
+    @staticmethod
+    def deadline(patience_seconds: float = 120) -> Deadline:
+        def interrupted(_seconds: float) -> None:
+            raise Stopped
+
+        return Deadline(3300, patience_seconds=patience_seconds, sleep=interrupted)
+
+
+def test_an_interrupted_run_keeps_the_last_reason() -> None:
+    world = Stopping()
+    plan = world.plan()
+    with pytest.raises(Stopped):
+        world.worker(plan, (BODY[:20], RetryableError(CUT)))(Striking(None))
+    assert world.receipt(plan)["class"] == CUT.code
+    assert world.leftovers() == []
+    interrupted = Cause("interrupted", "the run was interrupted", Who.CALLER, "start a new run")
+    receipt = world.settler(plan, interrupted)(Striking(None))
+    assert (receipt.state, receipt.code, receipt.who) == (State.FAILED, "interrupted", str(Who.CALLER))
+    assert CUT.reason in (receipt.reason or "")
 
 
 def test_the_reason_that_stands_is_the_one_that_struck_last() -> None:

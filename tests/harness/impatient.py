@@ -1,20 +1,19 @@
-"""The command line with no patience: what fails once is interrupted at once, as by a person; for tests of failures."""
+"""The command line in the hands of a person who presses Ctrl-C at the first wait; for tests of failures."""
 
 import signal
-import time
-from typing import NoReturn
 
-from pigment_export import retry as deadline
 from pigment_export.cli import commands as cli
+from pigment_export.errors import ExportError
+from pigment_export.retry import Deadline
+
+waits_for = Deadline.waits_for
 
 
-def give_up(_seconds: float) -> NoReturn:
+def interrupted(deadline: Deadline, error: ExportError, attempt: int) -> bool:
     signal.raise_signal(signal.SIGINT)
-    raise AssertionError
+    return waits_for(deadline, error, attempt)
 
 
 if __name__ == "__main__":
-    deadline.PATIENCE_SECONDS = 0
-    deadline.Deadline.__init__.__kwdefaults__["patience_seconds"] = 0
-    time.sleep = give_up
+    setattr(Deadline, "waits_for", interrupted)  # noqa: B010 - a method of the class, for the whole process
     cli.main()
