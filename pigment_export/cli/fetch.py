@@ -119,8 +119,8 @@ def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:
                 "path": str(path),
                 "rows": inspection.rows,
                 "columns": inspection.columns,
-                "bytes": inspection.bytes,
-                "sha256": inspection.sha256,
+                "bytes": moved.bytes,
+                "sha256": moved.sha256,
                 "protocol": moved.protocol,
                 "evidence": moved.evidence,
                 "seconds": round(moved.seconds, 3),
@@ -130,8 +130,8 @@ def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:
         )
         return
     emit(
-        f"{path}: {number(inspection.rows)} rows, {len(inspection.columns)} columns, {number(inspection.bytes)} bytes, "
-        f"sha256 {inspection.sha256}, {moved.protocol}, end proven by {moved.evidence}"
+        f"{path}: {number(inspection.rows)} rows, {len(inspection.columns)} columns, {number(moved.bytes)} bytes, "
+        f"sha256 {moved.sha256}, {moved.protocol}, end proven by {moved.evidence}"
         + "".join(f", {note}" for note in inspection.notes)
         + "\n"
     )

@@ -25,7 +25,6 @@ from pigment_export.events import Event, log
 from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
-from pigment_export.transfer.compress import CompressedSink
 from pigment_export.transfer.inspector import Inspection
 from pigment_export.transfer.stream import Progress, Sink, Source, Transferred, transfer
 
@@ -38,7 +37,6 @@ class _Fetched:
 
     staged: StagedFile
     moved: Transferred
-    compressed: CompressedSink | None
     there: Occupant
 
 
@@ -105,15 +103,21 @@ class Delivery:
                     case AskPigment():
                         file = StagedFile(self._lake.files, self._task, self._deadline, self._new_nonce)
                         staged = stack.enter_context(file)
-                        compressed = CompressedSink(staged) if self._task.export.gzip else None
-                        fetched = _Fetched(staged, self._transferred(compressed or staged), compressed, there)
+                        fetched = _Fetched(staged, self._transferred(staged), there)
                         stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
         return fetched
 
     def _transferred(self, sink: Sink) -> Transferred:
         export, asked_at = self._task.export, time.monotonic()
         with self._fetch(export, self._deadline) as source:
-            return transfer(source, sink, delimiter=delimiter_of(export), progress=self._progress, asked_at=asked_at)
+            return transfer(
+                source,
+                sink,
+                delimiter=delimiter_of(export),
+                gzip=export.gzip,
+                progress=self._progress,
+                asked_at=asked_at,
+            )
 
     def _publication(self, fetched: _Fetched) -> Publication:
         """Ask the guards, and write into the staged file what it is."""
@@ -130,7 +134,7 @@ class Delivery:
             deployment=task.deployment,
             rows=inspection.rows,
             number_of_columns=len(inspection.columns),
-            **_sizes(inspection, fetched.compressed),
+            **_sizes(moved, is_gzip=task.export.gzip),
             protocol=moved.protocol,
             evidence=moved.evidence,
             seconds=round(moved.seconds, 3),
@@ -157,9 +161,8 @@ class Delivery:
             log(Event.FIRST_FILE_EMPTY, level=logging.WARNING, **subject, columns=inspection.columns[:MOST_NAMES])
 
 
-def _sizes(content: Inspection, compressed: CompressedSink | None) -> dict[str, Any]:
+def _sizes(moved: Transferred, *, is_gzip: bool) -> dict[str, Any]:
     """Return size and hash of the file, and of the CSV in it where that is another."""
-    if compressed is None:
-        return {"bytes": content.bytes, "sha256": content.sha256}
-    stored = {"bytes": compressed.bytes, "sha256": compressed.sha256}
-    return {**stored, "content_bytes": content.bytes, "content_sha256": content.sha256}
+    stored = {"bytes": moved.bytes, "sha256": moved.sha256}
+    content = {"content_bytes": moved.content_bytes, "content_sha256": moved.content_sha256}
+    return {**stored, **content} if is_gzip else stored

@@ -11,7 +11,8 @@ from decimal import Decimal
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.description import FileDescription, Latest
 from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
-from pigment_export.transfer.inspector import Inspection, Note
+from pigment_export.transfer.inspector import Inspection
+from pigment_export.transfer.records import Note
 
 HEADER_CHANGED = "header_changed"  # the note on a receipt: the header is not the last good file's
 SHRINK_UNCHECKED = "shrink_unchecked"  # maximum_shrink is set, and there was no earlier file to compare with

@@ -22,7 +22,7 @@ from pigment_export.pigment import metadata
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for, failure_of
 from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning, refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
-from pigment_export.pigment.http2.body import Body, ProvenBody, Timeouts, body_of
+from pigment_export.pigment.http2.body import Body, ProvenBody, Reader, Timeouts, body_of
 from pigment_export.pigment.redaction import without
 from pigment_export.pigment.request import KEY_CHECK, ExportRequest, listing_of, request_of
 from pigment_export.retry import Deadline
@@ -89,8 +89,8 @@ class _Try:
 class _CheckedBody:
     """A body whose errors are ours, an error page in it among them; its beginning is looked at before any is given."""
 
-    def __init__(self, body: ProvenBody, delimiter: bytes, tried: _Try) -> None:
-        self._reader = body.reader
+    def __init__(self, body: ProvenBody, reader: Reader, delimiter: bytes, tried: _Try) -> None:
+        self._reader = reader
         self._delimiter = delimiter
         self._tried = tried
         self._beginning: memoryview | None = None  # read, looked at, and not yet given
@@ -119,6 +119,28 @@ class _CheckedBody:
     def _read(self, buffer: memoryview) -> int:
         with self._tried.classified():
             return self._reader.readinto(buffer)
+
+
+class _PackedBody:
+    """A body that is to be stored as gzip: as it came if it is that already."""
+
+    def __init__(self, body: ProvenBody, delimiter: bytes, tried: _Try) -> None:
+        self._body = body
+        self._delimiter = delimiter
+        self._tried = tried
+        self._content = _CheckedBody(body, body.raw, delimiter, tried)
+        self.is_packed = body.is_gzip
+        self.protocol = body.protocol
+        self.evidence = body.evidence
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self.is_packed:
+            return self._content.readinto(buffer)
+        with self._tried.classified():
+            return self._body.raw.readinto(buffer)
+
+    def unpacked(self, packed: Reader) -> Reader:
+        return _CheckedBody(self._body, self._body.unpacked(packed), self._delimiter, self._tried)
 
 
 class Pigment:
@@ -161,7 +183,7 @@ class Pigment:
             deadline: of the call: no read waits past it.
 
         Yields:
-            The body, decoded.
+            The body, decoded; of an export that is stored as gzip a `PackedSource`.
 
         Raises:
             RetryableError: the same request may succeed later.
@@ -176,7 +198,11 @@ class Pigment:
                 raise refusal
             with tried.classified():
                 body = body_of(response)
-            yield _CheckedBody(body, delimiter_of(export), tried)
+            delimiter = delimiter_of(export)
+            if export.gzip:
+                yield _PackedBody(body, delimiter, tried)
+            else:
+                yield _CheckedBody(body, body.decoded(), delimiter, tried)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
@@ -262,8 +288,7 @@ class Pigment:
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(request, response, tried)
             with tried.classified():
-                reader = body_of(response).reader
-                return _read(reader.readinto, metadata.LISTING_BYTES)
+                return _read(body_of(response).decoded().readinto, metadata.LISTING_BYTES)
 
     @contextmanager
     def _answer(

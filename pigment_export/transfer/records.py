@@ -60,7 +60,7 @@ class Text:
 
     def _decode(self, piece: bytes | memoryview, *, final: bool = False) -> None:
         try:
-            self._decoder.decode(piece, final)  # type: ignore[arg-type]  # any buffer
+            self._decoder.decode(piece, final)
         except UnicodeDecodeError:
             self._noted.add(Note.INVALID_UTF8)
 

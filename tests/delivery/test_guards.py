@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pigment_export.catalog.exports import from_json
 from pigment_export.delivery.description import Latest
 from pigment_export.delivery.guards import HEADER_CHANGED, SHRINK_UNCHECKED, Verdict, judge
-from pigment_export.transfer.inspector import Inspection, Note
+from pigment_export.transfer.inspector import Inspection
+from pigment_export.transfer.records import Note
 from tests.delivery.test_receipt import FILE
 
 AB = ("A", "B")
@@ -27,7 +28,7 @@ def judged(
     """Judge a file after one that had so many rows, or the first one ever."""
     file = None if before is None else FILE.model_copy(update={"rows": before, "notes": ()})
     latest = None if file is None else Latest.of("p", file, known)
-    inspection = Inspection(columns=came, rows=rows, bytes=1, sha256="", notes=notes, problem=None)
+    inspection = Inspection(columns=came, rows=rows, notes=notes, problem=None)
     return judge(from_json({**DEFINITION, **guards}), inspection, latest, None)
 
 
@@ -106,7 +107,7 @@ def test_a_final_newline_that_every_earlier_file_had_is_missed() -> None:
     cut = (Note.NO_FINAL_NEWLINE,)
     assert "it may have been cut" in said(judged(5, 5, notes=cut))
     assert judged(5, None, notes=cut).objection is None
-    came = Inspection(columns=AB, rows=5, bytes=1, sha256="", notes=cut, problem=None)
+    came = Inspection(columns=AB, rows=5, notes=cut, problem=None)
     never_had = FILE.model_copy(update={"notes": ("no_final_newline",)})
     latest = Latest.of("p", FILE.model_copy(update={"notes": ()}), AB, Latest.of("q", never_had, AB))
     assert judge(from_json(DEFINITION), came, latest, None).objection is None
@@ -114,7 +115,7 @@ def test_a_final_newline_that_every_earlier_file_had_is_missed() -> None:
 
 def test_a_shrink_is_measured_by_the_file_at_the_destination_where_no_record_is_and_else_said_to_be_unchecked() -> None:
     export = from_json({**DEFINITION, "maximum_shrink": 0.5})
-    came = Inspection(columns=AB, rows=1, bytes=1, sha256="", notes=(), problem=None)
+    came = Inspection(columns=AB, rows=1, notes=(), problem=None)
     assert "maximum_shrink: 1 rows came after 3" in said(judge(export, came, None, FILE))
     assert judge(export, came, None, None) == Verdict(notes=(SHRINK_UNCHECKED,))
 

@@ -1,5 +1,7 @@
 """Pigment's adapter against the stand-in, over TLS: what is asked, what is answered, and each way in which it fails."""
 
+import gzip
+import io
 import logging
 import socket
 import threading
@@ -22,6 +24,7 @@ from pigment_export.errors import Cause, ExportError, PermanentError, RetryableE
 from pigment_export.pigment.client import Key
 from pigment_export.pigment.client import Pigment as Adapter
 from pigment_export.retry import Deadline
+from pigment_export.transfer.stream import PackedSource, transfer
 from tests.harness import h2_server as peer
 
 KINDS = {"list": COUNTRIES, "metric": REVENUE, "table": PNL, "view": PNL_VIEW}
@@ -659,3 +662,38 @@ def test_a_listing_that_is_none_is_an_error_of_ours(answering: Callable[..., thr
 
 def pieces_of(body: bytes) -> list[bytes]:
     return [peer.data(body[at : at + 16_000]) for at in range(0, len(body), 16_000)]
+
+
+@pytest.mark.parametrize("gzip_sent", [True, False])
+def test_an_export_that_is_stored_as_gzip_is_given_as_it_came(pigment: Pigment, *, gzip_sent: bool) -> None:
+    plain, _, _ = read(export(), adapter())
+    pigment.switches.gzip = gzip_sent
+    kept = bytearray()
+
+    class Sink:
+        def open(self) -> None: ...
+
+        def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
+            kept[position:] = data
+
+        def finish(self, size: int) -> None:
+            assert size == len(kept)
+
+    with adapter().open(export(gzip=True), Deadline(60)) as source:
+        moved = transfer(source, Sink(), delimiter=b";", gzip=True)
+    assert gzip.decompress(kept) == plain
+    assert moved.content_bytes == len(plain)
+    assert moved.evidence == ("END_STREAM + gzip trailer" if gzip_sent else "END_STREAM")
+
+
+def test_a_page_that_came_compressed_is_refused_though_it_would_be_stored_as_it_came(
+    answering: Callable[..., threading.Event],
+) -> None:
+    page = gzip.compress(b"<html>Sign in</html>")
+    answering(peer.headers(200, ("content-encoding", "gzip")), peer.data(page, end=True))
+    with adapter().open(export(gzip=True), Deadline(60)) as source:
+        assert isinstance(source, PackedSource)
+        assert source.is_packed
+        with pytest.raises(RetryableError) as raised:
+            source.unpacked(io.BytesIO(page)).readinto(memoryview(bytearray(10)))
+    assert raised.value.cause.code == "pigment_error_page"

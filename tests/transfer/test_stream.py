@@ -1,5 +1,6 @@
 """Bytes from a source through the inspector to a sink: whole and in order, or an error and nothing finished."""
 
+import gzip
 import hashlib
 import threading
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigment_export.errors import Cause, PermanentError, RetryableError, Who
+from pigment_export.pigment.http2.exceptions import BodyCut
+from pigment_export.pigment.http2.gzip import Inflated
+from pigment_export.transfer.gzip import Reader
 from pigment_export.transfer.stream import IN_FLIGHT, Progress, transfer
 
 CAUSE = Cause("x", "x failed", Who.NOBODY, "wait")
@@ -78,7 +82,7 @@ def test_what_arrives_is_what_was_sent_whatever_the_cuts(
     assert sink.opened == 1
     assert all(len(piece) == chunk_bytes for piece in [piece for _, piece in sorted(sink.pieces.items())][:-1])
     assert moved.inspection.rows == len(rows)
-    assert moved.inspection.sha256 == hashlib.sha256(data).hexdigest()
+    assert moved.sha256 == moved.content_sha256 == hashlib.sha256(data).hexdigest()
     assert (moved.protocol, moved.evidence) == ("HTTP/2", "END_STREAM")
 
 
@@ -189,3 +193,78 @@ def test_seconds_count_from_the_asking_and_the_first_byte_is_told_apart() -> Non
     moved = transfer(Slow(b"a;b\n1;2\n"), Kept(), delimiter=b";", clock=lambda: now, asked_at=50.0)
     assert moved.first_byte_seconds == 57
     assert moved.seconds == 64
+
+
+class Packable(Bytes):
+    """A source whose content is to be stored as gzip, and which may be gzip already."""
+
+    def __init__(self, data: bytes, sizes: Sequence[int] = (1 << 20,), *, is_packed: bool) -> None:
+        super().__init__(data, sizes)
+        self.is_packed = is_packed
+
+    def unpacked(self, packed: Reader) -> Reader:
+        return Inflated(packed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 300), st.lists(st.integers(1, 500), min_size=1), st.integers(1, 200), st.booleans())
+def test_gzip_is_stored_as_it_came_and_what_is_none_is_packed(
+    rows: int,
+    sizes: list[int],
+    chunk_bytes: int,
+    is_packed: bool,  # noqa: FBT001 - drawn, not passed
+) -> None:
+    content = "".join(["name;number\n", *(f"é{row};{row * 7919}\n" for row in range(rows))]).encode()
+    came = gzip.compress(content) if is_packed else content
+    sink = Kept()
+    moved = transfer(
+        Packable(came, sizes, is_packed=is_packed), sink, delimiter=b";", gzip=True, chunk_bytes=chunk_bytes
+    )
+    stored = sink.content()
+    assert gzip.decompress(stored) == content
+    assert stored == came or not is_packed
+    assert (moved.bytes, moved.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+    assert (moved.content_bytes, moved.content_sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (sink.size, moved.inspection.rows) == (len(stored), rows)
+    assert all(len(piece) == chunk_bytes for _, piece in sorted(sink.pieces.items())[:-1])
+
+
+@pytest.mark.parametrize("cut", [1, 30, 5_000, -1])
+def test_gzip_that_is_cut_is_stored_by_no_one(cut: int) -> None:
+    """Whether the reader behind fails at once or at the end, while chunks wait for it."""
+    whole = gzip.compress(b"".join(hashlib.sha256(bytes([row])).hexdigest().encode() for row in range(256)) * 20)
+    sink = Kept()
+    with pytest.raises(BodyCut):
+        transfer(Packable(whole[:cut], is_packed=True), sink, delimiter=b";", gzip=True, chunk_bytes=1000)
+    assert sink.size is None
+
+
+def test_a_body_that_is_no_csv_is_not_finished_as_gzip() -> None:
+    for is_packed in (True, False):
+        content = b"a;b\n1;2\n3"
+        sink = Kept()
+        with pytest.raises(RetryableError) as raised:
+            transfer(
+                Packable(gzip.compress(content) if is_packed else content, is_packed=is_packed),
+                sink,
+                delimiter=b";",
+                gzip=True,
+            )
+        assert raised.value.cause.code == "ending_not_whole"
+        assert sink.size is None
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_an_error_of_the_sink_ends_what_is_stored_as_gzip(*, is_packed: bool) -> None:
+    error = PermanentError(CAUSE)
+
+    class Failing(Kept):
+        def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
+            del position, data
+            raise error
+
+    content = b"a;b\n" + b"1;2\n" * 100_000
+    source = Packable(gzip.compress(content, 0) if is_packed else content, is_packed=is_packed)
+    with pytest.raises(PermanentError) as raised:
+        transfer(source, Failing(), delimiter=b";", gzip=True, chunk_bytes=1000)
+    assert raised.value is error

@@ -175,7 +175,7 @@ class Body(io.RawIOBase):
 
 
 class Reader(Protocol):
-    """Where decoded bytes come from."""
+    """Where bytes come from."""
 
     def readinto(self, target: memoryview, /) -> int:
         """Fill a buffer's beginning; 0 at the end."""
@@ -186,14 +186,30 @@ class ProvenBody:
     """A body, decoded, whose end something proves.
 
     Attributes:
-        reader: fills a buffer's beginning; 0 only at an end that is proven.
+        raw: the body as it comes.
+        is_gzip: whether that is gzip.
+        one_member: whether nothing but gzip proves the end, so that it must be a single member.
         protocol: what the body came over: `HTTP/2` or `HTTP/1.1`.
-        evidence: what proves the end once the reader has given 0, e.g. `END_STREAM + gzip trailer`.
+        evidence: what proves the end once a reader has given 0, e.g. `END_STREAM + gzip trailer`.
     """
 
-    reader: Reader
+    raw: Reader
+    is_gzip: bool
+    one_member: bool
     protocol: str
     evidence: str
+
+    def decoded(self) -> Reader:
+        """Return the reader of the content, which gives 0 only at an end that is proven."""
+        return self.unpacked(self.raw) if self.is_gzip else self.raw
+
+    def unpacked(self, packed: Reader) -> Reader:
+        """Return a reader of the content of what `raw` gave, where that is gzip.
+
+        Args:
+            packed: gives the same bytes.
+        """
+        return Inflated(packed, one_member=self.one_member)
 
 
 def body_of(response: requests.Response) -> ProvenBody:
@@ -220,12 +236,10 @@ def body_of(response: requests.Response) -> ProvenBody:
             f"the body's end would prove nothing ({raw.ends_by}): something between this app and "
             f"{host}{through} speaks HTTP/1.1 without a length"
         )
+    one_member = not proofs
     if gzipped:
-        reader: Reader = Inflated(raw, one_member=not proofs)
-        proofs.append("gzip trailer" if proofs else "gzip trailer (one member)")
-    else:
-        reader = raw
-    return ProvenBody(reader, raw.protocol, " + ".join(proofs))
+        proofs.append("gzip trailer (one member)" if one_member else "gzip trailer")
+    return ProvenBody(raw, gzipped, one_member, raw.protocol, " + ".join(proofs))
 
 
 def _encoding(headers: Mapping[str, str]) -> str:

@@ -137,8 +137,8 @@ def test_a_body_over_http_2_is_proven_by_end_stream(ask: Callable[..., requests.
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/csv"
     body = body_of(response)
-    assert (body.protocol, read(body.reader), body.evidence) == ("HTTP/2", CSV, "END_STREAM")
-    assert read(body.reader) == b""
+    assert (body.protocol, read(body.decoded()), body.evidence) == ("HTTP/2", CSV, "END_STREAM")
+    assert read(body.decoded()) == b""
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_each_proof_of_an_end_is_named(
 ) -> None:
     response = ask(script, alpn=alpn)
     body = body_of(response)
-    assert read(body.reader) == CSV
+    assert read(body.decoded()) == CSV
     assert body.evidence == evidence
     assert body.protocol == ("HTTP/2" if alpn == ("h2",) else "HTTP/1.1")
 
@@ -191,7 +191,7 @@ def test_an_http_1_1_body_without_a_length_is_refused(
 ) -> None:
     script = plain(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + rest)
     with pytest.raises(http2.UnprovenEnd, match=f"{ending}.*localhost speaks HTTP/1.1 without a length"):
-        read(body_of(ask(script, alpn=("http/1.1",))).reader)
+        read(body_of(ask(script, alpn=("http/1.1",))).decoded())
     response = ask(script, alpn=("http/1.1",))
     assert read(response.raw) == CSV  # as it is, for small answers
     assert response.raw.ends_by is ending
@@ -237,7 +237,7 @@ def test_every_other_end_is_a_named_error(
     ask: Callable[..., requests.Response], script: Script, alpn: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error) as caught:
-        read(body_of(ask(script, alpn=(alpn,))).reader)
+        read(body_of(ask(script, alpn=(alpn,))).decoded())
     assert isinstance(caught.value, exceptions.RequestException)
     assert str(caught.value)
     assert "Authorization" not in repr(caught.value) + str(caught.value)
@@ -268,7 +268,7 @@ def test_a_connection_that_is_torn_down_is_lost(ask: Callable[..., requests.Resp
         connection._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
 
     with pytest.raises((http2.BodyCut, http2.RequestDropped)):  # a reset overtakes what was sent before it
-        read(body_of(ask(script)).reader)
+        read(body_of(ask(script)).decoded())
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
@@ -321,7 +321,7 @@ def test_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
         connection.send(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     response = ask(script, alpn=("http/1.1",), method="POST", json={"a": 1})
-    assert read(body_of(response).reader) == b""
+    assert read(body_of(response).decoded()) == b""
     head, _, body = seen[0].partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     port = response.url.split(":")[2].split("/")[0]
@@ -354,7 +354,7 @@ def test_a_request_body_of_a_megabyte_arrives_whole(ask: Callable[..., requests.
         connection.send(peer.headers(200, end=True))
         connection.await_close()
 
-    assert read(body_of(ask(script, alpn=(alpn,), method="POST", data=sent)).reader) == b""
+    assert read(body_of(ask(script, alpn=(alpn,), method="POST", data=sent)).decoded()) == b""
     assert seen == [sent]
 
 
@@ -495,14 +495,14 @@ def test_only_bytes_of_the_body_renew_a_timeout(
     ask: Callable[..., requests.Response], script: Script, timeouts: Timeouts, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match=r"0\.3 seconds") as caught:
-        read(body_of(ask(script, timeout=timeouts)).reader)
+        read(body_of(ask(script, timeout=timeouts)).decoded())
     assert isinstance(caught.value, exceptions.ReadTimeout)
 
 
 @pytest.mark.parametrize("sent", [(), (OK,), (OK, peer.data(CSV))])
 def test_no_read_waits_past_the_deadline(ask: Callable[..., requests.Response], sent: tuple[bytes, ...]) -> None:
     with pytest.raises(http2.DeadlinePassed):
-        read(body_of(ask(answering(*sent), timeout=Timeouts(LONG, LONG, LONG, time.monotonic() + SHORT))).reader)
+        read(body_of(ask(answering(*sent), timeout=Timeouts(LONG, LONG, LONG, time.monotonic() + SHORT))).decoded())
 
 
 def test_a_deadline_cuts_a_body_that_never_stops(ask: Callable[..., requests.Response]) -> None:
@@ -515,7 +515,7 @@ def test_a_deadline_cuts_a_body_that_never_stops(ask: Callable[..., requests.Res
                 connection.more()
 
     with pytest.raises(http2.DeadlinePassed):
-        read(body_of(ask(script, timeout=Timeouts(ends_at=time.monotonic() + SHORT))).reader)
+        read(body_of(ask(script, timeout=Timeouts(ends_at=time.monotonic() + SHORT))).decoded())
 
 
 def test_http_1_1_knows_the_same_timeouts(ask: Callable[..., requests.Response]) -> None:
@@ -526,10 +526,10 @@ def test_http_1_1_knows_the_same_timeouts(ask: Callable[..., requests.Response])
 
     connection_has_begun = False
     with pytest.raises(exceptions.ReadTimeout):
-        read(body_of(ask(script, alpn=("http/1.1",), timeout=FIRST)).reader)
+        read(body_of(ask(script, alpn=("http/1.1",), timeout=FIRST)).decoded())
     connection_has_begun = True
     with pytest.raises(exceptions.ReadTimeout):
-        read(body_of(ask(script, alpn=("http/1.1",), timeout=IDLE)).reader)
+        read(body_of(ask(script, alpn=("http/1.1",), timeout=IDLE)).decoded())
 
 
 def test_a_pause_of_the_caller_is_no_idleness_of_the_server(
@@ -642,7 +642,7 @@ def test_the_proxy_of_the_surroundings_opens_a_tunnel(
     with ConnectProxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{credentials}127.0.0.1:{proxy.port}")
         response = ask(answering(OK, peer.data(CSV, end=True)))
-        assert read(body_of(response).reader) == CSV
+        assert read(body_of(response).decoded()) == CSV
         head = proxy.heads[0].decode()
         port = response.url.split(":")[2].split("/")[0]
         assert head.startswith(f"CONNECT localhost:{port} HTTP/1.")
@@ -654,7 +654,7 @@ def test_no_proxy_is_honoured(ask: Callable[..., requests.Response], monkeypatch
     with ConnectProxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "localhost")
-        assert read(body_of(ask(answering(OK, peer.data(CSV, end=True)))).reader) == CSV
+        assert read(body_of(ask(answering(OK, peer.data(CSV, end=True)))).decoded()) == CSV
         assert proxy.heads == []
 
 
@@ -733,7 +733,7 @@ def test_an_unproven_end_names_the_proxy_without_its_credentials(
             ask(plain(b"HTTP/1.1 200 OK\r\n\r\n" + CSV), alpn=("http/1.1",)) as response,
             pytest.raises(http2.UnprovenEnd) as caught,
         ):
-            read(body_of(response).reader)
+            read(body_of(response).decoded())
     assert f"the proxy 127.0.0.1:{proxy.port} is in use" in str(caught.value)
     assert "passw0rd" not in str(caught.value)
 
@@ -824,7 +824,7 @@ def test_a_server_that_demands_answers_and_reads_none_is_cut_off(
 ) -> None:
     monkeypatch.setattr("pigment_export.pigment.http2.http2.MOST_UNSENT_BYTES", 100_000)
     with pytest.raises(http2.ProtocolViolation, match="reads none"):
-        read(body_of(ask(flood(OK, peer.ping() * 1000))).reader)
+        read(body_of(ask(flood(OK, peer.ping() * 1000))).decoded())
 
 
 def test_windows_are_opened_while_a_body_flows(ask: Callable[..., requests.Response]) -> None:
@@ -846,7 +846,7 @@ def test_windows_are_opened_while_a_body_flows(ask: Callable[..., requests.Respo
             left -= size
         connection.await_close()
 
-    assert len(read(body_of(ask(script)).reader, 1_000_000)) == total
+    assert len(read(body_of(ask(script)).decoded(), 1_000_000)) == total
 
 
 def test_a_ping_goes_out_in_each_silence_and_renews_no_timeout(
@@ -863,7 +863,7 @@ def test_a_ping_goes_out_in_each_silence_and_renews_no_timeout(
             connection.send(peer.raw_frame(6, 1, 0, connection.seen[-1].opaque_data), chunk)
         connection.await_close()
 
-    assert read(body_of(ask(script)).reader) == CSV
+    assert read(body_of(ask(script)).decoded()) == CSV
     assert pings == [8, 8, 8]
     with pytest.raises(exceptions.ReadTimeout, match=r"0\.3 seconds"):
         ask(answering(), timeout=FIRST)
@@ -915,20 +915,20 @@ def test_a_status_or_length_that_is_no_number_is_a_violation(
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
         script = plain(f"HTTP/1.1 {status} OK\r\n{lines}\r\n12345".encode("latin-1"))
     with pytest.raises(http2.ProtocolViolation):
-        read(body_of(ask(script, alpn=(alpn,))).reader)
+        read(body_of(ask(script, alpn=(alpn,))).decoded())
 
 
 @pytest.mark.parametrize("size", [b"-5", b"-0x5", b"zz", b"5;" + b"x" * 70_000])
 def test_a_chunk_of_no_size_is_an_error_of_its_own(ask: Callable[..., requests.Response], size: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
     with pytest.raises((http2.BodyCut, http2.ProtocolViolation)):
-        read(body_of(ask(plain(head, size, b"\r\n", PACKED), alpn=("http/1.1",))).reader)
+        read(body_of(ask(plain(head, size, b"\r\n", PACKED), alpn=("http/1.1",))).decoded())
 
 
 def test_a_body_that_goes_on_beyond_its_length_is_cut_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
     script = plain(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CSV) - 5, CSV))
     with pytest.raises(http2.BodyCut, match="more came"):
-        read(body_of(ask(script, alpn=("http/1.1",))).reader)
+        read(body_of(ask(script, alpn=("http/1.1",))).decoded())
 
 
 @pytest.mark.parametrize(("value", "fails"), [("0", False), ("13", True), ("x", True)])
@@ -939,9 +939,9 @@ def test_trailers_that_tell_a_failure_are_heard(
     body = body_of(ask(script))
     if fails:
         with pytest.raises(http2.BodyCut, match="grpc-status"):
-            read(body.reader)
+            read(body.decoded())
     else:
-        assert read(body.reader) == CSV
+        assert read(body.decoded()) == CSV
 
 
 @pytest.mark.parametrize(
@@ -985,4 +985,4 @@ def test_no_answer_raises_anything_but_an_error_of_requests(
     begun = [b"HTTP/1.1 200 OK\r\n", b""][garbage[:1] < b"\x80"]
     script = answering(peer.settings(), garbage) if alpn == "h2" else plain(begun + garbage)
     with suppress(exceptions.RequestException):
-        read(body_of(ask(script, alpn=(alpn,), timeout=Timeouts(LONG, SHORT, SHORT))).reader)
+        read(body_of(ask(script, alpn=(alpn,), timeout=Timeouts(LONG, SHORT, SHORT))).decoded())
