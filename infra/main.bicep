@@ -110,8 +110,11 @@ var halves = {
   'lake.account: missing, though its group or subscription is given': newLake && !empty('${lake.?resourceGroup}${lake.?subscriptionId}')
   'lake.resourceGroup: missing, though its subscription is given': !empty(lake.?subscriptionId) && empty(lake.?resourceGroup)
   'lake.recordDays: means a new lake only': !newLake && lake.?recordDays != null
+  'operator: of a new vault only': !newVault && !empty(operator.?id)
+  'operator.id: missing, though its type is given': empty(operator.?id) && !empty(operator.?type)
   'network: means something with privateNetwork only': !privateNetwork && !empty(network)
   'network.appSubnetId, network.endpointSubnetId: one is missing': empty(network.?appSubnetId) != empty(network.?endpointSubnetId)
+  'network.addressSpace: of a new network only': !empty(network.?addressSpace) && !empty(network.?appSubnetId)
   'network.dnsZoneIds: network.dnsByPolicy leaves zones to others': (network.?dnsByPolicy ?? false) && !empty(network.?dnsZoneIds)
   'network.dnsZoneIds: ${join(zonesMissing, ', ')} missing, and a second zone would hide the first from the whole network': !empty(zonesMissing)
   'callers.clientId: missing, though applications or principals are given': empty(clientId) && !empty('${callers.?applications}${callers.?principals}')
@@ -257,14 +260,13 @@ module functionApp 'modules/function-app.bicep' = {
       DATA_LAKE_FILE_SYSTEM: fileSystem
       DATA_LAKE_ROOT: lake.?root ?? ''
       EXPORTS_FILE: orElse(exports.?catalog, 'exports.toml')
-      EXPORT_SCHEDULE: orElse(exports.?schedule, '0 0 6 * * *')
-      EXPORT_SCHEDULE_GROUPS: ''
+      EXPORT_SCHEDULE: orElse(exports.?schedule, '0 6 * * *')
       EXPORT_QUEUE: queueName
       EXPORT_PATH: orElse(exports.?path, '{name}/dt={date}/{name}.csv')
       EXPORT_TIME_ZONE: orElse(exports.?timeZone, 'UTC')
       ALLOW_INLINE_EXPORTS: orElse(exports.?allowInline, 'false')
       RUN_HOURS: orElse(exports.?runHours, '6')
-      FRESHNESS_HOURS: orElse(exports.?freshnessHours, '26')
+      FRESHNESS_HOURS: orElse(exports.?freshnessHours, '6')
       RETENTION_DAYS: orElse(exports.?retentionDays, '90')
       PUBLIC_BASE_URL: exports.?publicBaseUrl ?? ''
       // Behind Entra the platform has checked the caller; without it, a function key is asked for.

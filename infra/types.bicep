@@ -56,7 +56,7 @@ type exportOptions = {
   @description('EXPORTS_FILE: a path in the package, or lake:PATH.')
   catalog: string?
 
-  @description('EXPORT_SCHEDULE: five cron fields, in EXPORT_TIME_ZONE.')
+  @description('EXPORT_SCHEDULE: five cron fields, in EXPORT_TIME_ZONE; `none`: never. An export may have a schedule of its own.')
   schedule: string?
 
   @description('EXPORT_PATH: where a file goes.')
@@ -71,7 +71,7 @@ type exportOptions = {
   @description('RUN_HOURS: hours until a run expires.')
   runHours: string?
 
-  @description('FRESHNESS_HOURS: hours without success after which an export is stale.')
+  @description('FRESHNESS_HOURS: hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.')
   freshnessHours: string?
 
   @description('RETENTION_DAYS: days that records and held files are kept.')

@@ -20,6 +20,20 @@ HALVES: dict[str, tuple[dict[str, Any], str]] = {
     "lake's subscription": ({"lake": {"subscriptionId": "s"}}, "lake.account"),
     "lake in another subscription": ({"lake": {"account": "lake", "subscriptionId": "s"}}, "lake.resourceGroup"),
     "expiry in an existing lake": ({"lake": {"account": "lake", "recordDays": 100}}, "lake.recordDays"),
+    "an operator of others' vault": ({"vault": {"name": "kv"}, "operator": {"id": "o", "type": "User"}}, "operator"),
+    "a kind of operator": ({"operator": {"type": "Group"}}, "operator.id"),
+    "addresses of others' network": (
+        {
+            "privateNetwork": True,
+            "network": {
+                "appSubnetId": SUBNET,
+                "endpointSubnetId": SUBNET,
+                "addressSpace": "10.0.0.0/24",
+                "dnsByPolicy": True,
+            },
+        },
+        "network.addressSpace",
+    ),
     "a network without the option": ({"network": {"addressSpace": "10.0.0.0/24"}}, "privateNetwork"),
     "one subnet": ({"privateNetwork": True, "network": {"appSubnetId": SUBNET}}, "network.endpointSubnetId"),
     "the other subnet": ({"privateNetwork": True, "network": {"endpointSubnetId": SUBNET}}, "network.appSubnetId"),
