@@ -261,10 +261,6 @@ module functionApp 'modules/function-app.bicep' = {
       DATA_LAKE_ROOT: lake.?root ?? ''
       EXPORTS_FILE: orElse(exports.?catalog, 'exports.toml')
       EXPORT_SCHEDULE: orElse(exports.?schedule, '0 6 * * *')
-<<<<<<< HEAD
-=======
-      EXPORT_SCHEDULE_GROUPS: ''
->>>>>>> 66e944d (The templates speak the schedule's one notation; a stand-in's working folder is no part of the repository)
       EXPORT_QUEUE: queueName
       EXPORT_PATH: orElse(exports.?path, '{name}/dt={date}/{name}.csv')
       EXPORT_TIME_ZONE: orElse(exports.?timeZone, 'UTC')

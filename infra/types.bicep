@@ -71,11 +71,7 @@ type exportOptions = {
   @description('RUN_HOURS: hours until a run expires.')
   runHours: string?
 
-<<<<<<< HEAD
   @description('FRESHNESS_HOURS: hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.')
-=======
-  @description('FRESHNESS_HOURS: hours after an occurrence of its schedule by which an export must have succeeded.')
->>>>>>> 66e944d (The templates speak the schedule's one notation; a stand-in's working folder is no part of the repository)
   freshnessHours: string?
 
   @description('RETENTION_DAYS: days that records and held files are kept.')
