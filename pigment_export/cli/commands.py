@@ -16,7 +16,9 @@ from pigment_export.cli.add import add
 from pigment_export.cli.check import check
 from pigment_export.cli.fetch import fetch
 from pigment_export.cli.find import apps, blocks, views
+from pigment_export.cli.plan import plan
 from pigment_export.cli.run import run
+from pigment_export.cli.runs import files, retry, runs, show
 from pigment_export.errors import ExportError
 from pigment_export.events import Event
 
@@ -38,7 +40,7 @@ def cli(*, verbose: bool) -> None:
     logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
 
 
-for command in (apps, blocks, views, add, check, fetch, run):
+for command in (apps, blocks, views, add, check, fetch, plan, run, runs, show, retry, files):
     cli.add_command(command)
 
 

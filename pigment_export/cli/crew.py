@@ -18,7 +18,8 @@ RETRY_SECONDS = 300.0  # between tries of what is retrying: as the queue of the 
 TICK_SECONDS = 0.25
 STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it is told to stop
 
-type Do[T] = Callable[[str, Deadline, Callable[[Progress], None]], T]
+type Progressed = Callable[[Progress], None]  # is told how far a transfer is
+type Do[T] = Callable[[str, Deadline, Progressed], T]
 
 
 class StoppedError(BaseException):

@@ -1,73 +1,23 @@
-"""`run`: start a run that this process works on by itself, since the command line is its own host."""
+"""`run`: a run that this process works on by itself, from its claim to its end."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from pigment_export import wiring
 from pigment_export.cli.board import Board
-from pigment_export.cli.crew import Crew, attended
-from pigment_export.cli.output import (
-    FAILED,
-    INTERRUPTED,
-    OK,
-    emit_json,
-    emit_table,
-    number,
-    say,
-    seconds,
-)
+from pigment_export.cli.crew import Crew
+from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, emit_table, number, say, seconds
 from pigment_export.cli.parts import app_of
+from pigment_export.cli.started import StartedRun, start_run
 from pigment_export.delivery.receipt import Receipt
-from pigment_export.errors import Cause, ExportError, Who
-from pigment_export.retry import Deadline
-from pigment_export.runs.claim import claim_run
-from pigment_export.runs.deployment import Runs
-from pigment_export.runs.finish import finish_run
-from pigment_export.runs.plan import ClaimRequest, Plan
-from pigment_export.runs.work import deliver_export, fail_exports
-from pigment_export.transfer.stream import Progress
+from pigment_export.errors import ExportError
+from pigment_export.runs.plan import Plan
 
-STOPPED = Cause(
-    "interrupted",
-    "the run was interrupted by the person who had started it",
-    Who.CALLER,
-    "start a new run when you are ready",
-)
 GOOD = ("succeeded", "superseded")
 
 type Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StartedRun:
-    """A run that this process works on by itself."""
-
-    runs: Runs
-    plan: Plan
-
-    @property
-    def is_of_the_past(self) -> bool:
-        """Whether its files get a date before the day on which it was started."""
-        return self.plan.snapshot_date < self.plan.claimed_at.astimezone(self.runs.time_zone).date()
-
-    def deliver(self, name: str, deadline: Deadline, progress: Callable[[Progress], None]) -> Receipt:
-        """Bring one export to its final receipt, or leave a `retrying` one and raise."""
-        planned = self.plan.planned(name)
-        if planned is None:
-            raise KeyError(name)
-        return deliver_export(self.runs, self.plan, planned, deadline, progress)
-
-    def interrupt(self, names: Sequence[str]) -> dict[str, Receipt]:
-        """Settle exports that will not be tried again, and end the run with them."""
-        deadline = attended()
-        receipts = fail_exports(self.runs, self.plan, dict.fromkeys(names, STOPPED), deadline)
-        finish_run(self.runs.records, self.plan, deadline)
-        return receipts
 
 
 @click.command()
@@ -86,33 +36,9 @@ def run(*, names: Sequence[str], groups: Sequence[str], day: Any, as_json: bool)
 
     What fails for now is tried again every five minutes until it succeeds, the run expires or you interrupt it.
     """
-    return work_off(start_run(os.environ, names=names, groups=groups, day=day and day.date()), as_json=as_json)
-
-
-def start_run(
-    environ: Mapping[str, str], *, names: Sequence[str], groups: Sequence[str], day: date | None
-) -> StartedRun:
-    """Start a run of the catalog on the configured lake.
-
-    Args:
-        environ: the environment.
-        names: exports; with no names and no groups, all that are enabled.
-        groups: groups of exports.
-        day: the snapshot date that was asked for.
-
-    Returns:
-        The run, whose plan is in the lake.
-
-    Raises:
-        ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
-        ExportError: the lake cannot be used.
-    """
-    app = app_of(environ)
-    deadline = attended()
-    request = {"exports": sorted(names), "groups": sorted(groups), "date": day and day.isoformat()}
-    asked = ClaimRequest("cli", wiring.new_nonce(), app.settings.deployment, request, date_asked=day)
-    claimed = claim_run(app.runs, asked, lambda: app.catalog(deadline).select(names, groups), deadline)
-    return StartedRun(app.runs, claimed.plan)
+    asked = {"exports": names, "groups": groups, "date": day and str(day.date())}
+    given = {name: value for name, value in asked.items() if value}
+    return work_off(start_run(app_of(os.environ), given), as_json=as_json)
 
 
 def work_off(started: StartedRun, *, as_json: bool) -> int:
@@ -127,8 +53,8 @@ def work_off(started: StartedRun, *, as_json: bool) -> int:
     """
     plan = started.plan
     say(f"run {plan.run_id}: {', '.join(plan.names)}")
-    if started.is_of_the_past:
-        say(f"note: Pigment has no past: a file of {plan.snapshot_date} gets what Pigment holds now")
+    for day in started.past_days:
+        say(f"note: Pigment has no past: a file of {day} gets what Pigment holds now")
     receipts: dict[str, Fields] = {}
     with Board(plan.names) as board:
         crew = Crew(started.deliver, board, again=True)

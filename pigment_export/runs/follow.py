@@ -131,7 +131,7 @@ def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | No
 
 
 def recent_runs(
-    runs: Runs, deadline: Deadline, *, limit: int = MOST_RECENT, state: str | None = None
+    runs: Runs, deadline: Deadline, *, limit: int = MOST_RECENT, state: str | None = None, of_all: bool = False
 ) -> list[tuple[PlanSummary, RunListing]]:
     """Return the newest runs of this deployment, of the last days, by one listing a day.
 
@@ -140,6 +140,7 @@ def recent_runs(
         deadline: of this call.
         limit: at most so many.
         state: only those of this state.
+        of_all: those of every deployment that uses this lake.
 
     Returns:
         Newest first.
@@ -151,13 +152,17 @@ def recent_runs(
     found: list[tuple[PlanSummary, RunListing]] = []
     for days in range(RECENT_DAYS):
         seen = deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
-        found += [(summary, run) for summary, run in seen if state in (None, run.state)]
+        found += [
+            (summary, run)
+            for summary, run in seen
+            if state in (None, run.state) and (of_all or summary.deployment == runs.deployment)
+        ]
         if len(found) >= limit:
             break
     return found[:limit]
 
 
 def _claimed_on(runs: Runs, day: date) -> list[tuple[PlanSummary, RunListing]]:
-    """Return this deployment's runs of a day (UTC), newest first."""
+    """Return every deployment's runs of a day (UTC), newest first."""
     seen = list(run_listings(runs.layout, runs.records.list(runs.layout.runs_of(day))))
-    return [(run.summary, run) for run in reversed(seen) if run.summary and run.summary.deployment == runs.deployment]
+    return [(run.summary, run) for run in reversed(seen) if run.summary]

@@ -1,0 +1,90 @@
+"""A run that this process works on by itself: the command line is its own host."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pigment_export.app.requests import RunRequest
+from pigment_export.app.selection import chooser, claimed_request
+from pigment_export.cli.crew import Progressed, attended
+from pigment_export.delivery.receipt import Receipt
+from pigment_export.errors import Cause, ConfigurationError, Who
+from pigment_export.runs.claim import claim_run
+from pigment_export.runs.finish import finish_run
+from pigment_export.runs.plan import ClaimRequest, Plan
+from pigment_export.runs.work import deliver_export, fail_exports
+
+if TYPE_CHECKING:
+    from pigment_export.app.parts import App
+    from pigment_export.retry import Deadline
+
+STOPPED = Cause(
+    "interrupted",
+    "the run was interrupted by the person who had started it",
+    Who.CALLER,
+    "start a new run when you are ready",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run that this process works on by itself."""
+
+    app: "App"
+    plan: Plan
+
+    @property
+    def past_days(self) -> list[date]:
+        """The dates of its files that lie before the day on which it was started."""
+        zone = self.app.runs.time_zone
+        days = {
+            (planned.snapshot_date or self.plan.snapshot_date, planned.export.zone or zone)
+            for planned in self.plan.exports
+        }
+        return sorted({day for day, zone in days if day < self.plan.claimed_at.astimezone(zone).date()})
+
+    def deliver(self, name: str, deadline: "Deadline", progress: Progressed) -> Receipt:
+        """Bring one export to its final receipt, or leave a `retrying` one and raise."""
+        planned = self.plan.planned(name)
+        if planned is None:
+            raise KeyError(name)
+        return deliver_export(self.app.runs, self.plan, planned, deadline, progress)
+
+    def interrupt(self, names: Sequence[str]) -> dict[str, Receipt]:
+        """Settle exports that will not be tried again, and end the run with them."""
+        deadline = attended()
+        receipts = fail_exports(self.app.runs, self.plan, dict.fromkeys(names, STOPPED), deadline)
+        finish_run(self.app.runs.records, self.plan, deadline)
+        return receipts
+
+
+def start_run(app: "App", asked: Mapping[str, Any], *, deployment: str | None = None) -> StartedRun:
+    """Start a run on the configured lake.
+
+    Args:
+        app: the parts.
+        asked: what to run: fields of a `RunRequest`, as an HTTP caller would say them.
+        deployment: whose run the request names, where it names one; None for this one's.
+
+    Returns:
+        The run, whose plan is in the lake.
+
+    Raises:
+        ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
+        ExportError: the lake cannot be used.
+    """
+    deadline = attended()
+    request, problems = RunRequest.read(json.dumps(asked).encode(), app.runs.time_zone)
+    if problems:
+        raise ConfigurationError(problems, code="request")
+    theirs = replace(app, runs=replace(app.runs, deployment=deployment)) if deployment else app
+    claim = ClaimRequest(
+        "cli",
+        app.runs.new_nonce(),
+        app.settings.deployment,
+        claimed_request(request, None),
+        date_asked=request.date,
+    )
+    return StartedRun(app, claim_run(app.runs, claim, chooser(theirs, request, None, deadline), deadline).plan)
