@@ -26,7 +26,6 @@ param network = {
 param callers = {
   clientId: '77777777-7777-4777-8777-777777777777'
   applications: '88888888-8888-4888-8888-888888888888'
-  addresses: '10.20.0.0/16'
 }
 param logs = {
   workspaceId: '/subscriptions/66666666-6666-4666-8666-666666666666/resourceGroups/rg-platform/providers/Microsoft.OperationalInsights/workspaces/log-platform'

@@ -122,6 +122,8 @@ def test_the_page_of_parameters_is_the_templates() -> None:
 def test_deploy_md_names_every_scenario_and_every_file_that_it_names_is_there() -> None:
     for scenario in SCENARIOS:
         assert f"| `{scenario}` |" in DEPLOY
+        told = DEPLOY.partition("## Scenarios")[2].partition("\n## ")[0]
+        assert re.search(rf"^`[^\n]*{scenario}`", told, re.MULTILINE), f"{scenario} has no commands"
     for path in re.findall(r"(?:infra|docs|scripts)/[\w./-]+\.(?:bicep|json|py|md|yaml)\b", DEPLOY):
         assert (ROOT / path).exists(), path
 
