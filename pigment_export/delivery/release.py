@@ -14,7 +14,7 @@ from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import Reconciler, settled
 from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.delivery.task import HeldFile, Task
-from pigment_export.errors import ConflictError, ErrorRow, PermanentError, Who
+from pigment_export.errors import ConflictError, ErrorRow, MissingError, PermanentError, Who
 from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Lake, PathInfo
 from pigment_export.retry import Deadline
@@ -72,8 +72,14 @@ class Release:
         return settled(self._reconciler, self._deliver)
 
     def _deliver(self) -> Receipt:
-        receipt, there = self._reconciler.receipt(), self._reconciler.look()
-        match before_fetch(self._task, there, receipt, fetched_at=self._held.fetched_at):
+        for attempt in self._deadline.attempts(ConflictError, MissingError):  # another call of this run was faster
+            with attempt:
+                receipt = self._once()
+        return receipt
+
+    def _once(self) -> Receipt:
+        before, there = self._reconciler.receipt(), self._reconciler.look()
+        match before_fetch(self._task, there, before, fetched_at=self._held.fetched_at):
             case Keep(receipt):
                 return receipt
             case RecordFile() as ours:
@@ -82,16 +88,14 @@ class Release:
                 return self._reconciler.record_failed(cause)
             case AskPigment():
                 pass  # there is nothing to ask: the file is here
-        for attempt in self._deadline.attempts(ConflictError):  # another call of this run may describe it meanwhile
-            with attempt:
-                info = self._files.look(self._held.path)
-                found = Occupant.of(info)
-                if found.etag is None and (newer := self._newer(there)):
-                    return self._reconciler.record_found(newer)
-                mine = self._described(info, found)
-                file = UnpublishedFile(self._lake.files, self._held.path, str(found.etag), self._deadline)
-                if not found.is_of(self._task.run_id):
-                    file.describe(mine)
+        info = self._files.look(self._held.path)
+        found = Occupant.of(info)
+        if found.etag is None and (newer := self._newer(there)):
+            return self._reconciler.record_found(newer)
+        mine = self._described(info, found)
+        file = UnpublishedFile(self._lake.files, self._held.path, str(found.etag), self._deadline)
+        if not found.is_of(self._task.run_id):
+            file.describe(mine)
         columns = self._reconciler.columns_at(self._held.path, file.etag)
         return Publication(
             self._files, self._reconciler, self._task, self._deadline, mine, columns, is_fresh=False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pigment_export.errors import Cause, ExportError, RetryableError, Who
+from tests.harness.fakes import ANYTHING
 
 OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NOBODY, "wait")
 
@@ -63,7 +64,9 @@ class Watched:
         method = getattr(self._target, name)
 
         def request(path: str, *args: Any, **kwargs: Any) -> Any:
-            def call() -> Any:
+            def call(*, unconditional: bool = False) -> Any:
+                if unconditional:
+                    kwargs["replacing"] = ANYTHING
                 answer = method(path, *args, **kwargs)
                 return list(answer) if name == "list" else answer
 
@@ -126,6 +129,11 @@ class Stepper:
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
         self._arrived.acquire()
+
+    @property
+    def next_path(self) -> str:
+        """The path of the request that it makes with the next `step`; empty where it has finished."""
+        return "" if self.finished else self._requests[-1][1]
 
     def step(self) -> None:
         """Let it make one request; returns when it wants to make the next one, or has finished."""
