@@ -79,6 +79,12 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda call: call.health())
 
 
+@app.route(route="status", methods=["GET"])
+def status_page(req: func.HttpRequest) -> func.HttpResponse:
+    """Show the status page."""
+    return _answer(req, lambda call: call.status())
+
+
 def _text(message: func.QueueMessage) -> str:
     return message.get_body().decode("utf-8", errors="replace")
 

@@ -275,7 +275,25 @@ def http_call(headers: Mapping[str, str], query: Mapping[str, str], body: bytes)
     from pigment_export.app.calls import HttpCall
     from pigment_export.app.http import HttpRequest
 
-    return HttpCall(app, os.environ, import_everything, HttpRequest(headers, query, body))
+    return HttpCall(app, os.environ, import_everything, status_page, HttpRequest(headers, query, body))
+
+
+def status_page(app: App, deadline: Deadline) -> tuple[str, Mapping[str, str]]:
+    """Make the status page, for HTTP and for the command line.
+
+    Args:
+        app: the parts.
+        deadline: of this call.
+
+    Returns:
+        The HTML document, and the headers that it is served with.
+
+    Raises:
+        ExportError: the catalog is wrong, or the lake cannot be read.
+    """
+    from pigment_export.app import overview, page
+
+    return page.render(overview.overview_of(app, deadline)), page.headers()
 
 
 def import_everything() -> None:

@@ -39,6 +39,7 @@ GLIBC_MINORS = range(28, 4, -1)
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in GLIBC_MINORS] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
 
 # The command line: its libraries are not deployed, and nothing else of the package imports it.
+SHIPPED = {".py", ".html", ".css"}  # of the app: modules, and the status page
 LEFT_OUT = {"cli", "__main__.py"}
 # Markers that say the same on every machine that builds; another one would make another package on each.
 PORTABLE_MARKERS = {"implementation_name", "platform_python_implementation", "python_version"}
@@ -61,7 +62,11 @@ def app_files(source: Path) -> Files:
     wanted = [source / name for name in ("function_app.py", "host.json", "exports.toml", "requirements.txt")]
     wanted += [path for path in source.glob("*.toml") if path.name not in ("exports.toml", "pyproject.toml")]
     package = source / "pigment_export"
-    modules = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in LEFT_OUT]
+    modules = [
+        path
+        for path in package.rglob("*.*")
+        if path.suffix in SHIPPED and path.relative_to(package).parts[0] not in LEFT_OUT
+    ]
     missing = [path.name for path in wanted if not path.is_file()] + ([] if modules else ["pigment_export"])
     if missing:
         raise PackageError(f"{source} is not the app: {', '.join(missing)} is missing")

@@ -22,12 +22,14 @@ class HttpCall:
         build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
         environ: the environment.
         import_everything: imports what any call may need; ImportError where the package lacks it.
+        status_page: makes the status page and its headers; imported on use, since no other call pays for its library.
         request: of the caller.
     """
 
     build: Callable[[], App]
     environ: Mapping[str, str]
     import_everything: Callable[[], None]
+    status_page: Callable[[App, Deadline], tuple[str, Mapping[str, str]]]
     request: HttpRequest
 
     def start_run(self) -> tuple[HttpAnswer, list[str]]:
@@ -65,6 +67,16 @@ class HttpCall:
             return json_answer(report, 200 if report.state == "up" else 503)
 
         return self._answer(look)
+
+    def status(self) -> HttpAnswer:
+        """Answer `GET /api/status`: the status page."""
+
+        def show(app: App, _asked_by: str) -> HttpAnswer:
+            read_query(NoQuery, self.request.query)
+            page, headers = self.status_page(app, _answering())
+            return HttpAnswer(200, page.encode(), headers, "text/html")
+
+        return self._answer(show)
 
     def _answer(self, act: Callable[[App, str], HttpAnswer]) -> HttpAnswer:
         """Answer a caller who is admitted; what is the app's own failure is logged, whichever call met it.

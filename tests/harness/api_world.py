@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from pigment_export import settings
+from pigment_export import settings, wiring
 from pigment_export.app import calls
 from pigment_export.app.calls import HttpCall
 from pigment_export.app.health import Health
@@ -117,7 +117,9 @@ class ApiWorld(World):
         return App("1.2.3", read, runs, self._catalog, health, URL)
 
     def call(self, headers: Mapping[str, str], query: Mapping[str, str] | None = None, body: bytes = b"") -> HttpCall:
-        return HttpCall(self.app, self.environ, lambda: None, HttpRequest(headers, query or {}, body))
+        return HttpCall(
+            self.app, self.environ, lambda: None, wiring.status_page, HttpRequest(headers, query or {}, body)
+        )
 
     # Calls
 
