@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from pigment_export import __version__
+from pigment_export.app import page
 from pigment_export.app.api import LONGEST_KEY
 from pigment_export.app.http import POLL_SECONDS, PROBLEM, RETRY_SECONDS
 from pigment_export.app.requests import HealthQuery, NoQuery, RunRequest, RunsQuery
@@ -156,6 +157,20 @@ def _paths() -> dict[str, Any]:
                     "200": _told("It is, as far as was asked.", "HealthReport"),
                     "503": failing,
                     **_refusals(401, 422, 500),
+                },
+            }
+        },
+        "/api/status": {
+            "get": {
+                "operationId": "statusPage",
+                "summary": "The status page, for people",
+                "responses": {
+                    "200": {
+                        "description": "A self-contained page: health, last files, failures and held files.",
+                        "headers": {name: {"schema": {"type": "string"}} for name in page.headers()},
+                        "content": {"text/html": {"schema": {"type": "string"}}},
+                    },
+                    **_refusals(401, 422, 500, 503),
                 },
             }
         },

@@ -4,26 +4,24 @@ One read of `_latest.json` for each export, and one listing for each day that is
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from pigment_export.app.latest_files import latest_files
 from pigment_export.app.parts import App
 from pigment_export.app.schemas import FailedExport
 from pigment_export.app.views import failed_export
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.description import Latest
 from pigment_export.delivery.receipt import ReceiptSummary, State
-from pigment_export.errors import ExportError
-from pigment_export.lake.paths import latest
 from pigment_export.retry import Deadline
 from pigment_export.runs.follow import RECENT_DAYS, RunListing, recent_runs
+from pigment_export.runs.timetable import Freshness, freshness_of, next_occurrences, schedules_of
 
-READERS = 8  # of `_latest.json` at once: a page of a hundred exports takes a second or two
 MOST_FAILURES = 20
 MOST_BARS = 30  # of a chart: a month of days
 
@@ -134,9 +132,20 @@ def overview_of(app: App, deadline: Deadline) -> Overview:
     runs = recent_runs(app.runs, deadline)
     told = list(_receipts(run for _, run in runs))
     seen = {name: (run, receipt) for run, name, receipt in reversed(told)}  # the newest of each stays
-    files = _latest_of(app, catalog.exports, deadline)
+    files = latest_files(app.runs, catalog.exports, deadline)
+    schedules = deadline.retry(partial(schedules_of, app.runs))
+    hours = app.settings.freshness_hours
+    freshness = partial(freshness_of, app.runs, schedules, hours=hours, now=now)
+    next_at = next_occurrences(app.runs, catalog, now)
     exports = [
-        _health_of(app, export, files.get(export.name), seen.get(export.name), now) for export in catalog.exports
+        _health_of(
+            export,
+            files.get(export.name),
+            seen.get(export.name),
+            freshness=freshness,
+            next_at=next_at[export.name],
+        )
+        for export in catalog.exports
     ]
     bad = _failures(told)
     waiting = {export.name for export in exports if export.health is Word.HELD}
@@ -170,40 +179,19 @@ def _failures(told: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> list[Fa
     return list(found.values())
 
 
-def _latest_of(app: App, exports: Iterable[Export], deadline: Deadline) -> Mapping[str, Latest]:
-    """Read `_latest.json` of each export, several at once; what is unreadable is left out."""
-    records, layout = app.runs.records, app.runs.layout
-    paths = {export.name: latest(layout.folder(export.name)) for export in exports}
-
-    def read(path: str) -> bytes | None:
-        try:
-            return records.read(path).data
-        except ExportError:
-            return None  # once more, below: waits and their events are the function's own thread's
-
-    with ThreadPoolExecutor(READERS) as pool:
-        found = dict(zip(paths, pool.map(read, paths.values()), strict=True))
-    read_again = {
-        name: deadline.retry(partial(records.read, paths[name])).data for name, data in found.items() if data is None
-    }
-    return {name: record for name, data in (found | read_again).items() if data and (record := _latest_in(data))}
-
-
-def _latest_in(data: bytes) -> Latest | None:
-    try:
-        return Latest.from_json(data)
-    except ValueError:
-        return None
-
-
 def _health_of(
-    app: App, export: Export, file: Latest | None, seen: tuple[RunListing, ReceiptSummary] | None, now: datetime
+    export: Export,
+    file: Latest | None,
+    seen: tuple[RunListing, ReceiptSummary] | None,
+    *,
+    freshness: Callable[..., Freshness],
+    next_at: datetime | None,
 ) -> ExportHealth:
     fetched_at = file.fetched_at if file else None
     health, note = Word.ON_TIME, ""
-    hours = export.freshness_hours or app.settings.freshness_hours
-    if fetched_at is None or now - fetched_at > timedelta(hours=hours):
-        health, note = Word.LATE, f"no good file for more than {hours} hours"
+    fresh = freshness(export, succeeded_at=fetched_at)
+    if fresh.is_stale:
+        health, note = Word.LATE, f"no good file within {fresh.hours} hours of when it was due"
     if seen and (fetched_at is None or seen[0].written_at[export.name] >= fetched_at):
         reason = seen[1].reason or ""
         match seen[1].state:
@@ -224,5 +212,5 @@ def _health_of(
         note=note,
         latest=file,
         rows=tuple(entry.rows for entry in (*reversed(file.previous), file))[-MOST_BARS:] if file else (),
-        next_at=None,
+        next_at=next_at,
     )

@@ -29,9 +29,9 @@ class FailedExport(_Told):
     path: str | None = None
     """Where a held file lies."""
     started_at: datetime | None = None
-    """When Pigment was asked for the file; where there is none, when the run was claimed."""
+    """When its last try began; where a receipt does not say, when the run was claimed."""
     ended_at: datetime | None = None
-    """When its receipt was written."""
+    """When it came to its end."""
 
 
 class Run(_Told):

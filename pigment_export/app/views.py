@@ -68,6 +68,6 @@ def failed_export(name: str, receipt: ReceiptSummary, listing: RunListing) -> Fa
         remedy=receipt.remedy,
         owner=receipt.owner,
         path=receipt.path if receipt.state is State.HELD else None,
-        started_at=receipt.fetched_at or claimed_at(listing.run_id),
-        ended_at=listing.written_at.get(name) if receipt.state.final else None,
+        started_at=receipt.started_at or claimed_at(listing.run_id),
+        ended_at=receipt.ended_at if receipt.state.final else None,
     )

@@ -33,7 +33,7 @@ from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import Plan, PlanSummary
 from pigment_export.runs.schedule import ScheduleRecord
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
-from pigment_export.runs.timetable import cron_of, overdue_since
+from pigment_export.runs.timetable import freshness_of, schedules_of
 from pigment_export.runs.work import fail_exports
 
 FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
@@ -206,35 +206,24 @@ class _Pass:
     def _log_freshness(self, survey: Survey) -> None:
         """Log of each enabled export whether it is as new as its schedule says."""
         catalog = self.catalog()
-        schedules = self.deadline.retry(self._schedules)
+        schedules = self.deadline.retry(partial(schedules_of, self.runs))
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
                 self._log_freshness_of(export, schedules, survey.succeeded_at.get(export.name))
 
-    def _schedules(self) -> ScheduleRecord:
-        record = self.runs.records.read(self.runs.layout.schedules(self.runs.deployment))
-        try:
-            return ScheduleRecord.from_json(record.data)
-        except ValueError:
-            return ScheduleRecord()  # the next tick tells of it, and writes it anew
-
     def _log_freshness_of(self, export: Export, schedules: ScheduleRecord, succeeded_at: datetime | None) -> None:
         at = succeeded_at or self._latest_at(export.name)
-        hours = export.freshness_hours or self.freshness_hours
-        due_at = overdue_since(self.runs, schedules, export, now=self.now, grace=timedelta(hours=hours))
-        stale = due_at is not None and (at is None or at < due_at)
-        if cron_of(self.runs, export) is None and export.freshness_hours is not None:  # only callers start it
-            stale = at is None or self.now - at > timedelta(hours=hours)
+        fresh = freshness_of(self.runs, schedules, export, succeeded_at=at, hours=self.freshness_hours, now=self.now)
         log(
             Event.FRESHNESS,
-            level=logging.WARNING if stale else logging.INFO,
+            level=logging.WARNING if fresh.is_stale else logging.INFO,
             name=export.name,
             owner=export.owner,
             groups=list(export.groups),
             hours=None if at is None else round((self.now - at).total_seconds() / 3600, 2),
-            due_at=due_at,
-            freshness_hours=hours,
-            stale=stale,
+            due_at=fresh.due_at,
+            freshness_hours=fresh.hours,
+            stale=fresh.is_stale,
         )
 
     def _latest_at(self, name: str) -> datetime | None:

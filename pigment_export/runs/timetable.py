@@ -1,6 +1,7 @@
 """Which schedule each export goes by, its own or the deployment's, and what that means for it. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pigment_export.catalog.exports import Export
@@ -51,6 +52,54 @@ def overdue_since(
     since = record.since(_definition(export, cron))
     newest = cron.newest(now - grace)
     return newest if since is not None and newest is not None and newest > since else None
+
+
+def schedules_of(runs: Runs) -> ScheduleRecord:
+    """Return the record of the deployment's schedules, by one request; one that is missing or unreadable is empty.
+
+    Args:
+        runs: of this deployment.
+    """
+    try:
+        return ScheduleRecord.from_json(runs.records.read(runs.layout.schedules(runs.deployment)).data)
+    except ValueError:
+        return ScheduleRecord()  # the next tick tells of it, and writes it anew
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Whether an export has succeeded in time.
+
+    Attributes:
+        hours: it has after an occurrence of its schedule.
+        due_at: the newest occurrence by which it has to have succeeded by now; None where there is none.
+        is_stale: whether it has not.
+    """
+
+    hours: int
+    due_at: datetime | None
+    is_stale: bool
+
+
+def freshness_of(
+    runs: Runs, record: ScheduleRecord, export: Export, *, succeeded_at: datetime | None, hours: int, now: datetime
+) -> Freshness:
+    """Return whether an export has succeeded in time.
+
+    Args:
+        runs: of this deployment.
+        record: of its schedules.
+        export: of its catalog.
+        succeeded_at: when it was last fetched with success; None for never.
+        hours: the deployment's, for an export without its own.
+        now: the lake's clock.
+    """
+    hours = export.freshness_hours or hours
+    due_at = overdue_since(runs, record, export, now=now, grace=timedelta(hours=hours))
+    stale = due_at is not None and (succeeded_at is None or succeeded_at < due_at)
+    if cron_of(runs, export) is None and export.freshness_hours is not None:  # only callers start it
+        stale = succeeded_at is None or now - succeeded_at > timedelta(hours=hours)
+    return Freshness(hours, due_at, stale)
 
 
 def _definition(export: Export, cron: Cron) -> Definition:

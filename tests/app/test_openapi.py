@@ -21,4 +21,5 @@ def test_its_schemas_are_schemas_and_its_calls_are_the_apps() -> None:
         "/api/runs": ["get", "post"],
         "/api/runs/{runId}": ["get"],
         "/api/health": ["get"],
+        "/api/status": ["get"],
     }
