@@ -75,7 +75,8 @@ def indexed(folder: Path) -> dict[str, Any]:
 
 def test_the_apps_own_files_are_the_code_its_settings_and_its_pins(unzipped: Path) -> None:
     own = {path for path in files_below(unzipped) if not path.startswith(".python_packages/")}
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "pigment_export").rglob("*.py")}
+    shipped = [path for path in (ROOT / "pigment_export").rglob("*.*") if path.suffix in (".py", ".html", ".css")]
+    modules = {path.relative_to(ROOT).as_posix() for path in shipped}
     left_out = {path for path in modules if path.startswith("pigment_export/cli/")} | {"pigment_export/__main__.py"}
     assert len(modules) > len(left_out) > 1
     assert own == {"function_app.py", "host.json", "exports.toml", "requirements.txt"} | modules - left_out
