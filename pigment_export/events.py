@@ -22,6 +22,7 @@ class Event(StrEnum):
     RUN_STARTED = "run_started"  # a run was claimed: run_id, trigger, exports
     RUN_REPEATED = "run_repeated"  # a claim was made again with the same key: what it still lacked was sent
     SCHEDULE_DUE = "schedule_due"  # an occurrence was due: its run was claimed, or found
+    RUN_CANCELLED = "run_cancelled"  # a caller stopped a run
     RUN_ENDED = "run_ended"  # its result was written: succeeded, failed, held
     TRIGGER_FAILED = "trigger_failed"  # a schedule or a call could not start a run: a broken catalog
     POISON_RECORDED = "poison_recorded"  # a message gave up: its export was settled

@@ -10,7 +10,7 @@ from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
 from pigment_export.retry import Deadline
-from pigment_export.runs.follow import progress_of
+from pigment_export.runs.again import exports_to_retry
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
 
@@ -20,9 +20,6 @@ INLINE_FORBIDDEN = ErrorRow(
     "this deployment takes no exports but those of its catalog",
     Who.ADMINISTRATOR,
     "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
-)
-RUN_NOT_ENDED = ErrorRow(
-    "run_not_ended", RefusedError, "the run has not ended", Who.CALLER, "follow it to its end first"
 )
 
 
@@ -112,7 +109,7 @@ def _future(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
 
 def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export]:
     if request.retry_of is not None:
-        return _to_retry(app, request.retry_of, deadline)
+        return exports_to_retry(app.runs, request.retry_of, deadline)
     catalog = app.catalog(deadline)
     if inline is None:
         return catalog.select(request.exports or (), request.groups or ())
@@ -120,16 +117,3 @@ def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Dead
         problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
         raise ConfigurationError([problem], code="request")
     return [inline]
-
-
-def _to_retry(app: App, run_id: str, deadline: Deadline) -> Sequence[Export]:
-    progress = progress_of(app.runs, run_id, deadline)
-    if progress is None:
-        raise ConfigurationError([f"retry_of: no run {run_id!r} of this deployment"], code="request")
-    if progress.listing.state == "running":
-        raise RUN_NOT_ENDED.raised(run_id)
-    good = {name for name, receipt in progress.listing.receipts.items() if receipt.state.good}
-    bad = set(progress.plan.names) - good
-    if not bad:
-        raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
-    return [planned.export for planned in progress.plan.exports if planned.export.name in bad]

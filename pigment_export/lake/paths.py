@@ -237,6 +237,11 @@ class RunFolder:
         return f"{self.path}/result.json"
 
     @property
+    def cancel(self) -> str:
+        """That the run is to stop, and who said so."""
+        return f"{self.path}/cancel.json"
+
+    @property
     def success(self) -> str:
         """The marker that every export succeeded, for readers who wait for one."""
         return f"{self.path}/_SUCCESS"

@@ -16,9 +16,9 @@ from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.finish import pending_in
-from pigment_export.runs.plan import ClaimRequest, Plan, new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, Released, new_plan, released_plan
 
-type Choose = Callable[[], Sequence[Export]]
+type Choose = Callable[[], Sequence[Export] | Released]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
     Args:
         runs: of this deployment.
         request: by whom, and what makes it one run.
-        choose: reads the catalog and chooses the exports; only called where nothing is claimed yet.
+        choose: reads the catalog and chooses the exports, or held files to release; only called where nothing is
+            claimed yet.
         deadline: of this call.
 
     Returns:
@@ -63,7 +64,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
         ExportError: the lake cannot be used.
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))
-    chosen: Sequence[Export] | None = None
+    chosen: Sequence[Export] | Released | None = None
     for attempt in deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
         with attempt:
             record = runs.records.read(path)
@@ -141,8 +142,11 @@ def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
     return Claim(plan, now, pending_in(plan, runs.receipts(plan, deadline)))
 
 
-def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export], now: datetime) -> Plan:
+def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export] | Released, now: datetime) -> Plan:
+    run_id = new_run_id(now, runs.new_nonce())
+    if isinstance(chosen, Released):
+        return released_plan(chosen, request, runs.terms, run_id=run_id, claimed_at=now)
     try:
-        return new_plan(chosen, request, runs.terms, run_id=new_run_id(now, runs.new_nonce()), claimed_at=now)
+        return new_plan(chosen, request, runs.terms, run_id=run_id, claimed_at=now)
     except ValueError as exc:
         raise ConfigurationError([f"date: {exc}"], code="date_in_future") from exc

@@ -189,6 +189,42 @@ class Plan(Record):
         return self.summary.to_metadata()
 
 
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a run that releases takes over: the plan of the run that fetched, and its held files by export."""
+
+    origin: Plan
+    held: Mapping[str, HeldFile]
+
+
+def released_plan(
+    released: Released, request: ClaimRequest, terms: Terms, *, run_id: str, claimed_at: datetime
+) -> Plan:
+    """Plan a run that publishes held files where and for the day for which they were fetched.
+
+    Args:
+        released: what it takes over.
+        request: what asks for it.
+        terms: of the deployment as it is now.
+        run_id: from `paths.new_run_id` with the same instant.
+        claimed_at: the lake's clock.
+    """
+    origin = released.origin
+    plan = new_plan([], request, terms, run_id=run_id, claimed_at=claimed_at)
+    return plan.model_copy(
+        update={
+            "snapshot_date": origin.snapshot_date,
+            "day_ends_at": origin.day_ends_at,
+            "date_asked": origin.date_asked,
+            "exports": tuple(
+                planned.model_copy(update={"held": released.held[planned.export.name]})
+                for planned in origin.exports
+                if planned.export.name in released.held
+            ),
+        }
+    )
+
+
 def new_plan(
     exports: Sequence[Export], request: ClaimRequest, terms: Terms, *, run_id: str, claimed_at: datetime
 ) -> Plan:

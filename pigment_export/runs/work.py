@@ -12,6 +12,7 @@ from pigment_export.delivery.release import Release
 from pigment_export.errors import Cause
 from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
+from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
@@ -27,7 +28,7 @@ def deliver_export(
 ) -> Receipt:
     """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
-    It is fetched, or, in a run that releases, its held file is published.
+    It is fetched, or, in a run that releases, its held file is published; in a run that was cancelled it fails.
 
     Args:
         runs: of this deployment.
@@ -40,10 +41,13 @@ def deliver_export(
         The receipt that stands.
     """
     lake, task = Lake(runs.files, runs.records), plan.task(planned)
-    if task.held:
+    if cancellation := cancellation_of(runs, plan, deadline):
+        receipt = fail_exports(runs, plan, {planned.export.name: cancellation.cause}, deadline)[planned.export.name]
+    elif task.held:
         receipt = Release(lake, task, task.held, deadline, runs.new_nonce).deliver()
     else:
-        delivery = Delivery(lake, task, deadline, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=progress)
+        listener = stopping(runs, plan, deadline, progress)
+        delivery = Delivery(lake, task, deadline, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=listener)
         receipt = delivery.deliver()
     finish_run(runs.records, plan, deadline)
     return receipt

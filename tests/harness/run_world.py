@@ -138,6 +138,11 @@ class World:
 
         return Deadline(seconds, patience_seconds=patience_seconds, clock=lambda: self._seconds, sleep=sleep)
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Let a call take that long."""
+        self._seconds += seconds
+        self.lake.advance(timedelta(seconds=seconds))
+
     def choose(self) -> Sequence[Export]:
         self.chosen += 1
         return self.exports

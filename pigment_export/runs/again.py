@@ -1,0 +1,75 @@
+"""What a run takes over from an earlier one: the exports to retry, the held files to release.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+from collections.abc import Sequence
+
+from pigment_export.catalog.exports import Export
+from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
+from pigment_export.retry import Deadline
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.plan import Released
+
+RUN_NOT_ENDED = ErrorRow(
+    "run_not_ended", RefusedError, "the run has not ended", Who.CALLER, "follow it to its end first"
+)
+
+
+def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export]:
+    """Return the exports of a run that did not succeed, as they were defined then.
+
+    Args:
+        runs: of this deployment.
+        run_id: any text.
+        deadline: of this call.
+
+    Raises:
+        ConfigurationError: there is no such run, or nothing to retry.
+        RefusedError: the run has not ended.
+        ExportError: the lake cannot be used.
+    """
+    progress = _progress_of(runs, run_id, "retry_of", deadline)
+    if progress.listing.state == "running":
+        raise RUN_NOT_ENDED.raised(run_id)
+    good = {name for name, receipt in progress.listing.receipts.items() if receipt.state.good}
+    if not set(progress.plan.names) - good:
+        raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
+    return [planned.export for planned in progress.plan.exports if planned.export.name not in good]
+
+
+def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: Deadline) -> Released:
+    """Return the held files of a run, which a run of its own is to publish; other exports of it may still go on.
+
+    Args:
+        runs: of this deployment.
+        run_id: any text.
+        names: of exports; none for all that are held.
+        deadline: of this call.
+
+    Raises:
+        ConfigurationError: there is no such run, nothing is held in it, or a name is not; with every problem.
+        ExportError: the lake cannot be used.
+    """
+    progress = _progress_of(runs, run_id, "release_of", deadline)
+    receipts = progress.listing.receipts
+    held = {name: file for name, receipt in receipts.items() if (file := receipt.held_file) is not None}
+    problems = []
+    for name in dict.fromkeys(names):
+        if name not in held:
+            state = receipts[name].state if name in receipts else "it has no receipt"
+            told = f"in the run {run_id}: {state}" if name in progress.plan.names else f"an export of the run {run_id}"
+            problems.append(f"exports: {name!r} is not {'held ' if name in progress.plan.names else ''}{told}")
+    if not held and not problems:
+        problems.append(f"release_of: no export of the run {run_id} is held")
+    if problems:
+        raise ConfigurationError(problems, code="request")
+    return Released(progress.plan, {name: file for name, file in held.items() if name in (names or held)})
+
+
+def _progress_of(runs: Runs, run_id: str, field: str, deadline: Deadline) -> RunProgress:
+    progress = progress_of(runs, run_id, deadline)
+    if progress is None:
+        raise ConfigurationError([f"{field}: no run {run_id!r} of this deployment"], code="request")
+    return progress

@@ -1,0 +1,109 @@
+"""Cancel a run: a record in its folder, which its workers look for. What has not begun is not begun, what runs stops.
+
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+import logging
+from collections.abc import Callable
+
+from pigment_export.errors import Cause, ConflictError, ErrorRow, PermanentError, Who
+from pigment_export.events import Event, log
+from pigment_export.lake.records import Instant, Record
+from pigment_export.retry import Deadline
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.plan import Plan
+from pigment_export.transfer.stream import Progress
+
+CHECK_SECONDS = 10.0  # between two looks while a body comes: a chunk takes less, and a look is a request
+
+CANCELLED = ErrorRow(
+    "cancelled", PermanentError, "the run was cancelled", Who.CALLER, "start a new run, or one with retry_of this one"
+)
+
+
+class Cancellation(Record):
+    """`cancel.json`: that a run is to stop, and who said so."""
+
+    asked_by: str = "an unreadable cancel.json"
+    """Who cancelled it."""
+    asked_at: Instant | None = None
+    """When, by the lake's clock."""
+
+    @property
+    def cause(self) -> Cause:
+        """What receipts say."""
+        return CANCELLED.cause(f"by {self.asked_by}" + (f" at {self.asked_at.isoformat()}" if self.asked_at else ""))
+
+
+def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> RunProgress | None:
+    """Cancel a run of this deployment; one that has ended, or is cancelled already, stays as it is.
+
+    Its workers settle its exports as their messages come: most at once, those that wait for their next try with it.
+
+    Args:
+        runs: of this deployment.
+        run_id: any text.
+        asked_by: who cancels it.
+        deadline: of this call.
+
+    Returns:
+        How far the run is; None if this deployment has no such run.
+
+    Raises:
+        UnreadableError: its records are not what this app writes.
+        ExportError: the lake cannot be used.
+    """
+    progress = progress_of(runs, run_id, deadline)
+    if progress is None or progress.listing.result is not None:
+        return progress
+    record = Cancellation(asked_by=asked_by, asked_at=deadline.retry(runs.now))
+    try:
+        path = progress.plan.folder.cancel
+        deadline.retry(lambda: runs.records.write(path, record.to_json(), {}, replacing=None))
+    except ConflictError:
+        return progress  # it is cancelled already, maybe by this very call, whose first answer was lost
+    log(Event.RUN_CANCELLED, level=logging.WARNING, run_id=run_id, deployment=runs.deployment, asked_by=asked_by)
+    return progress
+
+
+def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation | None:
+    """Return who has cancelled a run, or None.
+
+    Args:
+        runs: of this deployment.
+        plan: the run.
+        deadline: of this call.
+    """
+    found = deadline.retry(lambda: runs.records.read(plan.folder.cancel))
+    if found.etag is None:
+        return None
+    try:
+        return Cancellation.from_json(found.data)
+    except ValueError:
+        return Cancellation()
+
+
+def stopping(
+    runs: Runs, plan: Plan, deadline: Deadline, progress: Callable[[Progress], None]
+) -> Callable[[Progress], None]:
+    """Return a listener to a transfer that stops it once its run is cancelled.
+
+    Args:
+        runs: of this deployment.
+        plan: the run.
+        deadline: of this call.
+        progress: told what the listener is told.
+    """
+    looked_at = deadline.remaining_seconds
+
+    def listen(reached: Progress) -> None:
+        nonlocal looked_at
+        progress(reached)
+        if looked_at - deadline.remaining_seconds < CHECK_SECONDS:
+            return
+        looked_at = deadline.remaining_seconds
+        if cancellation := cancellation_of(runs, plan, deadline):
+            raise PermanentError(cancellation.cause)
+
+    return listen
