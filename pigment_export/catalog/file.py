@@ -1,4 +1,4 @@
-"""The catalog: `exports.toml`, one table per export, checked whole before anything is asked of anybody."""
+"""The catalog: `exports.toml`, one table per export, checked whole before anything is exported."""
 
 import difflib
 import tomllib

@@ -212,7 +212,7 @@ _IN_RECORD_ONLY = (
     "folder",
 )
 EVENT_FIELDS = [field.alias or name for name, field in Receipt.model_fields.items() if name not in _IN_RECORD_ONLY]
-_OF_THE_RUN = ("run_id", "snapshot_date", "deployment")  # in a receipt they are the run's, whoever's the file is
+_OF_THE_RUN = ("run_id", "snapshot_date", "deployment")  # in a receipt they are the run's; the file may be of another
 
 
 def receipt_in(data: bytes) -> Receipt | None:

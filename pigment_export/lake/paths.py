@@ -27,7 +27,7 @@ def instant_text(instant: datetime) -> str:
 
 
 def new_run_id(claimed_at: datetime, nonce: str) -> str:
-    """A run's id: the instant of its claim, then 16 hexadecimal digits that nobody can guess."""
+    """A run's id: the instant of its claim, then 16 random hexadecimal digits."""
     return f"{instant_text(claimed_at)}-{nonce}"
 
 

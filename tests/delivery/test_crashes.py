@@ -44,7 +44,7 @@ STEPS = [
 
 
 def planned(everything: Everything) -> str:
-    """A run's plan in the lake, as one that nobody has worked on yet."""
+    """A run's plan in the lake, of which nothing has been worked on yet."""
     now = datetime.now(UTC).replace(microsecond=0)
     plan = new_plan(
         load((ROOT / "exports.toml").read_bytes(), file="exports.toml").select(["revenue"]),

@@ -37,7 +37,7 @@ BODY = b"Country;Revenue\nFR;1.50\nDE;2.50\n"
 BIGGER = BODY + b"ES;3.50\n"
 DEFINITION = {"name": "revenue", "kind": "metric", "id": "22222222-2222-4222-8222-222222222222"}
 PUBLISHED = at("rename", nth=2)  # the first one finds no folder of its day
-CUT = Cause("pigment_body_cut", "the stream was reset", Who.NOBODY, "wait")
+CUT = Cause("pigment_body_cut", "the stream was reset", Who.NO_ACTION, "wait")
 REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check the id")
 
 
@@ -154,7 +154,7 @@ class World:
         self._newest[path] = fetched_at
 
     def check_end(self, *plans: Plan) -> None:
-        """What holds in the end, whoever died where."""
+        """What holds at the end, wherever a worker died."""
         self.check_now()
         for plan in plans:
             receipt, file = self.receipt(plan), self.file(plan.exports[0].destination.path)
@@ -601,7 +601,7 @@ def test_a_day_with_two_files_is_noted() -> None:
     assert TWO_FILES in world.receipt(plan)["notes"]
 
 
-def test_a_latest_record_that_nobody_can_read_is_written_anew() -> None:
+def test_a_latest_record_that_cannot_be_read_is_written_anew() -> None:
     world = World()
     world.lake.put(LATEST, b"{", {})
     plan = world.plan()
