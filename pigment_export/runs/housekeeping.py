@@ -129,7 +129,8 @@ class _Pass:
         for run_id, (path, summary) in claims.items():
             if not self._is_young(run_id):
                 survey.old_claims.append(path)
-            elif self._is_mine(summary):
+            elif summary.deployment == self.runs.deployment:
+                # Another deployment's is left alone: it may have removed that run's records, and remove the claim next.
                 survey.unplanned[run_id] = path
         return survey
 
