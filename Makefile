@@ -45,11 +45,12 @@ lock: $(STAMP) ## compile requirements*.txt from their .in files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
-schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi.json, docs/records.md, tables of docs/errors.md
+schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi.json, docs/records.md, docs/cli.md, tables of docs/errors.md
 	$(BIN)/python -m scripts.make_schema
 	$(BIN)/python -m scripts.make_openapi
 	$(BIN)/python -m scripts.make_errors_page
 	$(BIN)/python -m scripts.make_records_page
+	$(BIN)/python -m scripts.make_cli_page
 
 demo: $(STAMP) ## the whole way, on local stand-ins; FAULT=reset,path=metric,after=5000 breaks a stream
 	@$(BIN)/python -m emulators.demo $(FAULT:%=--fault %)

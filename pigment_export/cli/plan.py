@@ -22,7 +22,10 @@ A_NONCE = "x" * 16  # stands in a path where each run has its own
 @click.option("--group", "groups", multiple=True, help="All enabled exports of a group; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> int:
-    """Show what `run` would fetch now, where it would land, and when each is due next. Nothing is touched."""
+    """Show what a run would fetch and where it would land, and touch nothing.
+
+    Beside it stands when each export is due next.
+    """
     app = app_of(os.environ)
     catalog = app.catalog(attended())
     chosen = catalog.select(names, groups)

@@ -60,7 +60,7 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
 @_run
 @_json
 def show(*, run: str | None, as_json: bool) -> int:
-    """Show a run: each export's receipt, and for each that failed or is held why, who must act, and what to do.
+    """Show a run: the receipts of its exports, and what to do about failures.
 
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
@@ -101,7 +101,9 @@ def show(*, run: str | None, as_json: bool) -> int:
 @_run
 @_json
 def retry(*, run: str | None, as_json: bool) -> int:
-    """Run once more what failed or was held in a run that has ended, as it was defined there, for today.
+    """Run once more what failed or was held in a run that has ended.
+
+    Exports are as they were defined there, and for today.
 
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
@@ -115,7 +117,7 @@ def retry(*, run: str | None, as_json: bool) -> int:
 @click.argument("name")
 @_json
 def files(*, name: str, as_json: bool) -> int:
-    """List the last good files of an export, the newest first: rows, age, size, sha256, path."""
+    """List the last good files of an export: rows, size, age, sha256, path."""
     app = app_of(os.environ)
     record = attended().retry(lambda: app.runs.records.read(latest(app.runs.layout.folder(name))))
     newest = Latest.from_json(record.data) if record.etag else None
