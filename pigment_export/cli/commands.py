@@ -14,6 +14,7 @@ from pigment_export.cli.plan import plan
 from pigment_export.cli.run import run
 from pigment_export.cli.runs import files, retry, runs, show
 from pigment_export.cli.session import exit_code_of, show_log
+from pigment_export.cli.status import status
 
 EXIT_CODES = """Exit codes: 0 when everything succeeded; 1 when an export failed or was held, or a check found something
 wrong; 2 when what was asked could not be started, and nothing was touched; 130 when interrupted."""
@@ -30,7 +31,7 @@ def cli(*, verbose: bool) -> None:
     show_log(verbose=verbose)
 
 
-for command in (apps, blocks, views, add, check, fetch, plan, run, runs, show, retry, files):
+for command in (apps, blocks, views, add, check, fetch, plan, run, runs, show, retry, files, status):
     cli.add_command(command)
 
 

@@ -29,7 +29,9 @@ _STYLES = {
     "failed": "red",
     "ok": "green",
     "wrong": "red",
-    "note": "yellow",
+    "on time": "green",
+    "late": "yellow",
+    "failing": "red",
 }
 
 

@@ -40,7 +40,7 @@ def test_the_command_line_needs_what_the_app_needs_but_the_functions_libraries()
 
 def test_the_wheel_has_the_product_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert "pigment_export/cli/commands.py" in names
+    assert {"pigment_export/cli/commands.py", "pigment_export/app/page.html"} <= set(names)
     roots = {name.partition("/")[0] for name in names}
     assert roots == {"pigment_export", f"pigment_export-{PROJECT['version']}.dist-info"}
 

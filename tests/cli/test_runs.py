@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -100,3 +101,19 @@ def test_the_last_files_of_an_export_are_listed(command: Run, everything: Everyt
     told = command("files", "revenue").stdout.splitlines()
     assert "2.0 h" in told[1]
     assert "26.0 h" in told[2]
+
+
+def test_the_status_tells_how_every_export_is_doing(command: Run, everything: Everything, tmp_path: Path) -> None:
+    assert command("run", "countries", "revenue").returncode == 0
+    well = json.loads(command("status", "--json").stdout)
+    health = {each["export"]: each["health"] for each in well["exports"]}
+    assert health["countries"] == "on time"
+    del everything.pigment.model.blocks[REVENUE]
+    later(everything, seconds=5)
+    assert command("run", "revenue").returncode == 1
+    done = command("status")
+    assert done.returncode == 1
+    assert any(line.startswith("revenue") and "failing" in line for line in done.stdout.splitlines())
+    page = tmp_path / "status.html"
+    assert command("status", "--html", str(page)).stdout == f"{page}\n"
+    assert "revenue" in page.read_text()

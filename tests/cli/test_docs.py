@@ -1,0 +1,24 @@
+"""The command line's pages are what it says of itself."""
+
+from pathlib import Path
+
+import click
+import pytest
+
+from pigment_export.cli.commands import cli
+from scripts import make_cli_page
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_the_command_line_is_what_help_says() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text() == make_cli_page.page(), "run: make schema"
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_command_and_option_has_its_help_and_json_where_it_prints_results(name: str) -> None:
+    command = cli.commands[name]
+    assert command.help
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert all(option.help for option in options)
+    assert "as_json" in {option.name for option in options}
