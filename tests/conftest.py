@@ -2,15 +2,14 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from emulators.everything import Everything
+from tests.harness.forking import ForkServer
 
-ROOT = Path(__file__).parent.parent
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,20 +25,19 @@ def environment(everything: Everything) -> dict[str, str]:
     return {**kept, **everything.environment}
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """What starts the app's modules in processes of their own, quickly."""
+    with ForkServer(tmp_path_factory.mktemp("forks")) as server:
+        yield server
+
+
 @pytest.fixture
-def command(environment: dict[str, str]) -> Run:
+def command(forks: ForkServer, environment: dict[str, str]) -> Run:
     """Run the command line to its end, in an environment of its own."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         merged = {name: value for name, value in {**environment, **variables}.items() if value}
-        return subprocess.run(
-            [sys.executable, "-m", "pigment_export", *arguments],
-            cwd=ROOT,
-            env=merged,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return forks.start("pigment_export", *arguments, environment=merged).wait()
 
     return run

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from emulators.pigment.service import Fault
 from pigment_export.catalog.file import load
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.runs.plan import ClaimRequest, Terms, new_plan
+from tests.harness.forking import Forked, ForkServer
 
 ROOT = Path(__file__).parents[2]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -57,22 +57,16 @@ def planned(everything: Everything) -> str:
     return plan.folder.plan
 
 
-def worker(plan: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.harness.deliver_one", plan, "revenue"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(forks: ForkServer, environment: dict[str, str]) -> Callable[[str], Forked]:
+    """Start a worker process for a plan."""
+    return lambda plan: forks.start("tests.harness.deliver_one", plan, "revenue", environment=environment)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    with process:
-        out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out.strip()
+def finish(process: Forked) -> str:
+    done = process.wait()
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def check(everything: Everything, plan: str) -> None:
@@ -91,22 +85,21 @@ def check(everything: Everything, plan: str) -> None:
 @pytest.mark.parametrize("late", [False, True], ids=["at_once", "late"])
 @pytest.mark.parametrize(("operation", "path", "skip"), STEPS, ids=[f"{op}{skip}" for op, _, skip in STEPS])
 def test_a_worker_killed_at_any_step_is_followed_by_one_that_ends_it_well(
-    everything: Everything, environment: dict[str, str], operation: str, path: str, skip: int, *, late: bool
+    everything: Everything, start: Callable[[str], Forked], operation: str, path: str, skip: int, *, late: bool
 ) -> None:
     """Its last request takes effect: at once, or only when the next worker has long finished."""
     plan = planned(everything)
     reached, release = threading.Event(), threading.Event()
     held = Held(before=late, reached=reached, release=release)
     everything.lake.faults.add(operation, path, skip=skip, times=1, then=held)
-    with worker(plan, environment) as process:
-        assert reached.wait(timeout=60), process.communicate(timeout=60)
-        process.kill()
-        process.communicate()
+    process = start(plan)
+    assert reached.wait(timeout=60), process.wait()
+    process.kill()
     if not late:
         release.set()
     for name in [name for name in everything.lake.tree() if name.endswith(".csv")]:
         assert everything.lake.read(name).count(b"\n") == 1001
-    assert finish(worker(plan, environment)) == "succeeded"
+    assert finish(start(plan)) == "succeeded"
     before = len(everything.lake.calls)
     release.set()
     while late and len(everything.lake.calls) == before:
@@ -146,7 +139,7 @@ def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_wh
     command: Run,
     everything: Everything,
     environment: dict[str, str],
-    tmp_path: Path,
+    forks: ForkServer,
     switches: dict[str, bool],
     fault: Fault,
 ) -> None:
@@ -156,16 +149,11 @@ def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_wh
         setattr(everything.pigment.switches, name, value)
     everything.lake.clock = lambda: datetime.now(UTC) + timedelta(seconds=5)
     everything.pigment.faults.append(fault)
-    with (tmp_path / "err").open("w+") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.harness.impatient", "run", "revenue"], cwd=ROOT, env=environment, stderr=err
-        )
-        assert process.wait(timeout=120) == 130
-        err.seek(0)
-        said = err.read()
+    done = forks.start("tests.harness.impatient", "run", "revenue", environment=environment).wait()
+    assert done.returncode == 130
     assert {path: everything.lake.read(path) for path in everything.lake.tree() if path.startswith("revenue/")} == good
     receipts = [everything.lake.read(path) for path in everything.lake.tree() if "receipts/" in path]
     assert len(receipts) == 2
     (failed,) = [receipt for receipt in map(json.loads, receipts) if receipt["state"] == "failed"]
-    assert failed["class"] == "interrupted", said
+    assert failed["class"] == "interrupted", done.stderr
     assert "The last try failed: " in failed["reason"]

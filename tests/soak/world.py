@@ -133,6 +133,9 @@ class World:
             before = set(runs_in(self.everything.lake.tree()))
             self._trigger(number)
             self._disturb_queue()
+            if self.chance.random() < 0.05:
+                for folder in open_runs(self.everything.lake.tree()):
+                    self._call(f"/api/runs/{folder.rpartition('/')[2]}/cancel", {}, {})
             self.host.run_until_idle(patience_seconds=PATIENCE_SECONDS)
             if self.chance.random() < 0.3:
                 self.clock.advance(timedelta(minutes=6))  # what struck first is still there at the second try
@@ -140,6 +143,7 @@ class World:
         struck = self._count_faults(planned)
         self._settle()
         self._judge(f"run {number}")
+        self._release(set(runs_in(self.everything.lake.tree())) - before)
         new = set(runs_in(self.everything.lake.tree())) - before
         killed = sum(kill.struck for kill in kills)
         self.figures.kills += killed
@@ -221,6 +225,16 @@ class World:
         if self.judge.leaks(text):
             self.figures.violations.append("the key is in an answer")
         return int(status)
+
+    def _release(self, runs: set[str]) -> None:
+        """Release now and then what was held in these runs, as a person would."""
+        lake = self.everything.lake
+        for folder in sorted(runs):
+            held = [name for name, receipt in receipts_of(lake, folder).items() if receipt["state"] == "held"]
+            if held and self.chance.random() < 0.5:
+                self._call("/api/runs", {"release_of": folder.rpartition("/")[2], "exports": held}, {})
+                self._settle()
+                self._judge(f"release of {folder}")
 
     def _disturb_queue(self) -> None:
         """Lose messages, or double them."""
