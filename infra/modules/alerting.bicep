@@ -51,7 +51,7 @@ var queries = {
 
 // A rule about exports, which splits by their owner, stands once for each route and once for the rest.
 func isOn(route routeOptions) string =>
-  empty(route.?owner) ? 'groups contains "\\"${route.group!}\\""' : 'owner == "${route.owner!}"'
+  empty(route.?owner) ? 'groups contains "\\"${route.group!}\\""' : 'owner == "${replace(route.owner!, '"', '\\"')}"'
 var routed = alerts.?routes ?? []
 var routes = map(routed, (route, index) => {
   suffix: '-${index}'

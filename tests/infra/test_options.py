@@ -176,6 +176,17 @@ def test_an_alert_goes_to_its_owners_route_or_to_the_rest_and_never_nowhere() ->
     assert "trigger-failed-0" not in rules
 
 
+def test_an_owners_quotes_end_no_text_in_a_query(tmp_path: Path) -> None:
+    alerts = {"emails": "a@example.com", "routes": [ROUTE | {"owner": 'the "numbers" team'}]}
+    made = predicted("main.bicep", HERE | {"alerts": alerts}, tmp_path)["predictedResources"]
+    [query] = [
+        one["properties"]["criteria"]["allOf"][0]["query"]
+        for one in made
+        if one["type"].endswith("/scheduledQueryRules") and one["name"].startswith("alert-pigment-stale-0")
+    ]
+    assert query.endswith('| where owner == "the \\"numbers\\" team"\n')
+
+
 def test_a_deployment_says_where_no_alert_reaches_a_person() -> None:
     [told] = snapshot("private-new")["outputs"]["warnings"]
     assert "ALERT_EMAILS" in told
