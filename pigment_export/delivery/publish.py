@@ -7,10 +7,7 @@ from pigment_export.delivery.description import FileDescription, Occupant
 from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.stage import UnpublishedFile
-from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
-from pigment_export.lake.call import CallFiles
-from pigment_export.retry import Deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +15,14 @@ class Publication:
     """A complete file on its way to its destination.
 
     Attributes:
-        files: the lake's, within this call.
         reconciler: of the export.
-        task: the export of the run.
-        deadline: of this call.
         mine: what the file says of itself.
         columns: its header's names; None where they could not be read.
         objection: why a guard rejects it, if one does.
         is_fresh: whether this very call has fetched it.
     """
 
-    files: CallFiles
     reconciler: Reconciler
-    task: Task
-    deadline: Deadline
     mine: FileDescription
     columns: tuple[str, ...] | None
     objection: Cause | None = None
@@ -65,12 +56,12 @@ class Publication:
 
     def _moved(self, file: UnpublishedFile) -> RecordFile | Fail | TryAgain | Hold | Publish:
         """Decide, and rename where that is the decision; what is returned then was carried out."""
-        for attempt in self.deadline.attempts(ConflictError):
+        for attempt in self.reconciler.deadline.attempts(ConflictError):
             with attempt:
                 decision = self._decide()
                 if isinstance(decision, Publish):
                     try:
-                        file.move(self.task.destination.path, replacing=decision.replacing)
+                        file.move(self.reconciler.task.destination.path, replacing=decision.replacing)
                     except MissingError:  # moved by a rename whose answer was lost, or swept
                         decision = self._decide()
                         if not isinstance(decision, RecordFile):
@@ -78,17 +69,18 @@ class Publication:
         return decision
 
     def _decide(self) -> RecordFile | Fail | TryAgain | Hold | Publish:
-        return before_publish(self.task, self.reconciler.look(), self.mine, self.objection, is_fresh=self.is_fresh)
+        there = self.reconciler.look()
+        return before_publish(self.reconciler.task, there, self.mine, self.objection, is_fresh=self.is_fresh)
 
     def _hold(self, file: UnpublishedFile) -> str:
         """Keep the file aside; returns where."""
-        path = self.task.destination.held(self.mine.run_id, self.mine.nonce)
-        for attempt in self.deadline.attempts(ConflictError):
+        path = self.reconciler.task.destination.held(self.mine.run_id, self.mine.nonce)
+        for attempt in self.reconciler.deadline.attempts(ConflictError):
             with attempt:
                 try:
                     file.move(path, replacing=None)
                 except (ConflictError, MissingError, RetryableError):
-                    there = Occupant.of(self.files.look(path))
+                    there = Occupant.of(self.reconciler.files.look(path))
                     if there.file is None or there.file.nonce != self.mine.nonce:
                         raise
         return path

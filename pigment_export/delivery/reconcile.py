@@ -9,7 +9,6 @@ import logging
 import zlib
 from collections.abc import Callable
 
-from pigment_export.catalog.exports import delimiter_of
 from pigment_export.delivery.decide import RecordFile, abandoned
 from pigment_export.delivery.description import FileDescription, Latest, Occupant
 from pigment_export.delivery.receipt import Receipt, State, is_better, receipt_in
@@ -40,26 +39,31 @@ class Reconciler:
         lake: where file and records are.
         task: the export of the run.
         deadline: of this call.
+
+    Attributes:
+        files: the lake's, within this call.
+        task: the export of the run.
+        deadline: of this call.
     """
 
     def __init__(self, lake: Lake, task: Task, deadline: Deadline) -> None:
-        self._files = CallFiles(lake.files, deadline)
+        self.files = CallFiles(lake.files, deadline)
+        self.task = task
+        self.deadline = deadline
         self._records = CallRecords(lake.records, deadline)
         self._unretried = lake.records
-        self._task = task
         self._destination = task.destination
-        self._deadline = deadline
         self._first_look: Occupant | None = None
 
     def look(self) -> Occupant:
         """Return what is at the destination now; the first look is when this call's work began."""
-        there = Occupant.of(self._files.look(self._destination.path))
+        there = Occupant.of(self.files.look(self._destination.path))
         self._first_look = self._first_look or there
         return there
 
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
-        return receipt_in(self._records.read(self._task.receipt_path).data)
+        return receipt_in(self._records.read(self.task.receipt_path).data)
 
     def latest(self) -> Latest | None:
         """Return the record of the newest good file, if there is one."""
@@ -88,15 +92,15 @@ class Reconciler:
         return self._record_failed(lambda receipt: abandoned(cause, receipt.cause if receipt else None))
 
     def _record_failed(self, cause_of: Callable[[Receipt | None], Cause]) -> Receipt:
-        for attempt in self._deadline.attempts(ConflictError):
+        for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._records.read(self._task.receipt_path)
+                record = self._records.read(self.task.receipt_path)
                 before = receipt_in(record.data)
-                if found := RecordFile.of(self._task, self.look()):
+                if found := RecordFile.of(self.task, self.look()):
                     return self.record_found(found)
                 if before is not None and before.state.final:
                     return before
-                receipt = Receipt.failing(self._task, State.FAILED, cause_of(before))
+                receipt = Receipt.failing(self.task, State.FAILED, cause_of(before))
                 written = self._put_receipt(receipt, record, before)
         return written
 
@@ -123,7 +127,7 @@ class Reconciler:
             The receipt that stands.
         """
         notes = self._move_latest(file, columns)
-        return self._write_receipt(Receipt.filed(self._task, state, file, columns=columns, notes=notes))
+        return self._write_receipt(Receipt.filed(self.task, state, file, columns=columns, notes=notes))
 
     def record_held(self, path: str, file: FileDescription, columns: tuple[str, ...] | None, cause: Cause) -> Receipt:
         """Write that the file is held.
@@ -138,7 +142,7 @@ class Reconciler:
             The receipt that stands.
         """
         fields = {"path": path, **cause.to_fields()}
-        return self._write_receipt(Receipt.filed(self._task, State.HELD, file, columns=columns, **fields))
+        return self._write_receipt(Receipt.filed(self.task, State.HELD, file, columns=columns, **fields))
 
     def record_retrying(self, cause: Cause) -> None:
         """Write why the last try failed, over nothing or another such reason. One request each: it is raised anyway.
@@ -146,23 +150,23 @@ class Reconciler:
         Args:
             cause: why it failed.
         """
-        receipt = Receipt.failing(self._task, State.RETRYING, cause)
+        receipt = Receipt.failing(self.task, State.RETRYING, cause)
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
-            record = self._unretried.read(self._task.receipt_path)
+            record = self._unretried.read(self.task.receipt_path)
             before = receipt_in(record.data)
             if before is None or not before.state.final:
                 receipt = self._stamped(receipt, record)
                 self._unretried.write(
-                    self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag
+                    self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag
                 )
         except ExportError:
             return
 
     def _write_receipt(self, receipt: Receipt) -> Receipt:
-        for attempt in self._deadline.attempts(ConflictError):
+        for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._records.read(self._task.receipt_path)
+                record = self._records.read(self.task.receipt_path)
                 before = receipt_in(record.data)
                 if before is not None and not is_better(receipt, before):
                     return before
@@ -171,10 +175,10 @@ class Reconciler:
 
     def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> Receipt:
         receipt = self._stamped(receipt, over)
-        self._records.write(self._task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        self._records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
-        groups = list(self._task.export.groups)  # alerts are routed by them
+        groups = list(self.task.export.groups)  # alerts are routed by them
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
         return receipt
 
@@ -185,7 +189,7 @@ class Reconciler:
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""
-        for attempt in self._deadline.attempts(ConflictError):
+        for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self._records.read(self._destination.latest)
                 before = _latest_in(record)
@@ -206,8 +210,8 @@ class Reconciler:
         log(
             Event.DAY_HAS_TWO_FILES,
             level=logging.WARNING,
-            run_id=self._task.run_id,
-            name=self._task.export.name,
+            run_id=self.task.run_id,
+            name=self.task.export.name,
             snapshot_date=str(latest.snapshot_date),
             path=latest.path,
             other_path=before.path,
@@ -222,7 +226,7 @@ class Reconciler:
             etag: as it was seen.
         """
         try:
-            head = self._files.read(path, HEADER_BYTES, etag)
+            head = self.files.read(path, HEADER_BYTES, etag)
         except (ConflictError, MissingError):
             return None
         if head.startswith(GZIP_MAGIC):
@@ -230,7 +234,7 @@ class Reconciler:
                 head = zlib.decompressobj(_GZIP).decompress(head, HEADER_BYTES)
             except zlib.error:
                 return None
-        inspector = Inspector(delimiter_of(self._task.export))
+        inspector = Inspector(self.task.delimiter)
         inspector.update(head)
         return inspector.finish().columns
 

@@ -15,7 +15,6 @@ from pigment_export.delivery.reconcile import Reconciler, settled
 from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.delivery.task import HeldFile, Task
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, PermanentError, Who
-from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Lake, PathInfo
 from pigment_export.retry import Deadline
 
@@ -53,7 +52,6 @@ class Release:
         self, lake: Lake, task: Task, held: HeldFile, deadline: Deadline, new_nonce: Callable[[], str]
     ) -> None:
         self._lake = lake
-        self._files = CallFiles(lake.files, deadline)
         self._task = task
         self._held = held
         self._deadline = deadline
@@ -88,7 +86,7 @@ class Release:
                 return self._reconciler.record_failed(cause)
             case AskPigment():
                 pass  # there is nothing to ask: the file is here
-        info = self._files.look(self._held.path)
+        info = self._reconciler.files.look(self._held.path)
         found = Occupant.of(info)
         if found.etag is None and (newer := self._newer(there)):
             return self._reconciler.record_found(newer)
@@ -97,9 +95,7 @@ class Release:
         if not found.is_of(self._task.run_id):
             file.describe(mine)
         columns = self._reconciler.columns_at(self._held.path, file.etag)
-        return Publication(
-            self._files, self._reconciler, self._task, self._deadline, mine, columns, is_fresh=False
-        ).publish(file)
+        return Publication(self._reconciler, mine, columns, is_fresh=False).publish(file)
 
     def _newer(self, there: Occupant) -> RecordFile | None:
         """Return the decision where a file as new is at the destination: another run may have released this one."""
@@ -124,6 +120,6 @@ class Release:
     def _sha256(self, etag: str, size: int) -> str:
         digest = hashlib.sha256()
         for offset in range(0, size, CHUNK_BYTES):
-            digest.update(self._files.read(self._held.path, CHUNK_BYTES, etag, offset=offset))
+            digest.update(self._reconciler.files.read(self._held.path, CHUNK_BYTES, etag, offset=offset))
             self._deadline.progressed()
         return digest.hexdigest()
