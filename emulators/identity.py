@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Collection
 
-from emulators.web import Asked, Told, WebServer
+from emulators.web import Asked, Raw, Told, WebServer
 
 API_VERSION = "2019-08-01"
 TOKEN_SECONDS = 24 * 3600
@@ -34,7 +34,7 @@ class Identity(WebServer):
         super().__init__(self._answer, port=port)
         self._client_ids = frozenset(client_ids)
         self.header = secrets.token_hex(16)
-        self.failures: list[Told] = []  # given first, one each
+        self.failures: list[Told | Raw] = []  # given first, one each
         self.asked: list[str] = []  # resources, in order
 
     @property
@@ -45,7 +45,7 @@ class Identity(WebServer):
             "IDENTITY_HEADER": self.header,
         }
 
-    def _answer(self, asked: Asked) -> Told:
+    def _answer(self, asked: Asked) -> Told | Raw:
         resource, client_id = asked.query.get("resource"), asked.query.get("client_id")
         if asked.path != "/msi/token":
             return Told(404, {"statusCode": 404, "message": "not found"})

@@ -62,6 +62,18 @@ class Proxy(Listener):
         self._passthrough = frozenset(passthrough)
         self.refused: list[str] = []
 
+    def lead(self, host: str, address: tuple[str, int] | None) -> None:
+        """Lead a name, or `*.` and a suffix, elsewhere from now on.
+
+        Args:
+            host: as in the routes.
+            address: where to; None to refuse it.
+        """
+        if address is None:
+            self._routes.pop(host, None)
+        else:
+            self._routes[host] = address
+
     def route(self, host: str, port: int) -> tuple[str, int] | None:
         """Where a name leads; None where it is refused."""
         name = host.lower()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from emulators.identity import token_is_for
-from emulators.web import Asked, Told, WebServer
+from emulators.web import Asked, Raw, Told, WebServer
 
 RESOURCE = "https://vault.azure.net"
 CHALLENGE = (
@@ -47,7 +47,7 @@ class Vault(WebServer):
         super().__init__(self._answer_with_id, tls, port=port)
         self._name = name
         self._secrets: dict[str, list[_Secret]] = {}  # versions, the newest last
-        self.failures: list[Told] = []  # given first, one each, to whoever has a token
+        self.failures: list[Told | Raw] = []  # given first, one each, to whoever has a token
         self.reads: list[str] = []  # names of secrets that were asked for with a token
 
     def set(self, name: str, value: str, *, expires_at: datetime | None = None, enabled: bool = True) -> str:
@@ -64,14 +64,14 @@ class Vault(WebServer):
         versions = self._secrets.get(name, [])
         return next((secret for secret in reversed(versions) if version in (None, secret.version)), None)
 
-    def _answer_with_id(self, asked: Asked) -> Told:
+    def _answer_with_id(self, asked: Asked) -> Told | Raw:
         """Answer with the request's id, as the service always does; text is somebody else's page and has none."""
         told = self._answer(asked)
-        if isinstance(told.value, str):
+        if isinstance(told, Raw) or isinstance(told.value, str):
             return told
         return Told(told.status, told.value, {"x-ms-request-id": str(uuid.uuid4()), **told.headers})
 
-    def _answer(self, asked: Asked) -> Told:
+    def _answer(self, asked: Asked) -> Told | Raw:
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if not token_is_for(token, RESOURCE):
             return Told(401, _error("Unauthorized", "a token is needed"), {"WWW-Authenticate": CHALLENGE})

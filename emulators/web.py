@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,17 @@ class Told:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes instead of an answer, HTTP or not; then the connection closes."""
+
+    data: bytes = b""
+    seconds: float = 0.0  # of silence before them
+
+
+type Answerer = Callable[[Asked], Told | Raw]
+
+
 class WebServer(Listener):
     """Answers requests, whose bodies it ignores.
 
@@ -39,15 +51,25 @@ class WebServer(Listener):
         port: 0 for a free one.
     """
 
-    def __init__(self, answer: Callable[[Asked], Told], tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
+    def __init__(self, answer: Answerer, tls: ssl.SSLContext | None = None, *, port: int = 0) -> None:
         super().__init__(self._serve_connection, tls, port=port)
         self._respond = answer
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End every silence, close every connection, and listen no more."""
+        self._stopped.set()
+        super().stop()
 
     def _serve_connection(self, connection: socket.socket) -> None:
         http = Http1(connection)
         while request := http.receive():
             url = urlsplit(request.target)
             told = self._respond(Asked(request.method, url.path, dict(parse_qsl(url.query)), request.headers))
+            if isinstance(told, Raw):
+                self._stopped.wait(told.seconds)
+                http.raw(told.data)
+                return
             body = (told.value if isinstance(told.value, str) else json.dumps(told.value)).encode()
             headers = {"Content-Type": "application/json", **told.headers, "Content-Length": str(len(body))}
             http.reply(told.status, headers, [body])

@@ -92,6 +92,11 @@ class Deadline:
         """Seconds until the end, never below 0."""
         return max(0.0, self.ends_at - self._clock())
 
+    @property
+    def patience_seconds(self) -> float:
+        """Seconds that may still be spent waiting before there is progress."""
+        return self._left_seconds
+
     def attempts(self, *also: type[ExportError], most: int = MOST_ATTEMPTS) -> "Iterator[Attempt]":
         """Iterate over attempts at one thing until one succeeds; each is a context manager around what is tried.
 
@@ -118,12 +123,21 @@ class Deadline:
         with self._lock:
             self._left_seconds = self._patience_seconds
 
+    def lost(self, patience_seconds: float) -> None:
+        """Take back what progress has renewed: the attempt that made it has failed, and with it what it made.
+
+        Args:
+            patience_seconds: what was left when it began.
+        """
+        with self._lock:
+            self._left_seconds = min(self._left_seconds, patience_seconds)
+
     def waits_for(self, error: ExportError, attempt: int) -> bool:
         """Wait before the next attempt, where time and patience allow it.
 
         Waits grow whatever the other side says: what it asks for (`retry_after_seconds`, up to the rate limit's window)
-        can only make one longer. A rate limit is waited out whatever patience is left: giving up earlier would only
-        ask again sooner.
+        can only make one longer. A rate limit that does not say how long is waited out for its window, and whatever
+        patience is left: giving up earlier would only ask again sooner.
 
         Args:
             error: what the attempt raised.
@@ -139,11 +153,16 @@ class Deadline:
             return False
         if isinstance(error, RetryableError):
             is_rate_limited = error.rate_limited
-            asked = min(max(error.retry_after_seconds or 0.0, 0.0), RATE_WINDOW_SECONDS)
+            unsaid = RATE_WINDOW_SECONDS if is_rate_limited else 0.0
+            asked = unsaid if error.retry_after_seconds is None else error.retry_after_seconds
+            asked = min(max(asked, 0.0), RATE_WINDOW_SECONDS)
             wait = max(wait, random.uniform(asked, asked * _JITTER))  # noqa: S311
         retry = Retry(error.cause, attempt + 1, wait)
         with self._lock:
-            if wait >= self.remaining_seconds or not (is_rate_limited or wait <= self._left_seconds):
+            if wait >= self.remaining_seconds:
+                return False
+            if not is_rate_limited and wait > self._left_seconds:
+                self._left_seconds = 0.0  # for all: a loop around this one must not begin anew with what is left
                 return False
             if not is_rate_limited:
                 self._left_seconds -= wait
@@ -201,15 +220,18 @@ class Attempt:
         self._deadline = deadline
         self._retried = retried
         self._is_last = is_last
+        self._patience_seconds = 0.0
         self.number = number
         self.has_failed = False
 
     def __enter__(self) -> Self:
+        self._patience_seconds = self._deadline.patience_seconds
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: TracebackType | None) -> bool:
         if not isinstance(error, self._retried):
             return False
+        self._deadline.lost(self._patience_seconds)
         if not self._is_last and self._deadline.waits_for(error, self.number):
             self.has_failed = True
             return True

@@ -214,12 +214,40 @@ def test_patience_is_one_for_all_that_is_tried_in_a_call(time: Time) -> None:
         deadline.retry(Failing(asking(6)))
 
 
+def test_patience_that_did_not_suffice_is_used_up_for_the_loops_around_it(time: Time) -> None:
+    deadline = time.deadline(patience_seconds=10)
+    inner = Failing(*[asking(11)] * 9)
+    with pytest.raises(RetryableError):
+        deadline.retry(lambda: deadline.retry(inner))
+    assert (inner.calls, time.waits) == (1, [])
+
+
+def test_a_rate_limit_that_does_not_say_how_long_waits_for_its_window(time: Time) -> None:
+    time.deadline().retry(Failing(asking(None, rate_limited=True)))
+    [wait] = time.waits
+    assert RATE_WINDOW_SECONDS <= wait <= RATE_WINDOW_SECONDS * JITTER
+
+
 def test_progress_renews_the_patience(time: Time) -> None:
     deadline = time.deadline(patience_seconds=10)
     for _ in range(5):
         deadline.retry(Failing(asking(6)))
         deadline.progressed()
     assert len(time.waits) == 5
+
+
+def test_progress_of_an_attempt_that_fails_is_lost_with_it(time: Time) -> None:
+    deadline = time.deadline()
+
+    def fetch_again_and_again() -> None:
+        for attempt in deadline.attempts():
+            with attempt:
+                deadline.progressed()
+                raise asking(None)
+
+    with pytest.raises(RetryableError):
+        fetch_again_and_again()
+    assert sum(time.waits) <= 120
 
 
 def test_a_setup_that_is_wrong_is_final_for_a_person_who_waits_and_may_still_settle_in_the_app(time: Time) -> None:

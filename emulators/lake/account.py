@@ -23,13 +23,13 @@ from emulators.lake import auth as lake_auth
 from emulators.lake import dfs as lake_dfs
 from emulators.lake import sas as lake_sas
 from emulators.lake.bodies import Spool, read
-from emulators.lake.faults import Answer, Call, Delay, Dropped, Fault, Faults, Held, LostReply
+from emulators.lake.faults import Answer, Call, Delay, Dropped, Fault, Faults, Held, LostReply, Page
 from emulators.lake.messages import Reply, Request, check_metadata
 from emulators.lake.problems import Refused
 from emulators.lake.server import Server, Service
 from emulators.lake.store import Store
 
-__all__ = ["Answer", "Call", "Delay", "Dropped", "Held", "Lake", "LostReply"]
+__all__ = ["Answer", "Call", "Delay", "Dropped", "Held", "Lake", "LostReply", "Page"]
 
 
 def new_account_key() -> str:
@@ -194,6 +194,8 @@ class Lake:
         fault: Fault | None,
         encrypted: bool,  # noqa: FBT001 - private
     ) -> Reply:
+        if isinstance(fault, Page):
+            return Reply(200, {"Content-Type": "text/html"}, fault.body, is_own=False)
         if isinstance(fault, Answer):
             reply = service.error(fault.status, fault.code, "a fault that a test asked for", self.clock())
             if fault.retry_after is not None:

@@ -67,7 +67,14 @@ class Delay:
     seconds: float
 
 
-Fault = Answer | LostReply | Dropped | Held | Delay
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that is not the lake's, with 200 and none of its headers, instead of an effect."""
+
+    body: bytes = b"<!DOCTYPE html><html><body>Sign in</body></html>"
+
+
+Fault = Answer | LostReply | Dropped | Held | Delay | Page
 
 
 @dataclass(slots=True)

@@ -123,7 +123,7 @@ class Request:
 class Reply:
     """What goes back. `content` is a range (start, end) of stored bodies, sent in place of `body`.
 
-    `length` is a HEAD's Content-Length where it differs from what is sent.
+    `length` is a HEAD's Content-Length where it differs from what is sent. `is_own`: whether it has the lake's headers.
     """
 
     status: int
@@ -131,6 +131,7 @@ class Reply:
     body: bytes = b""
     content: tuple[Sequence[Body], int, int] | None = None
     length: int | None = None
+    is_own: bool = True
 
 
 def target_parts(path: str) -> list[str]:

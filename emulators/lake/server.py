@@ -116,13 +116,14 @@ def _service_by_shape(request: Request) -> Service:
 def _send(http: Http1, reply: Reply, asked: Mapping[str, str], now: datetime) -> None:
     start, end = (0, len(reply.body)) if reply.content is None else reply.content[1:]
     length = end - start if reply.length is None else reply.length
-    headers = {
+    own = {
         "Server": "lake-stand-in",
         "Date": http_date(now),
         "x-ms-version": asked.get("x-ms-version", ""),
         "x-ms-request-id": "00000000-0000-0000-0000-000000000000",
         "x-ms-client-request-id": asked.get("x-ms-client-request-id", ""),
-    } | reply.headers
+    }
+    headers = (own if reply.is_own else {}) | reply.headers
     if reply.status != HTTPStatus.NOT_MODIFIED:
         headers["Content-Length"] = str(length)
     http.reply(reply.status, headers, [reply.body] if reply.content is None else read(*reply.content))

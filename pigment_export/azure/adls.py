@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.filedatalake import ContentSettings, DataLakeFileClient, FileSystemClient
 
 from pigment_export.azure.boundary import Answer, Boundary
-from pigment_export.azure.clients import READ_SECONDS, client_options, only_over, sendable
+from pigment_export.azure.clients import client_options, only_over, sendable
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import MissingError
@@ -28,7 +28,7 @@ class LakeFiles:
         account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`.
         file_system: its name.
         identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer.
+        read_seconds: how long to wait for the next byte of an answer; None for what all clients wait.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class LakeFiles:
         file_system: str,
         identity: Identity,
         *,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> None:
         self._file_system = file_system
         self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)

@@ -22,14 +22,14 @@ MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's d
 KEEPALIVE_IDLE_SECONDS, KEEPALIVE_INTERVAL_SECONDS = 60, 30
 
 
-def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
+def client_options(read_seconds: float | None = None) -> dict[str, Any]:
     """Return the options of a client: a transport of its own, and nothing that is done behind our back.
 
     The libraries' own retries are off: they turn a rename whose answer was lost into "source not found", and wait
     beside the one `Deadline` that all waiting goes through. No redirect is followed.
 
     Args:
-        read_seconds: how long to wait for the next byte.
+        read_seconds: how long to wait for the next byte; None for `READ_SECONDS`.
     """
     session = requests.Session()
     session.mount("https://", _KeepAlive(max_retries=0))
@@ -37,7 +37,7 @@ def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
     transport = RequestsTransport(
         session=session,
         connection_timeout=CONNECT_SECONDS,
-        read_timeout=read_seconds,
+        read_timeout=READ_SECONDS if read_seconds is None else read_seconds,
         connection_data_block_size=ANSWER_BLOCK_BYTES,
     )
     return {

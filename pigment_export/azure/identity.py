@@ -6,7 +6,7 @@ Everything that can go wrong with a token is said here, once for lake and vault.
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from azure.core.credentials import AccessToken, TokenCredential
@@ -22,6 +22,7 @@ from pigment_export.azure.errors import (
 )
 from pigment_export.errors import ErrorRow, ExportError, shorten
 
+CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # to the endpoint, which is on the app's own machine
 _ENTRA = re.compile(r"AADSTS\d+")
 # How msal words an answer of the identity endpoint without a token: the status in its body, then its message.
 _ENDPOINT = re.compile(r"\(invalid_scope\) (\d{3}|None), (.*)", re.DOTALL)
@@ -33,12 +34,14 @@ class Identity:
     """A credential that raises our own errors only, and can say who it is; safe to use from several threads.
 
     Args:
-        credential: whose tokens are sent.
+        make: makes the credential whose tokens are sent; called again after a failure, since the library keeps what
+            went wrong (a refusal for up to an hour, a token that is none for as long as it says).
         absent: what it means where it finds no identity at all.
     """
 
-    def __init__(self, credential: TokenCredential, absent: ErrorRow = IDENTITY_MISSING) -> None:
-        self._credential = credential
+    def __init__(self, make: Callable[[], TokenCredential], absent: ErrorRow = IDENTITY_MISSING) -> None:
+        self._make = make
+        self._credential = make()
         self._absent = absent
         self.name = ""
 
@@ -59,6 +62,7 @@ class Identity:
         except ExportError:
             raise
         except Exception as exc:  # noqa: BLE001 - the libraries let an odd answer out as whatever it broke
+            self._credential = self._make()
             # Without the chain: it may hold the answer, and it is a hundred lines of each way that was tried.
             raise self._meaning_of(exc, scopes) from None
         self.name = _name_in(token.token) or self.name
@@ -87,8 +91,13 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
         environ: the environment: App Service names its identity endpoint there.
     """
     if client_id or "IDENTITY_ENDPOINT" in environ:
-        return Identity(ManagedIdentityCredential(client_id=client_id, retry_total=0))
-    return Identity(DefaultAzureCredential(), IDENTITY_NOT_SIGNED_IN)
+        options: dict[str, Any] = {
+            "retry_total": 0,
+            "connection_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+        }
+        return Identity(lambda: ManagedIdentityCredential(client_id=client_id, **options))
+    return Identity(DefaultAzureCredential, IDENTITY_NOT_SIGNED_IN)
 
 
 def _check(token: AccessToken) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from azure.storage.blob import ContainerClient, ContentSettings
 
 from pigment_export.azure.boundary import Answer, Boundary
-from pigment_export.azure.clients import READ_SECONDS, client_options, only_over, sendable
+from pigment_export.azure.clients import client_options, only_over, sendable
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE, LAKE_RECORD_TOO_LARGE
 from pigment_export.errors import MissingError
@@ -26,7 +26,7 @@ class LakeRecords:
         account_url: the account's Data Lake address; its Blob address follows from it.
         file_system: its name.
         identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer.
+        read_seconds: how long to wait for the next byte of an answer; None for what all clients wait.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LakeRecords:
         file_system: str,
         identity: Identity,
         *,
-        read_seconds: float = READ_SECONDS,
+        read_seconds: float | None = None,
     ) -> None:
         self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
         self._client = ContainerClient(

@@ -66,7 +66,7 @@ class Adapters:
 
     def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.identity_server = OddServer(tls), OddServer(None)
-        identity = Identity(Credential())
+        identity = Identity(Credential)
         self.files = LakeFiles(self.server.url, "planning", identity, read_seconds=2)
         self.records = LakeRecords(self.server.url, "planning", identity, read_seconds=2)
         self._identity = identity
@@ -84,7 +84,7 @@ class Adapters:
             return RECORDS[name](self.records)
         if name == "identity":
             with ManagedIdentityCredential(retry_total=0) as credential:
-                return Identity(credential).get_token("https://storage.azure.com/.default")
+                return Identity(lambda: credential).get_token("https://storage.azure.com/.default")
         if name == "vault":
             self.server.answer = lambda request: answer if _has_token(request) else self.server.challenge()
         with closing(Vault(self.server.url, "pigment-key", self._identity)) as vault:
@@ -274,7 +274,7 @@ def test_a_connection_through_a_proxy_is_kept_alive_too(
 ) -> None:
     with Proxy({"*.dfs.core.windows.net": adapters.server.address}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
-        files = LakeFiles("https://lake.dfs.core.windows.net", "planning", Identity(Credential()))
+        files = LakeFiles("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
         with closing(files), pytest.raises(ExportError, match="lake_unavailable"):
             files.create("x")
     assert (1, 60, 30) in keepalives

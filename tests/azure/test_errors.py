@@ -69,7 +69,7 @@ class NoIdentity:
 
 
 def boundary(refusals: Refusals = LAKE) -> Boundary:
-    return Boundary(refusals, "the place", Identity(NoIdentity()))
+    return Boundary(refusals, "the place", Identity(NoIdentity))
 
 
 # The tables

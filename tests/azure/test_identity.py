@@ -98,6 +98,21 @@ def test_what_the_endpoint_says_instead_of_a_token_has_a_class_and_one_request(
     assert len(endpoint.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        Told(429, {"statusCode": 429, "message": "slow"}, {"Retry-After": "999999999"}),
+        Told(503, {"statusCode": 503, "message": "oops"}),
+        Told(200, {"access_token": "two words", "expires_on": "99999999999"}),
+    ],
+)
+def test_what_the_endpoint_said_once_is_not_kept(told: Told, endpoint: Endpoint) -> None:
+    identity = identity_of(None, endpoint.environment)
+    endpoint.failures.append(told)
+    failure(identity)
+    assert identity.get_token(SCOPE).token.startswith("emulated:")
+
+
 def test_an_identity_that_the_app_does_not_have_is_named(endpoint: Endpoint) -> None:
     error = failure(identity_of("00000000-0000-0000-0000-000000000000", endpoint.environment))
     assert error.cause.code == "identity_missing"
@@ -115,7 +130,7 @@ def test_an_endpoint_that_does_not_answer_is_retried(endpoint: Endpoint) -> None
 
 
 def test_on_a_laptop_a_person_who_is_not_signed_in_is_told_to_run_az_login() -> None:
-    error = failure(Identity(Raising(CredentialUnavailableError("a\nhundred\nlines")), IDENTITY_NOT_SIGNED_IN))
+    error = failure(Identity(lambda: Raising(CredentialUnavailableError("a\nhundred\nlines")), IDENTITY_NOT_SIGNED_IN))
     assert isinstance(error, SetupError)
     assert "az login" in error.cause.remedy
     assert "hundred" not in "".join(traceback.format_exception(error))
@@ -123,7 +138,7 @@ def test_on_a_laptop_a_person_who_is_not_signed_in_is_told_to_run_az_login() -> 
 
 def test_what_entra_says_is_told_by_its_code() -> None:
     text = "AADSTS700082: The refresh token has expired due to inactivity. Trace ID: 1234"
-    error = failure(Identity(Raising(ClientAuthenticationError(text)), IDENTITY_NOT_SIGNED_IN))
+    error = failure(Identity(lambda: Raising(ClientAuthenticationError(text)), IDENTITY_NOT_SIGNED_IN))
     assert (type(error), error.cause.code) == (SetupError, "identity_refused")
     assert "AADSTS700082" in error.cause.reason
 
@@ -159,21 +174,21 @@ def test_a_managed_identity_is_used_where_it_is_named_or_offered(
     ],
 )
 def test_an_identity_is_named_as_its_token_names_it(claims: Any, name: str) -> None:
-    identity = Identity(Giving(token_of(claims)))
+    identity = Identity(lambda: Giving(token_of(claims)))
     identity.get_token(SCOPE)
     assert identity.name == name
 
 
 @pytest.mark.parametrize("token", ["emulated:x:y", "a.b.c", "a.!!!!.c", "a.bnVsbA.c"])
 def test_a_token_that_says_nothing_is_a_token_all_the_same(token: str) -> None:
-    identity = Identity(Giving(token))
+    identity = Identity(lambda: Giving(token))
     assert identity.get_token(SCOPE).token == token
     assert identity.name == ""
 
 
 @pytest.mark.parametrize("token", ["", "two words", "a\nb", "é", None, 5])
 def test_what_no_header_can_carry_is_no_token_and_shows_nowhere(token: Any) -> None:
-    error = failure(Identity(Giving(token)))
+    error = failure(Identity(lambda: Giving(token)))
     assert error.cause.code == "identity_unavailable"
     if token:
         assert repr(token) not in "".join(traceback.format_exception(error))

@@ -117,7 +117,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def vault(server: VaultServer, clock: Clock) -> Iterator[Vault]:
-    with closing(Vault(server.url, "pigment-key", Identity(Credential()), clock=clock, now=lambda: NOW)) as opened:
+    with closing(Vault(server.url, "pigment-key", Identity(Credential), clock=clock, now=lambda: NOW)) as opened:
         yield opened
 
 

@@ -47,7 +47,7 @@ def open_lake(lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyP
             credential: Any = None,
             **options: Any,
         ) -> Any:
-            adapter = kind(url, file_system, Identity(credential or TokenCredential(token)), **options)
+            adapter = kind(url, file_system, Identity(lambda: credential or TokenCredential(token)), **options)
             return opened.enter_context(closing(adapter))
 
         yield open_adapter
