@@ -19,6 +19,14 @@ ROOT = Path(__file__).parents[2]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
 VIEW = "44444444-4444-4444-8444-444444444444"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TODAY = NOON.date()
+
+
+@pytest.fixture(autouse=True)
+def noon(everything: Everything) -> None:
+    """The lake's clock is the only one that decides on days: no test may meet midnight."""
+    everything.lake.clock = lambda: NOON
 
 
 def test_the_catalog_is_exported_into_the_lake_and_every_run_leaves_its_records(
@@ -27,9 +35,8 @@ def test_the_catalog_is_exported_into_the_lake_and_every_run_leaves_its_records(
     done = command("run")
     assert done.returncode == 0, done.stderr
     tree = everything.lake.tree()
-    today = datetime.now(UTC).date()
     for name in ("countries", "revenue", "pnl", "pnl_view"):
-        assert f"{name}/dt={today}/{name}.csv" in tree
+        assert f"{name}/dt={TODAY}/{name}.csv" in tree
         assert f"{name}/_latest.json" in tree
         assert name in done.stdout
     (run_folder,) = {path.rpartition("/")[0] for path in tree if path.endswith("_SUCCESS")}
@@ -55,13 +62,12 @@ def test_a_second_run_of_the_day_replaces_the_file_and_a_past_date_does_not(
     command: Run, everything: Everything
 ) -> None:
     assert command("run", "revenue").returncode == 0
-    today = datetime.now(UTC).date()
-    first = everything.lake.metadata(f"revenue/dt={today}/revenue.csv")
-    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(seconds=5)
+    first = everything.lake.metadata(f"revenue/dt={TODAY}/revenue.csv")
+    everything.lake.clock = lambda: NOON + timedelta(seconds=5)
     assert command("run", "revenue").returncode == 0
-    assert everything.lake.metadata(f"revenue/dt={today}/revenue.csv") != first
-    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(days=2)
-    done = command("run", "revenue", "--date", str(today))
+    assert everything.lake.metadata(f"revenue/dt={TODAY}/revenue.csv") != first
+    everything.lake.clock = lambda: NOON + timedelta(days=2)
+    done = command("run", "revenue", "--date", str(TODAY))
     assert done.returncode == 1
     assert "is over" in done.stderr
     assert "run without a date" in done.stderr
@@ -87,14 +93,13 @@ def test_a_failed_export_fails_the_run_and_says_who_must_do_what(command: Run, e
 
 def test_a_guard_holds_a_file_and_the_last_good_one_stays(command: Run, everything: Everything) -> None:
     assert command("run", "revenue").returncode == 0
-    today = datetime.now(UTC).date()
-    before = everything.lake.read(f"revenue/dt={today}/revenue.csv")
+    before = everything.lake.read(f"revenue/dt={TODAY}/revenue.csv")
     everything.pigment.model.blocks[REVENUE].rows = 400
-    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(seconds=5)
+    everything.lake.clock = lambda: NOON + timedelta(seconds=5)
     done = command("run", "revenue")
     assert done.returncode == 1
     assert "maximum_shrink" in done.stderr
-    assert everything.lake.read(f"revenue/dt={today}/revenue.csv") == before
+    assert everything.lake.read(f"revenue/dt={TODAY}/revenue.csv") == before
     assert [path for path in everything.lake.tree() if path.startswith("revenue/_held/")]
 
 
