@@ -4,8 +4,9 @@ This may be done at any time, and more than once: by each export's worker after 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
-from pigment_export.delivery.receipt import ReceiptSummary, result_of
+from pigment_export.delivery.receipt import ReceiptSummary, receipt_in, result_of
 from pigment_export.errors import ConflictError
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import ListedBlob, Records
@@ -34,7 +35,8 @@ def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
             listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
             if len(listed) < len(plan.exports):
                 return  # most calls end here: no row has to be understood to see that a receipt is missing
-            result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts_in(plan, listed))
+            receipts = receipts_in(plan, listed) | _without_metadata(records, plan, listed, deadline)
+            result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)
             if result is None:
                 return
             if record.data != result.to_json():
@@ -51,6 +53,19 @@ def receipts_in(plan: Plan, listed: list[ListedBlob]) -> dict[str, ReceiptSummar
         for row in listed
         if (name := plan.folder.name_of(row.path)) and (receipt := ReceiptSummary.listed(name, row.metadata))
     }
+
+
+def _without_metadata(
+    records: Records, plan: Plan, listed: list[ListedBlob], deadline: Deadline
+) -> dict[str, ReceiptSummary]:
+    """Read the receipts that a listing shows without their metadata: other tools drop those when they copy a file."""
+    found: dict[str, ReceiptSummary] = {}
+    for row in listed:
+        name = plan.folder.name_of(row.path)
+        if name and ReceiptSummary.listed(name, row.metadata) is None:
+            receipt = receipt_in(deadline.retry(partial(records.read, row.path)).data)
+            found |= {name: receipt} if receipt else {}
+    return found
 
 
 def pending_in(plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> tuple[str, ...]:

@@ -160,9 +160,9 @@ class _Pass:
 
     def _is_closed(self, seen: RunListing) -> bool:
         """Whether nothing of a run can change any more."""
-        return seen.is_marked or (
-            seen.result is not None and seen.summary is not None and self._is_orphaned(seen.summary)
-        )
+        if seen.result is None:
+            return False  # not even of a run that is marked: a person may have removed it
+        return seen.is_marked or (seen.summary is not None and self._is_orphaned(seen.summary))
 
     # Healing and ending
 

@@ -21,6 +21,7 @@ from pigment_export.delivery.description import FileDescription, Latest
 from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
+from pigment_export.events import Event
 from pigment_export.lake.interface import Lake
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
@@ -28,6 +29,7 @@ from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan, Terms, new_plan
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
+from tests.harness.run_world import events
 from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, at
 
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -682,3 +684,23 @@ def test_a_switch_to_compressed_files_within_a_day_is_told() -> None:
     world.lake.advance(timedelta(hours=1))
     world.export = from_json({**DEFINITION, "gzip": True})
     assert TWO_FILES in world.deliver(world.plan(), BODY).notes
+
+
+def test_a_changed_header_is_told_with_what_came_and_what_went(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.deliver(world.plan(), BODY)
+    world.lake.advance(timedelta(hours=1))
+    receipt = world.deliver(world.plan(), b"Country;Amount\nFR;1.50\n")
+    assert (receipt.state, receipt.notes) == (State.SUCCEEDED, ("header_changed",))
+    (told,) = events(caplog, Event.HEADER_CHANGED)
+    assert (told["added"], told["removed"], told["is_held"]) == (["Amount"], ["Revenue"], False)
+
+
+def test_a_first_file_without_a_row_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    assert world.deliver(world.plan(), b"Country;Revenue\n").state is State.SUCCEEDED
+    (told,) = events(caplog, Event.FIRST_FILE_EMPTY)
+    assert (told["name"], told["columns"]) == ("revenue", ["Country", "Revenue"])
+    world.lake.advance(timedelta(hours=1))
+    world.deliver(world.plan(), b"Country;Revenue\n")
+    assert len(events(caplog, Event.FIRST_FILE_EMPTY)) == 1
