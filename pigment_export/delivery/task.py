@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.lake.paths import Destination
+from pigment_export.lake.records import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class HeldFile:
     """
 
     path: str
-    fetched_at: datetime
+    fetched_at: Instant
     bytes: int
     sha256: str
 
