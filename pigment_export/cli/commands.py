@@ -7,12 +7,13 @@ import click
 
 from pigment_export import __version__
 from pigment_export.cli.add import add
+from pigment_export.cli.again import release, retry
 from pigment_export.cli.check import check
 from pigment_export.cli.fetch import fetch
 from pigment_export.cli.find import apps, blocks, views
 from pigment_export.cli.plan import plan
 from pigment_export.cli.run import run
-from pigment_export.cli.runs import files, retry, runs, show
+from pigment_export.cli.runs import files, runs, show
 from pigment_export.cli.session import exit_code_of, show_log
 from pigment_export.cli.status import status
 
@@ -31,7 +32,7 @@ def cli(*, verbose: bool) -> None:
     show_log(verbose=verbose)
 
 
-for command in (apps, blocks, views, add, check, fetch, plan, run, runs, show, retry, files, status):
+for command in (apps, blocks, views, add, check, fetch, plan, run, runs, show, retry, release, files, status):
     cli.add_command(command)
 
 

@@ -2,25 +2,19 @@
 
 import json
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pigment_export import wiring
-from pigment_export.catalog.exports import delimiter_of
-from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
 from pigment_export.cli.board import Board
 from pigment_export.cli.crew import Crew
-from pigment_export.cli.folder import FolderFile
+from pigment_export.cli.fetching import file_in, prepared
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
-from pigment_export.cli.parts import settings_of
 from pigment_export.errors import ExportError
-from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Progress, Transferred, transfer
+from pigment_export.transfer.stream import Transferred
 
 
 @click.command()
@@ -51,8 +45,8 @@ def fetch(
     definition: dict[str, Any] = {"kind": kind, "id": block_id, "options": _options(options)}
     if timeout_seconds is not None:
         definition["timeout_seconds"] = timeout_seconds
-    file = FolderFile(folder, _file_name(name or f"{kind}-{block_id}"), nonce=wiring.new_nonce())
-    start = _prepared(os.environ, definition, file)
+    file = file_in(folder, name or f"{kind}-{block_id}")
+    start = prepared(os.environ, definition, file)
     only = name or str(kind)
     with Board([only]) as board:
         crew = Crew(lambda _, deadline, progress: start(deadline, progress), board, again=False)
@@ -78,37 +72,6 @@ def _options(text: str) -> Mapping[str, Any]:
     if not isinstance(chosen, dict):
         raise click.BadParameter("a JSON object, as '{\"friendlyHeaders\": true}'", param_hint="--options")
     return chosen
-
-
-def _file_name(name: str) -> str:
-    return name if name.endswith(".csv") else f"{name}.csv"
-
-
-def _prepared(
-    environ: Mapping[str, str], definition: Mapping[str, Any], file: FolderFile
-) -> Callable[[Deadline, Callable[[Progress], None]], tuple[Path, Transferred]]:
-    """Check all that can be checked before Pigment is asked; the rest is one call.
-
-    Raises:
-        ExportError: settings, definition, folder or key are wrong; Pigment was not asked.
-    """
-    settings = settings_of(environ)
-    export = define(str(definition["kind"]), definition, where="command line")
-    file.check()
-    keys = wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ))
-    keys.read(export.secret)
-    pigment = wiring.pigment_of(settings, keys)
-
-    def start(deadline: Deadline, progress: Callable[[Progress], None]) -> tuple[Path, Transferred]:
-        for attempt in deadline.attempts():
-            with attempt, file:
-                asked_at = time.monotonic()
-                with pigment.open(export, deadline) as source:
-                    moved = transfer(source, file, delimiter=delimiter_of(export), progress=progress, asked_at=asked_at)
-                path = file.publish()
-        return path, moved
-
-    return start
 
 
 def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:

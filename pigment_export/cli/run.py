@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pigment_export.cli.board import Board
-from pigment_export.cli.crew import Crew
+from pigment_export.cli.crew import Crew, attended
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, emit_table, number, say, seconds
 from pigment_export.cli.parts import app_of
 from pigment_export.cli.started import StartedRun, start_run
@@ -36,9 +36,10 @@ def run(*, names: Sequence[str], groups: Sequence[str], day: Any, as_json: bool)
 
     What fails for now is tried again every five minutes until it succeeds, the run expires or you interrupt it.
     """
-    asked = {"exports": names, "groups": groups, "date": day and str(day.date())}
-    given = {name: value for name, value in asked.items() if value}
-    return work_off(start_run(app_of(os.environ), given), as_json=as_json)
+    app = app_of(os.environ)
+    asked = {"exports": sorted(names), "groups": sorted(groups), "date": day and str(day.date())}
+    started = start_run(app, asked, lambda: app.catalog(attended()).select(names, groups))
+    return work_off(started, as_json=as_json)
 
 
 def work_off(started: StartedRun, *, as_json: bool) -> int:

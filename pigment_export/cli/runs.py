@@ -1,4 +1,4 @@
-"""`runs`, `show`, `retry`, `files`: what became of runs, and their files; and what failed, done again."""
+"""`runs`, `show`, `files`: what became of runs, and the files of an export."""
 
 import os
 from dataclasses import replace
@@ -11,8 +11,6 @@ from pigment_export.app.views import run_view
 from pigment_export.cli.crew import attended
 from pigment_export.cli.output import OK, emit, emit_json, emit_state, emit_table, number
 from pigment_export.cli.parts import app_of
-from pigment_export.cli.run import work_off
-from pigment_export.cli.started import start_run
 from pigment_export.delivery.description import Latest
 from pigment_export.lake.paths import latest
 from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
@@ -65,7 +63,7 @@ def show(*, run: str | None, as_json: bool) -> int:
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
     app = app_of(os.environ)
-    progress = _progress(app, run)
+    progress = run_named(app, run)
     summary, listing = progress.plan.summary, progress.listing
     view = run_view(summary, listing, app.base_url, result=progress.plan.folder.result)
     receipts = [listing.receipts[name].to_fields() for name in progress.plan.names if name in listing.receipts]
@@ -98,22 +96,6 @@ def show(*, run: str | None, as_json: bool) -> int:
 
 
 @click.command()
-@_run
-@_json
-def retry(*, run: str | None, as_json: bool) -> int:
-    """Run once more what failed or was held in a run that has ended.
-
-    Exports are as they were defined there, and for today.
-
-    RUN is a run's id, or an end of it that no other has; without it, the newest.
-    """
-    app = app_of(os.environ)
-    plan = _progress(app, run).plan
-    started = start_run(app, {"retry_of": plan.run_id}, deployment=plan.deployment)
-    return work_off(started, as_json=as_json)
-
-
-@click.command()
 @click.argument("name")
 @_json
 def files(*, name: str, as_json: bool) -> int:
@@ -142,8 +124,12 @@ def files(*, name: str, as_json: bool) -> int:
     return OK
 
 
-def _progress(app: "App", run: str | None) -> RunProgress:
-    """How far a run is, whichever deployment's it is.
+def run_named(app: "App", run: str | None) -> RunProgress:
+    """Return how far a run is, whichever deployment's it is.
+
+    Args:
+        app: the parts.
+        run: its id, or an end of it that no other has; None for the newest.
 
     Raises:
         click.UsageError: there is none of this name, or more than one.

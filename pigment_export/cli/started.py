@@ -1,16 +1,13 @@
 """A run that this process works on by itself: the command line is its own host."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pigment_export.app.requests import RunRequest
-from pigment_export.app.selection import chooser, claimed_request
 from pigment_export.cli.crew import Progressed, attended
 from pigment_export.delivery.receipt import Receipt
-from pigment_export.errors import Cause, ConfigurationError, Who
+from pigment_export.errors import Cause, Who
 from pigment_export.runs.claim import claim_run
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan
@@ -18,7 +15,11 @@ from pigment_export.runs.work import deliver_export, fail_exports
 
 if TYPE_CHECKING:
     from pigment_export.app.parts import App
+    from pigment_export.catalog.exports import Export
     from pigment_export.retry import Deadline
+    from pigment_export.runs.plan import Released
+
+type Chosen = "Sequence[Export] | Released"
 
 STOPPED = Cause(
     "interrupted",
@@ -60,31 +61,27 @@ class StartedRun:
         return receipts
 
 
-def start_run(app: "App", asked: Mapping[str, Any], *, deployment: str | None = None) -> StartedRun:
+def start_run(app: "App", asked: Mapping[str, Any], choose: Callable[[], Chosen]) -> StartedRun:
     """Start a run on the configured lake.
 
     Args:
         app: the parts.
-        asked: what to run: fields of a `RunRequest`, as an HTTP caller would say them.
-        deployment: whose run the request names, where it names one; None for this one's.
+        asked: what is asked for, as its claim keeps it.
+        choose: chooses the exports, or held files to release.
 
     Returns:
         The run, whose plan is in the lake.
 
     Raises:
-        ConfigurationError: settings, catalog or what was asked for are wrong; nothing was touched.
+        ConfigurationError: what was asked for is wrong; nothing was touched.
         ExportError: the lake cannot be used.
     """
-    deadline = attended()
-    request, problems = RunRequest.read(json.dumps(asked).encode(), app.runs.time_zone)
-    if problems:
-        raise ConfigurationError(problems, code="request")
-    theirs = replace(app, runs=replace(app.runs, deployment=deployment)) if deployment else app
-    claim = ClaimRequest(
+    day = asked.get("date")
+    request = ClaimRequest(
         "cli",
         app.runs.new_nonce(),
         app.settings.deployment,
-        claimed_request(request, None),
-        date_asked=request.date,
+        {name: value for name, value in asked.items() if value},
+        date_asked=date.fromisoformat(day) if day else None,
     )
-    return StartedRun(app, claim_run(app.runs, claim, chooser(theirs, request, None, deadline), deadline).plan)
+    return StartedRun(app, claim_run(app.runs, request, choose, attended()).plan)

@@ -117,3 +117,22 @@ def test_the_status_tells_how_every_export_is_doing(command: Run, everything: Ev
     page = tmp_path / "status.html"
     assert command("status", "--html", str(page)).stdout == f"{page}\n"
     assert "revenue" in page.read_text()
+
+
+def test_a_held_file_is_released_by_a_run_of_its_own(command: Run, everything: Everything) -> None:
+    assert command("run", "revenue", USER="ann").returncode == 0
+    everything.pigment.model.blocks[REVENUE].rows = 400
+    later(everything, seconds=5)
+    assert command("run", "countries", "revenue", USER="ann").returncode == 1
+    later(everything, seconds=9)
+    held = json.loads(command("show", "--json").stdout)
+    wrong = command("release", held["run_id"], "countries", USER="ben")
+    assert wrong.returncode == 2
+    assert "'countries' is not held" in wrong.stderr
+    asked = len(everything.pigment.requests)
+    done = command("release", held["run_id"], "--json", USER="ben")
+    assert done.returncode == 0, done.stderr
+    (receipt,) = json.loads(done.stdout)["exports"]
+    assert (receipt["name"], receipt["state"], receipt["rows"]) == ("revenue", "succeeded", 400)
+    assert len(everything.pigment.requests) == asked, "Pigment is not asked again"
+    assert [entry["rows"] for entry in json.loads(command("files", "revenue", "--json").stdout)] == [400, 1000]
