@@ -43,9 +43,10 @@ def export_one(message: func.QueueMessage) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
-def record_poison(message: func.QueueMessage) -> None:
-    """Settle an export that the queue has given up."""
-    wiring.triggers().record_poison(_text(message))
+@app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
+def record_poison(message: func.QueueMessage, messages: Texts) -> None:
+    """Send an export that the queue has given up again while its run lasts, or settle it."""
+    messages.set(wiring.triggers().record_poison(_text(message)))
 
 
 @app.route(route="runs", methods=["POST"])

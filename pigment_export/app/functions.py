@@ -60,11 +60,14 @@ class Triggers:
             app = self._build()
         process_message(app.runs, text, deadline)
 
-    def record_poison(self, text: str) -> None:
-        """Settle what a message names that the queue has given up.
+    def record_poison(self, text: str) -> list[str]:
+        """Record a message that the queue has given up.
 
         Args:
             text: whatever it is.
+
+        Returns:
+            The messages to send again.
 
         Raises:
             ExportError: the message comes again.
@@ -72,7 +75,7 @@ class Triggers:
         deadline = Deadline(CALL_SECONDS)
         with _loudly("poison"):
             app = self._build()
-        record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
+        return record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
 
 
 @contextmanager

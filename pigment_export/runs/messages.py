@@ -7,14 +7,14 @@ import json
 import logging
 from dataclasses import dataclass, replace
 
-from pigment_export.delivery.receipt import Receipt
+from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.errors import Cause, UnreadableError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
-from pigment_export.runs.work import deliver_export, fail_exports, last_reason
+from pigment_export.runs.work import deliver_export, fail_exports, last_receipt
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
@@ -75,8 +75,11 @@ def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None
     return deliver_export(runs, *found, deadline) if found else None
 
 
-def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> Receipt | None:
-    """Settle what a message names that the queue has given up, with the reason of its last try.
+def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> list[str]:
+    """Record that the queue has given a message up: send it again while its run lasts, or settle what it names.
+
+    An export whose last try failed for now is sent again until its run expires, so that no outage ends it before. An
+    export that left no reason is settled at once: its process may have been ended each time.
 
     Args:
         runs: of this deployment.
@@ -85,7 +88,7 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> R
         deadline: of this call.
 
     Returns:
-        The receipt that stands: of what is there all the same, it tells success; None where nothing was named.
+        The messages to send again.
 
     Raises:
         ExportError: the lake cannot be used; the message comes again.
@@ -93,22 +96,22 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> R
     found = _found(runs, text, deadline)
     if found is None:
         log(Event.POISON_RECORDED, level=logging.ERROR, queue=queue, text=_shown(text))
-        return None
+        return []
     plan, planned = found
     name = planned.export.name
-    last = last_reason(runs, plan, planned, deadline)
-    cause = replace(GAVE_UP, code=last.code, reason=BROUGHT_OFTEN) if last else GAVE_UP
+    last = last_receipt(runs, plan, planned, deadline)
+    if last and last.state is State.RETRYING and deadline.retry(runs.now) < plan.expires_at:
+        _log_poison(plan, name, State.RETRYING, queue, logging.WARNING)
+        return messages_for(plan, (name,))
+    cause = replace(GAVE_UP, code=last.cause.code, reason=BROUGHT_OFTEN) if last and last.cause else GAVE_UP
     receipt = fail_exports(runs, plan, {name: cause}, deadline)[name]
     finish_run(runs.records, plan, deadline)
-    log(
-        Event.POISON_RECORDED,
-        level=logging.INFO if receipt.state.good else logging.ERROR,
-        queue=queue,
-        run_id=plan.run_id,
-        name=name,
-        state=str(receipt.state),
-    )
-    return receipt
+    _log_poison(plan, name, receipt.state, queue, logging.INFO if receipt.state.good else logging.ERROR)
+    return []
+
+
+def _log_poison(plan: Plan, name: str, state: State, queue: str, level: int) -> None:
+    log(Event.POISON_RECORDED, level=level, queue=queue, run_id=plan.run_id, name=name, state=str(state))
 
 
 def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:

@@ -72,10 +72,9 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
     }
 
 
-def last_reason(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Cause | None:
-    """Return why the last try of an export failed, or None if its receipt gives no reason."""
-    receipt = _reconciler(runs, plan, planned, deadline).receipt()
-    return receipt.cause if receipt else None
+def last_receipt(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Receipt | None:
+    """Return the receipt of an export as it stands, or None if there is none that can be read."""
+    return _reconciler(runs, plan, planned, deadline).receipt()
 
 
 def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:

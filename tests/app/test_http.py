@@ -491,6 +491,7 @@ def test_a_held_file_is_409_and_told_where_it_lies(world: ApiWorld) -> None:
 
 def test_an_export_that_the_queue_gave_up_ends_its_run(world: ApiWorld) -> None:
     started = run(world, costs=BREAKS)
+    world.lake.advance(timedelta(hours=7))
     world.poison(started.messages)
     answer = world.get(started.body["run_id"])
     assert answer.status == 409
@@ -502,6 +503,7 @@ def test_more_failed_exports_than_an_answer_may_carry_are_cut(monkeypatch: pytes
     world = ApiWorld(monkeypatch, *names)
     started = run(world, **dict.fromkeys(names, BREAKS))
     assert len(world.get(started.body["run_id"]).body["retrying"]) == MOST_FAILED
+    world.lake.advance(timedelta(hours=7))
     world.poison(started.messages)
     answer = world.get(started.body["run_id"])
     assert len(answer.body["failed"]) == MOST_FAILED

@@ -28,7 +28,7 @@ def poison(world: World, text: str) -> object:
 def test_any_text_is_dropped_and_nothing_is_written(text: str) -> None:
     world = World()
     assert process_message(world.runs(), text, world.deadline()) is None
-    assert poison(world, text) is None
+    assert poison(world, text) == []
     assert world.lake.paths() == []
 
 
@@ -77,13 +77,31 @@ def test_poison_settles_with_the_reason_of_the_last_try(caplog: pytest.LogCaptur
     world.says["revenue"] = RetryableError(CUT)
     with pytest.raises(RetryableError):
         world.work([text])
-    poison(world, text)
+    world.lake.advance(DAY)
+    assert poison(world, text) == []
     receipt = world.json(plan.folder.receipt("revenue"))
     assert (receipt["state"], receipt["class"]) == ("failed", CUT.code)
     assert f"The last try failed: {CUT.reason}" in receipt["reason"]
     assert world.result(plan) == "failed"
     (recorded,) = events(caplog, Event.POISON_RECORDED)
     assert (recorded["queue"], recorded["name"], recorded["state"]) == ("exports-poison", "revenue", "failed")
+
+
+def test_poison_of_an_export_that_is_retried_is_sent_again_until_its_run_expires(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    plan = world.claim().plan
+    (text,) = messages_for(plan, plan.names)
+    world.says["revenue"] = RetryableError(CUT)
+    with pytest.raises(RetryableError):
+        world.work([text])
+    assert poison(world, text) == [text]
+    (recorded,) = events(caplog, Event.POISON_RECORDED)
+    assert (recorded["state"], world.state(plan, "revenue")) == ("retrying", "retrying")
+    world.says["revenue"] = BODY
+    world.work([text])
+    assert world.result(plan) == "succeeded"
 
 
 def test_poison_of_an_export_without_a_receipt_says_that_the_queue_gave_up() -> None:
