@@ -129,7 +129,8 @@ def test_every_output_goes_to_the_queue_that_is_worked_off(host: Host) -> None:
         for binding in function.bindings
         if binding["type"] == "queue" and binding["direction"].lower() == "out"
     }
-    assert outputs == dict.fromkeys(("export_on_schedule", "housekeeping", "record_poison", "start_run"), "%EXPORT_QUEUE%")
+    senders = ("export_on_schedule", "housekeeping", "record_poison", "start_run")
+    assert outputs == dict.fromkeys(senders, "%EXPORT_QUEUE%")
 
 
 def test_the_app_ends_a_call_before_the_host_ends_its_process() -> None:
