@@ -47,6 +47,7 @@ def main() -> int:
     print(f"killed: the worker process {total.kills} times, in {total.killed_runs} runs")
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(total.faults.items())))
     print("exports:", ", ".join(f"{name} {count}" for name, count in sorted(total.outcomes.items())))
+    print("calls:", ", ".join(f"{name} {count}" for name, count in sorted(total.calls.items())))
     print(f"violations: {len(total.violations)}")
     return 1 if total.violations else 0
 

@@ -30,6 +30,7 @@ from tests.soak.invariants import GOOD, Judge, Sent, open_runs, receipts_of, run
 
 RUNS = 10  # of one world
 BEGAN = datetime(2026, 3, 1, 5, 54, tzinfo=UTC)
+OK, ACCEPTED = 200, 202
 QUEUE = "pigment-exports"
 PATIENCE_SECONDS = 240.0
 # How time goes on until every run has ended: messages come back, then housekeeping passes, then runs expire.
@@ -46,6 +47,7 @@ class Figures:
         kills: of the worker process.
         faults: that struck, by what they are.
         outcomes: of exports: `succeeded`, `healed` (succeeded although something struck their run), …
+        calls: of people: `release`, `cancel`.
         violations: what did not hold.
     """
 
@@ -54,6 +56,7 @@ class Figures:
     kills: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
     def add(self, other: Self) -> None:
@@ -63,6 +66,7 @@ class Figures:
         self.kills += other.kills
         self.faults += other.faults
         self.outcomes += other.outcomes
+        self.calls += other.calls
         self.violations += other.violations
 
 
@@ -135,7 +139,8 @@ class World:
             self._disturb_queue()
             if self.chance.random() < 0.05:
                 for folder in open_runs(self.everything.lake.tree()):
-                    self._call(f"/api/runs/{folder.rpartition('/')[2]}/cancel", {}, {})
+                    status = self._call(f"/api/runs/{folder.rpartition('/')[2]}/cancel", {}, {})
+                    self.figures.calls["cancel" if status in (OK, ACCEPTED) else "cancel refused"] += 1
             self.host.run_until_idle(patience_seconds=PATIENCE_SECONDS)
             if self.chance.random() < 0.3:
                 self.clock.advance(timedelta(minutes=6))  # what struck first is still there at the second try
@@ -232,7 +237,10 @@ class World:
         for folder in sorted(runs):
             held = [name for name, receipt in receipts_of(lake, folder).items() if receipt["state"] == "held"]
             if held and self.chance.random() < 0.5:
-                self._call("/api/runs", {"release_of": folder.rpartition("/")[2], "exports": held}, {})
+                asked = {"release_of": folder.rpartition("/")[2], "exports": held}
+                self.figures.calls[
+                    "release" if self._call("/api/runs", asked, {}) == ACCEPTED else "release refused"
+                ] += 1
                 self._settle()
                 self._judge(f"release of {folder}")
 
