@@ -225,3 +225,18 @@ def test_deploy_md_uses_outputs_that_exist() -> None:
     told = set(re.findall(r"azd env get-value (\w+)", DEPLOY)) - {"AZURE_RESOURCE_GROUP"}
     assert told <= outputs
     assert {"roleCommands", "outgoingAddress", "appUrl", "appName", "warnings"} <= outputs
+
+
+def test_the_costs_add_up() -> None:
+    page = (ROOT / "docs" / "cost.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (\**[\d]+\**) \| (\**[\d]+\**) \| (\**[\d]+\**) \|", page, re.MULTILINE)
+    so_far = [0, 0, 0]
+    for name, *cells in rows:
+        numbers = [int(cell.strip("*")) for cell in cells]
+        if name.startswith("**"):
+            assert numbers == so_far, name
+        else:
+            so_far = [one + other for one, other in zip(so_far, numbers, strict=True)]
+    assert len(rows) == 10
+    alerts = len(list((INFRA / "alerts").glob("*.kql")))
+    assert re.search(rf"\b{alerts} rules . 0\.50", page)
