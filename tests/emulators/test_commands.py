@@ -29,12 +29,12 @@ OPTIONS = {
 
 
 @contextmanager
-def running(module: str, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def running(module: str, *arguments: str, folder: Path = ROOT, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """A command in a process group of its own, as a terminal has it; killed at the end if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", module, *(arguments or OPTIONS.get(module, []))],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", ""), **variables},
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", ""), "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -113,7 +113,7 @@ def test_a_reader_that_goes_leaves_no_traceback() -> None:
 
 
 def test_what_is_printed_can_be_pasted_in_any_folder_whatever_was_set_there(tmp_path: Path) -> None:
-    with running("emulators", "--folder", "some", PYTHONPATH=str(ROOT)) as process:
+    with running("emulators", "--folder", "some", folder=tmp_path) as process:
         lines = read_until(process, "Ctrl-C stops")
         done = subprocess.run(
             ["bash", "-euc", "\n".join(lines)],
