@@ -49,6 +49,7 @@ schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi
 	$(BIN)/python -m scripts.make_schema
 	$(BIN)/python -m scripts.make_openapi
 	$(BIN)/python -m scripts.make_errors_page
+	$(BIN)/python -m scripts.make_fault_table
 	$(BIN)/python -m scripts.make_records_page
 	$(BIN)/python -m scripts.make_cli_page
 

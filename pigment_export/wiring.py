@@ -90,14 +90,10 @@ def base_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Base:
     Raises:
         ConfigurationError: the settings are wrong.
     """
-    import logging
-
     from pigment_export import settings as reading
     from pigment_export.azure.records import LakeRecords
     from pigment_export.lake.paths import Layout
 
-    for library in ("azure", "msal", "urllib3"):  # a line for each request says nothing that our events do not
-        logging.getLogger(library).setLevel(logging.WARNING)
     try:
         settings = reading.load(environ)
     except ConfigurationError as error:

@@ -1,0 +1,268 @@
+"""One delivery over the real protocols, with a fault of one dependency at one step; what it came to and what it cost.
+
+The servers live as long as the tests; each delivery has clients of its own. Waits are counted, not waited.
+"""
+
+import hashlib
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from emulators.everything import SECRET, Everything
+from emulators.lake.account import Lake as LakeServer
+from emulators.network import Authority
+from emulators.pigment.model import REVENUE
+from emulators.pigment.service import DEMO_KEY
+from emulators.vault import Vault as VaultServer
+from pigment_export import wiring
+from pigment_export.azure import clients, identity
+from pigment_export.azure.vault import Vault
+from pigment_export.catalog.exports import Export
+from pigment_export.delivery.receipt import receipt_in
+from pigment_export.errors import ExportError
+from pigment_export.pigment import client as pigment_client
+from pigment_export.pigment.client import Pigment
+from pigment_export.retry import CALL_SECONDS, Deadline
+from pigment_export.runs.claim import ClaimRequest, claim_run
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import deliver_export
+from pigment_export.transfer.stream import Source
+from tests.harness.run_world import export
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # the lake's clock; it goes on a second a look
+SHORT_SECONDS = 0.4  # what stands for every timeout
+LASTING = 200  # times: more than any call tries
+WATCHDOG_SECONDS = 30.0  # of real time for one delivery, whose waits are not waited
+NAME = "revenue"
+SHORTENED = {
+    clients: ("CONNECT_SECONDS", "READ_SECONDS"),
+    identity: ("CONNECT_SECONDS", "READ_SECONDS"),
+    pigment_client: ("CONNECT_SECONDS", "FIRST_BYTE_SECONDS", "IDLE_SECONDS"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a delivery came to, and what it cost.
+
+    Attributes:
+        outcome: `healed`, `held CLASS`, `failed CLASS`; `again CLASS` where the message comes back.
+        asked: requests of an export that Pigment saw.
+        staged: staged files that were made.
+        bodies: bytes of bodies that were read, as a multiple of one's size.
+        waited_seconds: all waits together.
+        requests: to the dependency that failed.
+    """
+
+    outcome: str
+    asked: int
+    staged: int
+    bodies: float
+    waited_seconds: float
+    requests: int
+
+
+class Counted:
+    """A source that counts what is read from it."""
+
+    def __init__(self, source: Source, count: Callable[[int], None]) -> None:
+        self._source, self._count = source, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def readinto(self, buffer: memoryview) -> int:
+        read = self._source.readinto(buffer)
+        self._count(read)
+        return read
+
+
+class FaultWorld:
+    """The servers, and deliveries against them."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.everything = Everything(folder)
+        self._monkeypatch = monkeypatch
+        self._folder = folder
+        self._stack = ExitStack()
+        self._numbers, self._seconds = itertools.count(), itertools.count()
+        self.bytes_read = 0
+        self.body = b""
+        self.key = DEMO_KEY
+
+    def close_identity(self) -> None:
+        """Let nothing listen where the identity endpoint was."""
+        host, port = self.closed
+        self._monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://{host}:{port}/msi/token")
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.everything)
+        (self._folder / "stranger").mkdir()
+        stranger = Authority(self._folder / "stranger")
+        # A server whose certificate no client here trusts, a port that never answers, and one that is closed.
+        hosts = (*LakeServer.hosts, *VaultServer.hosts, *self.everything.pigment.hosts)
+        self.untrusted = self._stack.enter_context(LakeServer(stranger.server_context(*hosts)))
+        self.silent = self._stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[:2]
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            self.closed = closed.getsockname()[:2]
+        for name, value in self.everything.environment.items():
+            self._monkeypatch.setenv(name, value)
+        self.body = self._whole_body()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _whole_body(self) -> bytes:
+        block = self.everything.pigment.model.blocks[REVENUE]
+        block.rows = 2000
+        observed = self.deliver(lambda _: None)
+        assert observed.outcome == "healed"
+        [path] = [path for path in self.everything.lake.tree() if path.endswith(".csv")]
+        return self.everything.lake.read(path)
+
+    def deliver(
+        self,
+        arm: Callable[["FaultWorld"], None],
+        definition: Export | None = None,
+        *,
+        warm: bool = True,
+        impatient: bool = False,
+        after_good: bool = False,
+    ) -> Observed:
+        """Claim a run of one export, arm a fault, deliver; then disarm, and deliver again if the message came back.
+
+        Args:
+            arm: lets the fault happen from here on.
+            definition: the export; by default a metric.
+            warm: whether the lake's token and the key were read before; else the fault strikes at first contact.
+            impatient: whether every timeout is short.
+            after_good: whether an earlier run has published a good file.
+        """
+        everything, waits = self.everything, []
+        self.bytes_read = 0
+        number = next(self._numbers)
+        everything.lake.clock = lambda: NOON + timedelta(seconds=next(self._seconds))
+
+        def clock() -> float:
+            return time.monotonic() + sum(waits)
+
+        self._monkeypatch.setenv("DATA_LAKE_ROOT", f"cell{number}")
+        chosen = definition or export(NAME, id=REVENUE)
+        with self._clients(clock) as (runs, _):
+            for key in ("earlier", "this") if after_good else ("this",):
+                deadline = Deadline(CALL_SECONDS, clock=clock, sleep=waits.append)
+                plan = claim_run(runs, ClaimRequest("http", key, "a test", {}), lambda: [chosen], deadline).plan
+                if key == "earlier":
+                    deliver_export(runs, plan, plan.exports[0], deadline)
+        with self._timeouts(impatient=impatient), self._clients(clock) as (runs, keys):
+            if warm:
+                runs.now()
+                keys.read(None)
+            calls, asked = len(everything.lake.calls), len(everything.pigment.requests)
+            began = time.monotonic()
+            arm(self)
+            try:
+                outcome = self._outcome(runs, plan, Deadline(CALL_SECONDS, clock=clock, sleep=waits.append))
+            finally:
+                self.disarm()
+            assert time.monotonic() - began < WATCHDOG_SECONDS
+            assert sum(waits) <= CALL_SECONDS
+            new = everything.lake.calls[calls:]
+            observed = Observed(
+                outcome,
+                asked=len(everything.pigment.requests) - asked,
+                staged=sum(call.operation == "create" and call.status == 201 for call in new),
+                bodies=self.bytes_read / len(self.body) if self.body else 0.0,
+                waited_seconds=sum(waits),
+                requests=len(new),
+            )
+        if outcome.startswith("again"):
+            with self._clients(clock) as (runs, keys):
+                receipt = deliver_export(
+                    runs, plan, plan.exports[0], Deadline(CALL_SECONDS, clock=clock, sleep=waits.append)
+                )
+                assert receipt.state == "succeeded", "the message came back, and nothing was in the way"
+        self._check(plan, outcome, after_good=after_good)
+        return observed
+
+    def _check(self, plan: Plan, outcome: str, *, after_good: bool) -> None:
+        """Nothing half is readable, and nothing is left aside."""
+        tree = self.everything.lake.tree()
+        destination = plan.exports[0].destination
+        if outcome.split(maxsplit=1)[0] in ("healed", "again") and self.body:
+            content = self.everything.lake.read(destination.path)
+            receipt = receipt_in(self.everything.lake.read(plan.folder.receipt(NAME)))
+            assert receipt
+            assert receipt.sha256 == hashlib.sha256(content).hexdigest()
+        elif self.body and not after_good:
+            assert destination.path not in tree
+        assert not [path for path in tree if path.startswith(destination.folder) and path.endswith(".partial")]
+
+    @contextmanager
+    def _timeouts(self, *, impatient: bool) -> Iterator[None]:
+        with self._monkeypatch.context() as patched:
+            if impatient:
+                for module, names in SHORTENED.items():
+                    for name in names:
+                        patched.setattr(module, name, SHORT_SECONDS)
+            yield
+
+    @contextmanager
+    def _clients(self, clock: Callable[[], float]) -> Iterator[tuple[Runs, Vault]]:
+        base = wiring.base_of(os.environ)
+        keys = Vault(str(base.settings.key_vault_url), SECRET, base.identity, clock=clock)
+        idle = pigment_client.IDLE_SECONDS
+        pigment = Pigment(base.settings.pigment_base_url, keys, version="0", idle_seconds=idle)
+        runs = wiring.runs_of(base, pigment)
+
+        @contextmanager
+        def fetch(definition: Export, deadline: Deadline) -> Iterator[Source]:
+            with pigment.open(definition, deadline) as source:
+                yield Counted(source, self._count)
+
+        yield replace(runs, fetch=fetch), keys
+        runs.files.close()  # type: ignore[attr-defined]
+        runs.records.close()  # type: ignore[attr-defined]
+        keys.close()
+
+    def _count(self, read: int) -> None:
+        self.bytes_read += read
+
+    @staticmethod
+    def _outcome(runs: Runs, plan: Plan, deadline: Deadline) -> str:
+        try:
+            receipt = deliver_export(runs, plan, plan.exports[0], deadline)
+        except ExportError as error:
+            return f"again {error.cause.code}"
+        if receipt.state == "succeeded":
+            return "healed"
+        assert receipt.cause
+        assert receipt.cause.who
+        assert receipt.cause.remedy
+        return f"{receipt.state} {receipt.cause.code}"
+
+    def disarm(self) -> None:
+        """Let nothing go wrong any more."""
+        everything = self.everything
+        everything.lake.faults.clear()
+        everything.identity.failures.clear()
+        everything.vault.failures.clear()
+        everything.pigment.faults.clear()
+        everything.pigment.switches.body = None
+        assert everything.proxy
+        for server in (everything.vault, everything.pigment, everything.lake):
+            for host in server.hosts:
+                everything.proxy.lead(host, server.address)
+        for name, value in everything.environment.items():
+            self._monkeypatch.setenv(name, value)
