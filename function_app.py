@@ -74,6 +74,12 @@ def run_status(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, lambda call: call.run_status(req.route_params["runId"]))
 
 
+@app.route(route="runs/{runId}/cancel", methods=["POST"])
+def cancel_run(req: func.HttpRequest) -> func.HttpResponse:
+    """Cancel a run."""
+    return _answer(req, lambda call: call.cancel_run(req.route_params["runId"]))
+
+
 @app.route(route="health", methods=["GET"])
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Tell whether the app is up; with `deep=true`, whether it can work."""

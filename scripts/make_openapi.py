@@ -12,11 +12,11 @@ from pydantic_core import core_schema
 
 from pigment_export import __version__
 from pigment_export.app import page
-from pigment_export.app.api import LONGEST_KEY
 from pigment_export.app.http import POLL_SECONDS, PROBLEM, RETRY_SECONDS
 from pigment_export.app.requests import HealthQuery, NoQuery, RunRequest, RunsQuery
 from pigment_export.app.schemas import HealthReport, Problem, Run, RunList
 from pigment_export.app.selection import INLINE_FIELDS
+from pigment_export.app.starting import LONGEST_KEY
 from pigment_export.catalog.exports import MODELS
 
 JSON = "application/json"
@@ -144,6 +144,19 @@ def _paths() -> dict[str, Any]:
                     "200": _told("All exports succeeded.", "Run"),
                     "202": goes_on,
                     "409": _told("The run has ended, and not all exports succeeded.", RUN_FAILED, PROBLEM),
+                    **_refusals(401, 404, 422, 500, 503),
+                },
+            }
+        },
+        "/api/runs/{runId}/cancel": {
+            "post": {
+                "operationId": "cancelRun",
+                "summary": "Cancel a run: what has not begun is not begun, what runs stops",
+                "parameters": [run_id],
+                "responses": {
+                    "200": _told("It has ended before, and all exports succeeded.", "Run"),
+                    "202": _told("It is cancelled: its exports come to their ends.", "Run", headers=TO_FOLLOW),
+                    "409": _told("It has ended before, and not all exports succeeded.", RUN_FAILED, PROBLEM),
                     **_refusals(401, 404, 422, 500, 503),
                 },
             }

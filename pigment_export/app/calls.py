@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pigment_export.app import access, api
+from pigment_export.app import access, following, starting
 from pigment_export.app.http import SERVER_ERROR, HttpAnswer, HttpRequest, error_answer, json_answer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import HealthQuery, NoQuery, read_query
@@ -38,7 +38,7 @@ class HttpCall:
 
         def start(app: App, asked_by: str) -> HttpAnswer:
             read_query(NoQuery, self.request.query)
-            started = api.start_run(app, self.request, asked_by, _answering())
+            started = starting.start_run(app, self.request, asked_by, _answering())
             messages.extend(messages_for(started.claim.plan, started.claim.pending))
             return started.answer
 
@@ -49,13 +49,22 @@ class HttpCall:
 
         def follow(app: App, _asked_by: str) -> HttpAnswer:
             read_query(NoQuery, self.request.query)
-            return api.run_status(app, run_id, _answering())
+            return following.run_status(app, run_id, _answering())
 
         return self._answer(follow)
 
+    def cancel_run(self, run_id: str) -> HttpAnswer:
+        """Answer `POST /api/runs/{runId}/cancel`."""
+
+        def cancel(app: App, asked_by: str) -> HttpAnswer:
+            read_query(NoQuery, self.request.query)
+            return following.cancel_run(app, run_id, asked_by, _answering())
+
+        return self._answer(cancel)
+
     def list_runs(self) -> HttpAnswer:
         """Answer `GET /api/runs`."""
-        return self._answer(lambda app, _: api.list_runs(app, self.request, _answering()))
+        return self._answer(lambda app, _: following.list_runs(app, self.request, _answering()))
 
     def health(self) -> HttpAnswer:
         """Answer `GET /api/health`: 200, or 503 where a check has failed."""

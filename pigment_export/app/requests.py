@@ -63,6 +63,8 @@ class RunRequest(_Said):
     """The enabled exports of these groups."""
     retry_of: Name | None = None
     """Id of a run that has ended: what failed or was held there, as it was defined there, for today."""
+    release_of: Name | None = None
+    """Id of a run: the files that are held there are published as they are, those of `exports` or all."""
     export: dict[str, Any] | None = None
     """One export that is not in the catalog; only where `ALLOW_INLINE_EXPORTS` is true."""
     date: Day | None = None
@@ -98,6 +100,8 @@ class RunRequest(_Said):
         problems = []
         if self.retry_of is not None and (self.exports or self.groups or self.export or self.date):
             problems.append("retry_of stands alone: it names exports, and is always for today")
+        if self.release_of is not None and (self.groups or self.retry_of or self.export or self.date):
+            problems.append("release_of stands beside exports at most: the held files have their date")
         if self.export is not None and (self.exports or self.groups):
             problems.append("export stands beside no exports and groups: it is one run of its own")
         return problems

@@ -74,6 +74,8 @@ class RunList(_Told):
 
     runs: tuple[Run, ...]
     """At most fifty, of the last seven days."""
+    next: dict[str, datetime] | None = None
+    """When each export with a schedule runs next, by name; missing where the catalog is wrong."""
 
 
 class Check(_Told):

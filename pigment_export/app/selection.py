@@ -1,6 +1,6 @@
 """What a call to start a run selects, with everything that is wrong with it told at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +10,9 @@ from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
 from pigment_export.retry import Deadline
-from pigment_export.runs.again import exports_to_retry
+from pigment_export.runs.again import exports_to_retry, files_to_release
+from pigment_export.runs.claim import Choose
+from pigment_export.runs.plan import Released
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
 
@@ -59,7 +61,7 @@ def claimed_request(request: RunRequest, inline: Export | None) -> dict[str, Any
     return request.normalised() | ({"export": to_json(inline)} if inline else {})
 
 
-def chooser(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Callable[[], Sequence[Export]]:
+def chooser(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Choose:
     """Return what chooses the exports of a new run.
 
     Args:
@@ -69,7 +71,7 @@ def chooser(app: App, request: RunRequest, inline: Export | None, deadline: Dead
         deadline: of this call.
     """
 
-    def choose() -> Sequence[Export]:
+    def choose() -> Sequence[Export] | Released:
         try:
             return _chosen(app, request, inline, deadline)
         except ConfigurationError as error:
@@ -92,7 +94,7 @@ def other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[st
     problems: list[str] = []
     with suppress(ExportError):
         try:
-            if request.exports or request.groups:
+            if (request.exports or request.groups) and request.release_of is None:
                 app.catalog(deadline).select(request.exports or (), request.groups or ())
         except ConfigurationError as error:
             problems += error.problems if error.cause.code == "selection" else ()
@@ -107,7 +109,9 @@ def _future(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
     return [f"date: {request.date} lies in the future: today is {today}"] if request.date > today else []
 
 
-def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export]:
+def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export] | Released:
+    if request.release_of is not None:
+        return files_to_release(app.runs, request.release_of, request.exports or (), deadline)
     if request.retry_of is not None:
         return exports_to_retry(app.runs, request.retry_of, deadline)
     catalog = app.catalog(deadline)

@@ -116,6 +116,7 @@ def test_the_functions_are_exactly_these_with_their_triggers_and_levels(host: Ho
         "list_runs": ("http", "GET", "api/runs", "function"),
         "run_status": ("http", "GET", "api/runs/{runId}", "function"),
         "health": ("http", "GET", "api/health", "function"),
+        "cancel_run": ("http", "POST", "api/runs/{runId}/cancel", "function"),
         "status_page": ("http", "GET", "api/status", "function"),
     }
     readme = (ROOT / "README.md").read_text()

@@ -680,3 +680,74 @@ def test_a_list_reaches_back_some_days_only(world: ApiWorld) -> None:
     world.post({})
     world.lake.advance(timedelta(days=8))
     assert world.recent().body["runs"] == []
+
+
+# Released and cancelled
+
+
+def held_run(world: ApiWorld) -> str:
+    """A run of which one export is held and one succeeded."""
+    world.exports = (export("revenue", minimum_rows=9, owner="ann@example.com"), export("costs"))
+    return str(run(world).body["run_id"])
+
+
+def test_a_held_file_is_released_as_a_run_of_its_own(world: ApiWorld) -> None:
+    held = held_run(world)
+    answer = world.get(held)
+    assert f'{{"release_of": "{held}"}}' in answer.body["remedy"]
+    released = world.post({"release_of": held, "exports": ["revenue"]})
+    assert (released.status, world.names(released)) == (202, ["revenue"])
+    before = list(world.fetched)
+    world.work(released.messages)
+    assert world.get(released.body["run_id"]).status == 200
+    assert world.fetched == before
+    assert world.lake.content("revenue/dt=2026-11-24/revenue.csv") == BODY
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"release_of": "20261124T060000Z-0123456789abcdef"}, "release_of: no run"),
+        ({"release_of": "RUN", "exports": ["costs"]}, "exports: 'costs' is not held"),
+        ({"release_of": "RUN", "exports": ["other"]}, "exports: 'other' is not an export of the run"),
+        ({"release_of": "RUN", "date": "2026-11-24"}, "release_of stands beside exports at most"),
+        ({"release_of": "RUN", "groups": ["finance"]}, "release_of stands beside exports at most"),
+    ],
+)
+def test_what_is_not_held_is_not_released(world: ApiWorld, body: dict[str, Any], said: str) -> None:
+    held = held_run(world)
+    before = world.lake.paths()
+    [problem] = problems(world.post(body | {"release_of": body["release_of"].replace("RUN", held)}), 422, "request")
+    assert problem.startswith(said)
+    assert world.lake.paths() == before
+
+
+def test_a_cancelled_run_begins_nothing_more_and_its_receipts_say_who_did_it(world: ApiWorld) -> None:
+    started = world.post({})
+    world.work(started.messages[:1])
+    answer = world.cancel(started.body["run_id"])
+    assert (answer.status, answer.headers) == (202, started.headers)
+    world.work(started.messages[1:])
+    ended = world.get(started.body["run_id"])
+    assert (ended.status, ended.body["counts"]) == (409, {"failed": 1, "succeeded": 1})
+    [failed] = ended.body["failed"]
+    assert (failed["class"], "function key" in failed["reason"]) == ("cancelled", True)
+    assert world.fetched == ["revenue"]
+
+
+def test_a_run_that_has_ended_or_is_not_there_is_not_cancelled(world: ApiWorld) -> None:
+    good, bad = run(world), run(world, costs=FAILING)
+    before = world.lake.paths()
+    assert world.cancel(good.body["run_id"]).status == 200
+    assert world.cancel(bad.body["run_id"]).status == 409
+    assert world.cancel("20261124T060000Z-0000000000000000").status == 404
+    assert problems(world.cancel("x", query={"force": "1"}), 422, "request") == ["force: unknown; allowed: none"]
+    assert world.lake.paths() == before
+
+
+def test_a_list_says_when_each_export_runs_next_unless_the_catalog_is_wrong(world: ApiWorld) -> None:
+    nine = export("revenue", schedule="0 9 * * *")
+    world.exports = (nine, export("costs"), export("by_call", schedule="none"), export("off", enabled=False))
+    assert world.recent().body["next"] == {"revenue": "2026-11-24T09:00:00Z", "costs": "2026-11-25T06:00:00Z"}
+    world.catalog_error = ConfigurationError(["exports.toml: revenue.id: missing"], code="catalog")
+    assert world.recent().body == {"runs": []}

@@ -20,6 +20,7 @@ def test_its_schemas_are_schemas_and_its_calls_are_the_apps() -> None:
     assert {path: sorted(calls) for path, calls in WRITTEN["paths"].items()} == {
         "/api/runs": ["get", "post"],
         "/api/runs/{runId}": ["get"],
+        "/api/runs/{runId}/cancel": ["post"],
         "/api/health": ["get"],
         "/api/status": ["get"],
     }

@@ -135,6 +135,10 @@ class ApiWorld(World):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return told("/api/runs/{runId}", "get", self.call(sent, query).run_status(run_id))
 
+    def cancel(self, run_id: str, query: Mapping[str, str] | None = None, **headers: str) -> Told:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return told("/api/runs/{runId}/cancel", "post", self.call(sent, query).cancel_run(run_id))
+
     def status(self, query: Mapping[str, str] | None = None) -> Told:
         """Ask for a run that is not there."""
         return self.get("20261124T060000Z-0000000000000000", query)

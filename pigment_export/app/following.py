@@ -1,0 +1,111 @@
+"""The HTTP calls about runs that are there: following one, cancelling it, listing them."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from pigment_export.app.http import POLL_SECONDS, HttpAnswer, HttpRequest, json_answer, problem
+from pigment_export.app.parts import App
+from pigment_export.app.requests import RunsQuery, read_query
+from pigment_export.app.schemas import Run, RunList
+from pigment_export.app.views import MOST_FAILED_LISTED, run_view
+from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
+from pigment_export.retry import Deadline
+from pigment_export.runs.cancel import cancel_run as cancel
+from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
+from pigment_export.runs.timetable import next_occurrences
+
+RUN_UNKNOWN = ErrorRow(
+    "run_unknown",
+    RefusedError,
+    "this deployment has no run of this id: its records are kept for RETENTION_DAYS",
+    Who.CALLER,
+    "take the id from the answer to POST /api/runs",
+)
+RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
+
+
+def run_status(app: App, run_id: str, deadline: Deadline) -> HttpAnswer:
+    """Return how far a run is: 202 while it goes on, 200 when all succeeded, 409 when not.
+
+    Args:
+        app: the parts.
+        run_id: any text.
+        deadline: of this call.
+
+    Raises:
+        ExportError: there is no such run, or the lake cannot be used.
+    """
+    return _answer(app, progress_of(app.runs, run_id, deadline))
+
+
+def cancel_run(app: App, run_id: str, asked_by: str, deadline: Deadline) -> HttpAnswer:
+    """Cancel a run, and return how far it is; one that has ended stays as it is.
+
+    Args:
+        app: the parts.
+        run_id: any text.
+        asked_by: who cancels it.
+        deadline: of this call.
+
+    Raises:
+        ExportError: there is no such run, or the lake cannot be used.
+    """
+    return _answer(app, cancel(app.runs, run_id, asked_by, deadline))
+
+
+def list_runs(app: App, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
+    """Return recent runs, newest first, and when each export runs next.
+
+    Args:
+        app: the parts.
+        request: its query is a `RunsQuery`.
+        deadline: of this call.
+
+    Raises:
+        ExportError: the query is wrong, or the lake cannot be used.
+    """
+    query = read_query(RunsQuery, request.query)
+    found = recent_runs(app.runs, deadline, limit=query.limit, state=query.state)
+    runs = (run_view(*run, app.base_url, most_failed=MOST_FAILED_LISTED) for run in found)
+    return json_answer(RunList(runs=tuple(runs), next=_next(app, deadline)), 200)
+
+
+def going_on(app: App, progress: RunProgress) -> HttpAnswer:
+    """Return the answer that has its caller ask again at `Location`.
+
+    Args:
+        app: the parts.
+        progress: how far the run is.
+    """
+    run = _view(app, progress)
+    return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
+
+
+def _answer(app: App, progress: RunProgress | None) -> HttpAnswer:
+    if progress is None:
+        raise RUN_UNKNOWN.raised()
+    run = _view(app, progress)
+    if run.state == "running":
+        return going_on(app, progress)
+    if run.state == "succeeded":
+        return json_answer(run, 200)
+    said = ", ".join(f"{count} {state}" for state, count in run.counts.items())
+    remedy = f'see \'failed\'; then POST /api/runs with {{"retry_of": "{run.run_id}"}}'
+    if "held" in run.counts:
+        remedy += f', or with {{"release_of": "{run.run_id}"}} where the held files are right'
+    failed = problem(RUN_FAILED, 409, f"the run has ended: {said}", remedy)
+    return json_answer(failed, failed.status, beside=run)
+
+
+def _next(app: App, deadline: Deadline) -> dict[str, datetime] | None:
+    """Return when each export runs next; None where the catalog is wrong, which is no reason to tell no runs."""
+    with suppress(ConfigurationError):
+        catalog = app.catalog(deadline)
+        occurrences = next_occurrences(app.runs, catalog, deadline.retry(app.runs.now))
+        return {name: at for name, at in occurrences.items() if at is not None}
+    return None
+
+
+def _view(app: App, progress: RunProgress) -> Run:
+    plan = progress.plan
+    return run_view(plan.summary, progress.listing, app.base_url, result=plan.folder.result)
