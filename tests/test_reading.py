@@ -92,9 +92,10 @@ def test_what_the_app_has_written_is_read_and_says_whether_today_is_complete(
     command: Run, everything: Everything, tmp_path: Path
 ) -> None:
     """Two runs a day apart, their lake copied to a folder, and every reader on it."""
+    everything.lake.clock = lambda: datetime(2026, 11, 24, 12, tzinfo=UTC)
     assert command("run", "revenue").returncode == 0
     everything.pigment.model.blocks[REVENUE].rows = 990
-    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(days=1)
+    everything.lake.clock = lambda: datetime(2026, 11, 25, 12, tzinfo=UTC)
     assert command("run", "revenue").returncode == 0
     lake = tmp_path / "planning"
     for path in everything.lake.tree():

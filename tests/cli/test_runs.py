@@ -14,8 +14,17 @@ from emulators.pigment.model import REVENUE
 type Run = Callable[..., CompletedProcess[str]]
 
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _noon(everything: Everything) -> None:
+    """No test meets midnight."""
+    later(everything)
+
+
 def later(everything: Everything, **span: float) -> None:
-    everything.lake.clock = lambda: datetime.now(UTC) + timedelta(**span)
+    everything.lake.clock = lambda: NOON + timedelta(**span)
 
 
 def test_a_plan_says_what_would_land_where_and_touches_nothing(command: Run, everything: Everything) -> None:
