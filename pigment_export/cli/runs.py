@@ -70,7 +70,8 @@ def show(*, run: str | None, as_json: bool) -> int:
     if as_json:
         emit_json({**_plain(view), "deployment": summary.deployment, "receipts": receipts})
         return OK
-    asked = f"{summary.trigger} of {summary.asked_by}, {summary.deployment}"
+    by = summary.trigger if summary.asked_by == summary.deployment else f"{summary.trigger} by {summary.asked_by}"
+    asked = f"{summary.deployment}, {by}"
     ended = f"ended {_at(view.ended_at)}" if view.ended_at else f"expires {_at(view.expires_at)}"
     emit_state(view.state, f"   {view.run_id} for {view.snapshot_date}, {view.done} of {view.of}")
     emit(f"{asked}, began {_at(view.claimed_at)}, {ended}\n\n")
