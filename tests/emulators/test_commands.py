@@ -180,6 +180,8 @@ def test_the_app_is_started_with_a_run_to_look_at_and_a_fault_to_watch() -> None
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
             assert len(answer.read().splitlines()) == 41
+        with opener.open(page, timeout=PATIENCE_SECONDS) as answer:
+            assert b"revenue" in answer.read()
         command = next(line.strip() for line in lines if line.strip().startswith("curl") and "-d" not in line)
         shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
     assert json.loads(shown)["runs"][0]["state"] == "succeeded"
