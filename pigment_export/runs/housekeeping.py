@@ -19,48 +19,23 @@ from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import Catalog
 from pigment_export.delivery.decide import expired
 from pigment_export.delivery.description import Latest
-from pigment_export.delivery.receipt import State
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import ListedBlob
-from pigment_export.lake.paths import claimed_at, latest
+from pigment_export.lake.paths import latest
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
 from pigment_export.runs.claim import publish_plan
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run, pending_in
-from pigment_export.runs.follow import RunListing, run_listings
+from pigment_export.runs.follow import RunListing
 from pigment_export.runs.messages import messages_for
-from pigment_export.runs.plan import Plan, PlanSummary
+from pigment_export.runs.plan import Plan
 from pigment_export.runs.schedule import ScheduleRecord
+from pigment_export.runs.survey import Survey, is_mine, take_survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
 from pigment_export.runs.timetable import freshness_of, schedules_of
 from pigment_export.runs.work import fail_exports
 
 FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
-ORPHANED = timedelta(days=1)  # past its expiry, any deployment ends a run: its app was renamed, its laptop closed
-
-
-@dataclass(slots=True)
-class Survey:
-    """What one listing of all records told.
-
-    Attributes:
-        unplanned: paths of claims whose run has no `run.json`, by run id.
-        open: runs that may have to be brought to their end.
-        old: ids of runs whose records have been kept long enough.
-        old_claims: paths of claims whose runs are gone.
-        folders: of the exports that have a receipt anywhere.
-        succeeded_at: when each export was last fetched with success.
-        held: paths of held files that a receipt names which stays.
-    """
-
-    unplanned: dict[str, str] = field(default_factory=dict)
-    open: list[RunListing] = field(default_factory=list)
-    old: list[str] = field(default_factory=list)
-    old_claims: list[str] = field(default_factory=list)
-    folders: set[str] = field(default_factory=set)
-    succeeded_at: dict[str, datetime] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
 
 
 def housekeeping(
@@ -99,70 +74,15 @@ class _Pass:
     done: Counter[str] = field(default_factory=Counter)
 
     def make(self) -> None:
-        survey = self.deadline.retry(self._survey)
+        survey = self.deadline.retry(lambda: take_survey(self.runs, self.now, self.retention, self.deadline))
         self._heal_claims(survey)
         self._settle_runs(survey)
         with _logged(None):
             self._log_freshness(survey)
         self._remove(survey)
-        log(Event.HOUSEKEEPING_PASSED, open_runs=len(survey.open), messages=len(self.messages), **self.done)
-
-    # Seeing
-
-    def _survey(self) -> Survey:
-        """List everything once; runs are taken in one by one, so that memory holds what matters of them alone."""
-        layout = self.runs.layout
-        survey = Survey()
-        claims: dict[str, tuple[str, PlanSummary]] = {}  # they come before all runs
-
-        def without_claims(rows: Iterable[ListedBlob]) -> Iterator[ListedBlob]:
-            for row in rows:
-                if not row.path.startswith(layout.claims):
-                    yield row
-                elif summary := PlanSummary.from_metadata(row.metadata):
-                    claims[summary.run_id] = (row.path, summary)
-
-        for seen in run_listings(layout, without_claims(self.runs.records.list(layout.runs))):
-            if seen.planned_at is not None or not self._is_young(seen.run_id):
-                claims.pop(seen.run_id, None)
-            self._take_in(seen, survey)
-        for run_id, (path, summary) in claims.items():
-            if not self._is_young(run_id):
-                survey.old_claims.append(path)
-            elif summary.deployment == self.runs.deployment:
-                # Another deployment's is left alone: it may have removed that run's records, and remove the claim next.
-                survey.unplanned[run_id] = path
-        return survey
-
-    def _take_in(self, seen: RunListing, survey: Survey) -> None:
-        is_old = not self._is_young(seen.run_id) and (seen.result is not None or seen.planned_at is None)
-        for name, receipt in seen.receipts.items():
-            if receipt.folder:
-                survey.folders.add(receipt.folder)
-            if receipt.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
-                survey.held.add(receipt.path)
-            if receipt.state.good and receipt.fetched_at:
-                survey.succeeded_at[name] = max(receipt.fetched_at, survey.succeeded_at.get(name, receipt.fetched_at))
-        if is_old:
-            survey.old.append(seen.run_id)
-        elif seen.planned_at is not None and not self._is_closed(seen) and self._is_mine(seen.summary):
-            survey.open.append(seen)
-
-    def _is_young(self, run_id: str) -> bool:
-        return self.now - claimed_at(run_id) <= self.retention
-
-    def _is_mine(self, summary: PlanSummary | None) -> bool:
-        """Whether a run is for this deployment to look after; one without a summary has to be read to tell."""
-        return summary is None or summary.deployment == self.runs.deployment or self._is_orphaned(summary)
-
-    def _is_orphaned(self, summary: PlanSummary) -> bool:
-        return self.now >= summary.expires_at + ORPHANED
-
-    def _is_closed(self, seen: RunListing) -> bool:
-        """Whether nothing of a run can change any more."""
-        if seen.result is None:
-            return False  # not even of a run that is marked: a person may have removed it
-        return seen.is_marked or (seen.summary is not None and self._is_orphaned(seen.summary))
+        self.done["left_for_next_time"] += not survey.is_whole
+        told = {name: count for name, count in self.done.items() if count}
+        log(Event.HOUSEKEEPING_PASSED, open_runs=len(survey.open), messages=len(self.messages), **told)
 
     # Healing and ending
 
@@ -181,7 +101,7 @@ class _Pass:
         for seen in self._each(survey.open):
             with _logged(seen.run_id):
                 plan = self.runs.plan_of(seen.run_id, self.deadline)
-                if plan is not None and self._is_mine(plan.summary):
+                if plan is not None and is_mine(self.runs, plan.summary, self.now):
                     self._settle(plan, seen)
 
     def _settle(self, plan: Plan, seen: RunListing) -> None:
@@ -239,7 +159,9 @@ class _Pass:
 
     def _remove(self, survey: Survey) -> None:
         records, layout, deadline = self.runs.records, self.runs.layout, self.deadline
-        for folder in self._each(sorted(survey.folders)):
+        for folder in self._each(
+            sorted(survey.folders) if survey.is_whole else ()
+        ):  # else a receipt may name what it holds
             with _logged(None):
                 self.done["files_swept"] += sweep_folder(
                     records, folder, now=self.now, retention=self.retention, named=survey.held, deadline=deadline

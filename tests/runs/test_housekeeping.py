@@ -1,6 +1,7 @@
 """Housekeeping heals, ends, sweeps and deletes what no other call would, and touches nothing else."""
 
 import logging
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -10,11 +11,13 @@ import pytest
 
 from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
+from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.messages import Message
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.work import fail_exports
-from tests.harness.run_world import ASKED, CUT, DAY, HOUR, REFUSED, Seen, World, broken_catalog, events, export
+from tests.harness.many_records import ManyRecords
+from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, REFUSED, Seen, World, broken_catalog, events, export
 from tests.harness.stepping import Killed, Striking
 
 FILE = "revenue/dt=2026-11-24/revenue.csv"
@@ -377,3 +380,48 @@ def test_what_failed_for_good_is_left_as_it_is_while_its_run_lasts() -> None:
     world.lake.advance(2 * HOUR)
     assert world.housekeeping() == []
     assert world.json(plan.folder.receipt("revenue"))["class"] == REFUSED.code
+
+
+# Size
+
+
+def many(count: int, *exports: str) -> tuple[World, Runs, ManyRecords]:
+    """A world with that many records of ended runs, over two months."""
+    world = World(*exports)
+    plan = world.claim().plan
+    world.deliver(plan)
+    records = ManyRecords(world.lake, world.runs().layout, BEGAN, 60 * DAY, count)
+    world.lake.advance(60 * DAY)
+    return world, replace(world.runs(), records=records), records
+
+
+@pytest.mark.parametrize(
+    "count", [5_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
+def test_a_pass_over_many_records_holds_little_of_those_that_have_ended(
+    count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world, runs, records = many(count, "a", "b", "c")
+    tracemalloc.start()
+    try:
+        assert world.housekeeping(runs, retention=90 * DAY) == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**19 + 400 * records.runs  # a claim's path for each run, until the run is seen
+    (passed,) = events(caplog, Event.HOUSEKEEPING_PASSED)
+    assert (passed["open_runs"], "left_for_next_time" in passed) == (0, False)
+
+
+def test_a_listing_that_takes_too_long_is_cut_off_and_what_was_seen_is_worked_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    world, runs, records = many(700)
+    records.between = lambda: world.pass_seconds(5)
+    sent = world.housekeeping(runs, retention=30 * DAY)
+    (passed,) = events(caplog, Event.HOUSEKEEPING_PASSED)
+    assert passed["left_for_next_time"] == 1
+    assert passed["records_deleted"] > 0  # of the oldest, which come first
+    assert sent == []  # a claim whose run was not seen yet is not taken for one without a plan
