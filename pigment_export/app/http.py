@@ -17,6 +17,8 @@ from pigment_export.errors import ConfigurationError, ExportError, RetryableErro
 
 POLL_SECONDS = 20  # between two looks at a run
 RETRY_SECONDS = 30  # before asking again where Azure does not answer for now
+MOST_PROBLEMS = 50  # in one answer: a person corrects no more at once, and what was sent may have any number
+MOST_PROBLEMS = 50  # in one answer: a person corrects no more at once, and what was sent may have any number
 PROBLEM = "application/problem+json"
 SERVER_ERROR = 500
 
@@ -109,6 +111,8 @@ def error_answer(error: ExportError) -> HttpAnswer:
         lasts = "" if who is Who.NO_ACTION else f"; if it lasts: {who}: {remedy}"
         who, remedy = Who.CALLER, f"call again in {RETRY_SECONDS} seconds{lasts}"
         headers = {"Retry-After": str(RETRY_SECONDS)}
+    if problems and len(problems) > MOST_PROBLEMS:
+        problems = (*problems[:MOST_PROBLEMS], f"and {len(problems) - MOST_PROBLEMS} more")
     told_who = None if status < SERVER_ERROR else str(who)  # below, it is the caller
     return json_answer(problem(cause.code, status, detail, remedy, problems=problems, who=told_who), status, headers)
 
