@@ -1,4 +1,4 @@
-"""The nouns: an export and its kind. Pure."""
+"""An export, and its kind. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ class CommonFields(BaseModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """A safe path segment: lower-case letters, digits, `_`, `-`, a letter first; at most 64."""
     id: Annotated[Id, BeforeValidator(_no_address)]
-    """The UUID of the block or view in Pigment. A view's stands in its address, behind `viewId=`."""
+    """The UUID of the block or view in Pigment. Of a view: the one after `viewId=` in the address bar, once it is open."""
     application: Annotated[Id, BeforeValidator(_no_address)] | None = None
     """The UUID of its application in Pigment. It is not sent; `check` finds the export's name faster by it."""
     block: Annotated[Id, BeforeValidator(_no_address)] | None = None
@@ -83,7 +83,7 @@ class CommonFields(BaseModel):
     groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()
     """Labels; a call can run every export that carries one."""
     owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Named in receipts and alerts."""
+    """Who owns the export; named in receipts and alerts."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3300)] | None = None
     """How long to wait for the first byte of the body, in place of ten minutes."""
     freshness_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = None
@@ -155,7 +155,7 @@ _EXPORT: TypeAdapter[Export] = TypeAdapter(Export)
 
 
 def to_json(export: Export) -> dict[str, Any]:
-    """A definition as a plan keeps it: what was set, and Pigment's options as they are sent."""
+    """Return a definition as a plan keeps it: what was set, and Pigment's options as they are sent."""
     fields = export.model_dump(mode="json", exclude_none=True, exclude={"options"})
     return {**fields, "options": as_sent(export.options)}
 
@@ -170,7 +170,7 @@ def from_json(definition: Any) -> Export:
 
 
 def delimiter_of(export: Export) -> bytes:
-    """What stands between the fields of its CSV."""
+    """Return what stands between the fields of an export's CSV."""
     return DELIMITERS[export.options.fieldDelimiter]
 
 
@@ -178,13 +178,13 @@ class _Untitled(GenerateJsonSchema):
     """Without a title for each field, which would only repeat its name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Never."""
+        """Return False: the name is enough."""
         del schema
         return False
 
 
 def json_schema() -> dict[str, Any]:
-    """The catalog's JSON Schema, for editors: a table of exports by their names."""
+    """Return the catalog's JSON Schema, for editors: a table of exports by their names."""
     schema = _EXPORT.json_schema(schema_generator=_Untitled)
     definitions = schema.pop("$defs")
     for model in MODELS.values():

@@ -81,7 +81,7 @@ def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) 
 
 
 def load(data: bytes, *, file: str) -> Catalog:
-    """Understand a catalog.
+    """Read a catalog from its text.
 
     Args:
         data: the TOML; UTF-8, a byte order mark is fine.
@@ -160,7 +160,7 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
 
 
 def _told(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """One of pydantic's errors in the file's own words, with the field in front."""
+    """Return one of pydantic's errors in the file's own words, with the field in front."""
     # Without which of several forms it has, unless that is all: a field that is named so.
     path = tuple(part for part in error["loc"] if not str(part).startswith("(")) or error["loc"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

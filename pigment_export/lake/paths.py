@@ -22,17 +22,17 @@ LONGEST_PATH = 512  # characters of a template or root; the service takes 1,024 
 
 
 def instant_text(instant: datetime) -> str:
-    """An instant as paths and run ids carry it: UTC, whole seconds, sorted as text as in time."""
+    """Return an instant as paths and run ids carry it: UTC, whole seconds, in the same order as text as in time."""
     return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def new_run_id(claimed_at: datetime, nonce: str) -> str:
-    """A run's id: the instant of its claim, then 16 random hexadecimal digits."""
+    """Return a run's id: the instant of its claim, then 16 random hexadecimal digits."""
     return f"{instant_text(claimed_at)}-{nonce}"
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a text has the form of a run id: only such a text may become part of a path."""
+    """Return whether a text has the form of a run id: only such a text may become part of a path."""
     if not _RUN_ID.fullmatch(text):
         return False
     try:
@@ -43,12 +43,12 @@ def is_run_id(text: str) -> bool:
 
 
 def claimed_at(run_id: str) -> datetime:
-    """The instant of a run's claim, which its id begins with; whole seconds, UTC."""
+    """Return the instant of a run's claim, which its id begins with; whole seconds, UTC."""
     return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def root_problems(root: str) -> list[str]:
-    """What is wrong with a `DATA_LAKE_ROOT`; nothing where it may be used."""
+    """Return what is wrong with a `DATA_LAKE_ROOT`; nothing if it may be used."""
     if root == "" or (len(root) <= LONGEST_PATH and all(map(_SEGMENT.fullmatch, root.split("/")))):
         return []
     return [
@@ -57,7 +57,7 @@ def root_problems(root: str) -> list[str]:
 
 
 def template_problems(template: str) -> list[str]:
-    """What is wrong with an `EXPORT_PATH` template; nothing where it may be used."""
+    """Return what is wrong with an `EXPORT_PATH` template; nothing if it may be used."""
     problems = []
     used = _PLACEHOLDER.findall(template)
     unknown = sorted(set(used) - set(_PLACEHOLDERS))
@@ -87,7 +87,7 @@ def _has_own_folder(segments: list[str]) -> bool:
 
 
 def replaces(template: str) -> bool:
-    """Whether files of this template replace each other: one a day; else every run keeps its own."""
+    """Return whether files of this template replace each other: one a day; else every run keeps its own."""
     return not {"instant", "run_id"} & set(_PLACEHOLDER.findall(template))
 
 
@@ -106,11 +106,11 @@ class Destination:
     replaces: bool
 
     def staged(self, run_id: str, nonce: str) -> str:
-        """Where one try of one run writes, out of every reader's sight."""
+        """Return where one try of one run writes; no reader looks there."""
         return f"{self.folder}/_{run_id}.{nonce}.partial"
 
     def held(self, run_id: str, nonce: str) -> str:
-        """Where a whole file waits for a person to decide."""
+        """Return where a complete file waits for a person to decide."""
         return f"{self.folder}/_held/{run_id}.{nonce}.held"
 
     @property
@@ -120,24 +120,24 @@ class Destination:
 
 
 def latest(folder: str) -> str:
-    """The record of the newest good file in an export's folder."""
+    """Return the record of the newest good file in an export's folder."""
     return f"{folder}/_latest.json"
 
 
 def aside(folder: str) -> str:
-    """Prefix of all that no reader sees in an export's folder: staged and held files, `_latest.json`."""
+    """Return the prefix of all that no reader sees in an export's folder: staged and held files, `_latest.json`."""
     return f"{folder}/_"
 
 
 def held_run(path: str) -> str | None:
-    """The id of the run that a held file comes from; None where it is no held file."""
+    """Return the id of the run that a held file comes from, or None if it is no held file."""
     folder, _, name = path.rpartition("/")
     run_id = name.partition(".")[0]
     return run_id if folder.endswith("/_held") and name.endswith(".held") and is_run_id(run_id) else None
 
 
 def parent(path: str) -> str:
-    """The folder that a path lies in."""
+    """Return the folder that a path lies in."""
     return path.rpartition("/")[0]
 
 
@@ -154,7 +154,7 @@ class Layout:
     template: str
 
     def destination(self, name: str, *, snapshot_date: date, run_id: str, is_compressed: bool = False) -> Destination:
-        """Where an export of a run goes. `{instant}` is that of the run's claim; a compressed file ends in `.gz`."""
+        """Return where an export of a run goes. `{instant}` is that of its claim; a compressed file ends in `.gz`."""
         date_text = snapshot_date.isoformat()
         year, month, day = date_text.split("-")
         values = {"name": name, "date": date_text, "year": year, "month": month, "day": day}
@@ -166,12 +166,12 @@ class Layout:
         )
 
     def folder(self, name: str) -> str:
-        """An export's own folder."""
+        """Return an export's own folder."""
         segments = self.template.split("/")
         return self._below("/".join([*segments[: segments.index("{name}")], name]))
 
     def claim(self, key: str) -> str:
-        """The claim of a key, whatever characters it has."""
+        """Return the claim of a key, whatever characters it has."""
         return f"{self.claims}{hashlib.sha256(key.encode()).hexdigest()}.json"
 
     @property
@@ -180,7 +180,7 @@ class Layout:
         return f"{self.runs}_keys/"
 
     def schedules(self, deployment: str) -> str:
-        """The record of a deployment's schedules, whatever characters its name has."""
+        """Return the record of a deployment's schedules, whatever characters its name has."""
         return f"{self.runs}_schedules/{hashlib.sha256(deployment.encode()).hexdigest()}.json"
 
     @property
@@ -194,15 +194,15 @@ class Layout:
         return self._below("_health/")
 
     def runs_of(self, day: date) -> str:
-        """Prefix of the records of all runs that were claimed on a day (UTC)."""
+        """Return the prefix of the records of all runs that were claimed on a day (UTC)."""
         return f"{self.runs}dt={day.isoformat()}/"
 
     def run(self, run_id: str) -> "RunFolder":
-        """The folder of a run, found by the day in its id."""
+        """Return the folder of a run, found by the day in its id."""
         return RunFolder(f"{self.runs_of(claimed_at(run_id).date())}{run_id}")
 
     def run_at(self, path: str) -> str | None:
-        """The id of the run that a record belongs to; None where it is no run's."""
+        """Return the id of the run that a record belongs to, or None if it is no run's."""
         _, _, rest = path.removeprefix(self.runs).partition("/")
         run_id = rest.partition("/")[0]
         return run_id if is_run_id(run_id) and path.startswith(f"{self.run(run_id).path}/") else None
@@ -223,11 +223,11 @@ class RunFolder:
         return f"{self.path}/run.json"
 
     def receipt(self, name: str) -> str:
-        """What one export came to."""
+        """Return the receipt of one export."""
         return f"{self.path}/receipts/{name}.json"
 
     def name_of(self, path: str) -> str | None:
-        """The export whose receipt lies at a path; None where it is no receipt."""
+        """Return the export whose receipt lies at a path, or None if it is no receipt."""
         name, dot, ending = path.removeprefix(f"{self.path}/receipts/").partition(".json")
         return name if path == self.receipt(name) and dot and not ending else None
 
