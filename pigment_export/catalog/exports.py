@@ -69,7 +69,7 @@ class CommonFields(BaseModel):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """A safe path segment: lower-case letters, digits, `_`, `-`, a letter first; at most 64."""
     id: Annotated[Id, BeforeValidator(_no_address)]
-    """The UUID of the block or view in Pigment. Of a view: the one after `viewId=` in the address bar, once it is open."""
+    """The UUID of the block or view in Pigment. Open the view and copy the UUID after `viewId=` in the address bar."""
     application: Annotated[Id, BeforeValidator(_no_address)] | None = None
     """The UUID of its application in Pigment. It is not sent; `check` finds the export's name faster by it."""
     block: Annotated[Id, BeforeValidator(_no_address)] | None = None
