@@ -52,6 +52,10 @@ class Proxy(Listener):
         routes: host name, or `*.` and a suffix, to the address that answers for it; exact names win.
         passthrough: hosts, or suffixes with `*.`, that are let through to themselves.
         port: 0 for a free one.
+
+    Attributes:
+        refused: what was asked for and not led anywhere.
+        failures: statuses that the next requests are answered with, one each; 0 hangs up without an answer.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Proxy(Listener):
         self._routes = dict(routes)
         self._passthrough = frozenset(passthrough)
         self.refused: list[str] = []
+        self.failures: list[int] = []
 
     def lead(self, host: str, address: tuple[str, int] | None) -> None:
         """Lead a name, or `*.` and a suffix, elsewhere from now on.
@@ -90,6 +95,10 @@ class Proxy(Listener):
             return
         if request.method != "CONNECT":
             http.reply(405, _EMPTY)
+            return
+        if self.failures:
+            if status := self.failures.pop(0):
+                http.reply(status, _EMPTY)
             return
         host, _, port = request.target.rpartition(":")
         address = self.route(host, int(port)) if port.isdecimal() else None

@@ -159,6 +159,20 @@ def test_what_a_client_sends_right_behind_its_request_reaches_the_server() -> No
                 assert answering.recv(5, socket.MSG_WAITALL) == b"hello"
 
 
+def test_requests_fail_as_often_as_is_asked_for() -> None:
+    with listener() as server, Proxy({"pigment.app": server.getsockname()}) as proxy:
+        proxy.failures += [503, 0]
+        connection, status = connect(proxy, "CONNECT pigment.app:443 HTTP/1.1")
+        connection.close()
+        assert status == "HTTP/1.1 503 Service Unavailable"
+        with socket.create_connection(proxy.address, timeout=PATIENCE_SECONDS) as dropped:
+            dropped.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\nHost: any\r\n\r\n")
+            assert read_all(dropped) == b""
+        connection, status = connect(proxy, "CONNECT pigment.app:443 HTTP/1.1")
+        connection.close()
+        assert status == "HTTP/1.1 200 OK"
+
+
 def test_stopping_closes_tunnels_and_waits_for_no_silent_client() -> None:
     with listener() as server:
         proxy = Proxy({"pigment.app": server.getsockname()})

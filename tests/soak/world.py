@@ -97,6 +97,9 @@ class World:
 
     def __enter__(self) -> Self:
         self.everything.__enter__()
+        if self.everything.proxy is None:
+            raise AssertionError("the stand-ins run")
+        self.proxy = self.everything.proxy
         self._put_catalog()
         settings = {
             **app_settings(self.everything.environment),
@@ -174,7 +177,7 @@ class World:
         """Let things go wrong; returns each by its name."""
         planned: list[tuple[str, Any]] = []
         for _ in range(self.chance.choices([0, 1, 2, 3, 5], [2, 4, 3, 2, 1])[0]):
-            match self.chance.choices(["pigment", "lake", "identity", "vault"], [5, 6, 1, 1])[0]:
+            match self.chance.choices(["pigment", "lake", "network", "identity", "vault"], [5, 6, 1, 1, 1])[0]:
                 case "pigment":
                     fault = choose.pigment_fault(self.chance)
                     self.everything.pigment.faults.append(fault)
@@ -183,6 +186,10 @@ class World:
                     operation, skip, times, then, name = choose.lake_fault(self.chance)
                     self.everything.lake.faults.add(operation, skip=skip, times=times, then=then)
                     planned += [(name, then)] * times
+                case "network":
+                    statuses = [self.chance.choice([0, 502, 503])] * self.chance.choice([1, 2, 5])
+                    self.proxy.failures += statuses
+                    planned += [("network", self.proxy)] * len(statuses)
                 case other:
                     answer = choose.sign_in_fault(self.chance)
                     (self.everything.identity if other == "identity" else self.everything.vault).failures.append(answer)
@@ -196,12 +203,14 @@ class World:
         left.update(map(id, [*self.everything.identity.failures, *self.everything.vault.failures]))
         for fault in pigment.faults:
             left[id(fault)] += fault.times
+        left[id(self.proxy)] += len(self.proxy.failures)
         struck = Counter(name for name, _ in planned)
         for name, fault in {id(fault): (name, fault) for name, fault in planned}.values():
             struck[name] -= left[id(fault)]
         self.figures.faults.update(+struck)
         pigment.faults.clear()
         lake.faults.clear()
+        self.proxy.failures.clear()
         self.everything.identity.failures.clear()
         self.everything.vault.failures.clear()
         return sum(struck.values())
