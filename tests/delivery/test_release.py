@@ -1,5 +1,6 @@
 """Releasing a held file: a run of its own, that may replace an older file of its day, never a newer one."""
 
+import gzip
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -66,6 +67,17 @@ def test_a_released_file_replaces_an_older_one_and_keeps_when_it_was_fetched() -
     assert world.receipt_held.path not in world.lake.paths()
     assert [record for record in world.lake.paths() if record.endswith(".partial")] == []
     world.check_end(plan)
+
+
+def test_a_compressed_file_is_released_as_it_was_held() -> None:
+    world = Releases(gzip=True)
+    assert world.receipt_held.state is State.HELD
+    plan = world.release_plan()
+    receipt = world.release(plan)
+    assert (receipt.state, receipt.path) == (State.SUCCEEDED, f"{DAY}.gz")
+    assert gzip.decompress(world.lake.content(receipt.path)) == SHORT
+    assert (receipt.bytes, receipt.sha256) == (world.receipt_held.bytes, world.receipt_held.sha256)
+    assert (receipt.content_bytes, receipt.columns) == (len(SHORT), ("Country", "Revenue"))
 
 
 def test_a_plan_keeps_which_file_it_releases() -> None:

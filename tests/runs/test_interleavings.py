@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pigment_export.catalog.file import Catalog
 from pigment_export.delivery.receipt import Receipt, Result
 from pigment_export.runs.messages import messages_for, process_message, record_poison
 from pigment_export.runs.plan import Plan
@@ -127,6 +128,34 @@ def two_ticks() -> Scene:
         queue.sent += world.housekeeping()
 
     return scene(world, queue, actors, again)
+
+
+def two_ticks_with_the_catalog_changed() -> Scene:
+    """In between: no export of an occurrence is in two runs, whichever catalog its tick has read."""
+    world = World(export("a"), export("b"))
+    world.tick()
+    world.lake.advance(DAY)
+    queue = Queue(world)
+    changed = Catalog("exports.toml", (export("a"), export("b"), export("c")))
+    actors = {
+        "before": queue.sending(lambda around: world.tick(world.runs(around))),
+        "after": queue.sending(lambda around: world.tick(world.runs(around), catalog=lambda: changed)),
+    }
+
+    def again() -> None:
+        queue.sent += world.tick(catalog=lambda: changed)
+        queue.sent += world.housekeeping()
+
+    made = scene(world, queue, actors, again)
+
+    def check_end() -> None:
+        made.check_end()
+        for runs in world.occurrences().values():
+            names = [name for run in runs for name in run]
+            assert len(names) == len(set(names)), runs
+        assert {"a", "b"} <= set(world.fetched)
+
+    return replace(made, check_end=check_end)
 
 
 def two_exports_of_one_run() -> Scene:
@@ -254,6 +283,7 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "two claims of one key": two_claims_of_one_key,
     "a claim and housekeeping": a_claim_and_housekeeping,
     "two ticks": two_ticks,
+    "two ticks with the catalog changed": two_ticks_with_the_catalog_changed,
     "two exports of one run": two_exports_of_one_run,
     "housekeeping and a late worker": housekeeping_and_a_late_worker,
     "poison and a late success": poison_and_a_late_success,
