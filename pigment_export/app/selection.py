@@ -11,8 +11,7 @@ from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.again import exports_to_retry, files_to_release
-from pigment_export.runs.claim import Choose
-from pigment_export.runs.plan import Released
+from pigment_export.runs.plan import Released, date_problems
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
 
@@ -61,26 +60,31 @@ def claimed_request(request: RunRequest, inline: Export | None) -> dict[str, Any
     return request.normalised() | ({"export": to_json(inline)} if inline else {})
 
 
-def chooser(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Choose:
-    """Return what chooses the exports of a new run.
+def select(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export] | Released:
+    """Return the exports of a new run, or the held files that it releases.
 
     Args:
         app: the parts.
         request: what the caller asks for.
         inline: the export that the caller defines.
         deadline: of this call.
+
+    Raises:
+        ConfigurationError: catalog or choice are wrong.
+        RefusedError: the run to retry has not ended.
+        ExportError: the lake cannot be used.
     """
-
-    def choose() -> Sequence[Export] | Released:
-        try:
-            return _chosen(app, request, inline, deadline)
-        except ConfigurationError as error:
-            if error.cause.code == "catalog":
-                raise  # not the caller's to correct
-            problems = [*error.problems, *_future(app, request, deadline)]
-            raise ConfigurationError(problems, code=error.cause.code) from error
-
-    return choose
+    if request.release_of is not None:
+        return files_to_release(app.runs, request.release_of, request.exports or (), deadline)
+    if request.retry_of is not None:
+        return exports_to_retry(app.runs, request.retry_of, deadline)
+    catalog = app.catalog(deadline)
+    if inline is None:
+        return catalog.select(request.exports or (), request.groups or ())
+    if any(export.name == inline.name for export in catalog.exports):
+        problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
+        raise ConfigurationError([problem], code="request")
+    return [inline]
 
 
 def other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
@@ -98,26 +102,6 @@ def other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[st
                 app.catalog(deadline).select(request.exports or (), request.groups or ())
         except ConfigurationError as error:
             problems += error.problems if error.cause.code == "selection" else ()
-        problems += _future(app, request, deadline)
+        if request.date:
+            problems += date_problems(request.date, deadline.retry(app.runs.now), app.runs.time_zone)
     return problems
-
-
-def _future(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
-    if request.date is None:
-        return []
-    today = deadline.retry(app.runs.now).astimezone(app.runs.time_zone).date()
-    return [f"date: {request.date} lies in the future: today is {today}"] if request.date > today else []
-
-
-def _chosen(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export] | Released:
-    if request.release_of is not None:
-        return files_to_release(app.runs, request.release_of, request.exports or (), deadline)
-    if request.retry_of is not None:
-        return exports_to_retry(app.runs, request.retry_of, deadline)
-    catalog = app.catalog(deadline)
-    if inline is None:
-        return catalog.select(request.exports or (), request.groups or ())
-    if any(export.name == inline.name for export in catalog.exports):
-        problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
-        raise ConfigurationError([problem], code="request")
-    return [inline]

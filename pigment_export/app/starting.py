@@ -6,7 +6,7 @@ from pigment_export.app.following import going_on
 from pigment_export.app.http import HttpAnswer, HttpRequest
 from pigment_export.app.parts import App
 from pigment_export.app.requests import RunRequest
-from pigment_export.app.selection import chooser, claimed_request, inline_export, other_problems
+from pigment_export.app.selection import claimed_request, inline_export, other_problems, select
 from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Claim, claim_run
@@ -55,7 +55,7 @@ def start_run(app: App, request: HttpRequest, asked_by: str, deadline: Deadline)
     asked = ClaimRequest(
         "http", key or app.runs.new_nonce(), asked_by, claimed_request(wanted, inline), date_asked=wanted.date
     )
-    claim = claim_run(app.runs, asked, chooser(app, wanted, inline, deadline), deadline)
+    claim = claim_run(app.runs, asked, lambda: select(app, wanted, inline, deadline), deadline)
     if not claim.is_planned:
         raise RUN_EXPIRED_UNPLANNED.raised(f"{claim.plan.run_id}, at {claim.plan.expires_at.isoformat()}")
     return Started(going_on(app, _found(app, claim, deadline)), claim)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pigment_export.app.requests import read_day
 from pigment_export.cli.board import Board
 from pigment_export.cli.crew import Crew, attended
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, emit_table, number, say, seconds
@@ -26,18 +27,22 @@ type Fields = Mapping[str, Any]
 @click.option(
     "--date",
     "day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Snapshot date, not in the future; of a past one, a file that is missing is filled with what Pigment holds "
-    "now.  [default: today in EXPORT_TIME_ZONE]",
+    metavar="DATE",
+    help="Snapshot date, or a timestamp on that day, not in the future; of a past one, a file that is missing is "
+    "filled with what Pigment holds now.  [default: today in EXPORT_TIME_ZONE]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the run as JSON.")
-def run(*, names: Sequence[str], groups: Sequence[str], day: Any, as_json: bool) -> int:
+def run(*, names: Sequence[str], groups: Sequence[str], day: str | None, as_json: bool) -> int:
     """Run exports of the catalog into the lake: the named ones, or all that are enabled.
 
     What fails for now is tried again every five minutes until it succeeds, the run expires or you interrupt it.
     """
     app = app_of(os.environ)
-    asked = {"exports": sorted(names), "groups": sorted(groups), "date": day and str(day.date())}
+    try:
+        date = None if day is None else str(read_day(day, app.settings.export_time_zone))
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--date") from exc
+    asked = {"exports": sorted(names), "groups": sorted(groups), "date": date}
     started = start_run(app, asked, lambda: app.catalog(attended()).select(names, groups))
     return work_off(started, as_json=as_json)
 

@@ -16,7 +16,7 @@ from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.finish import pending_in
-from pigment_export.runs.plan import ClaimRequest, Plan, Released, new_plan, released_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, Released, date_problems, new_plan, released_plan
 
 type Choose = Callable[[], Sequence[Export] | Released]
 
@@ -70,7 +70,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
             record = runs.records.read(path)
             if record.etag is not None:
                 break
-            chosen = choose() if chosen is None else chosen
+            chosen = _chosen(runs, request, choose, record.now) if chosen is None else chosen
             plan = _plan(runs, request, chosen, record.now)
             runs.records.write(path, plan.to_json(), plan.summary.to_metadata(), replacing=None)
     if record.etag is not None:
@@ -142,6 +142,17 @@ def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
     return Claim(plan, now, pending_in(plan, runs.receipts(plan, deadline)))
 
 
+def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Sequence[Export] | Released:
+    """Choose; what is wrong with the date is told beside what is wrong with the names."""
+    try:
+        return choose()
+    except ConfigurationError as error:
+        problems = date_problems(request.date_asked, now, runs.time_zone)
+        if not problems or error.cause.code == "catalog":
+            raise
+        raise ConfigurationError([*error.problems, *problems], code=error.cause.code) from error
+
+
 def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export] | Released, now: datetime) -> Plan:
     run_id = new_run_id(now, runs.new_nonce())
     if isinstance(chosen, Released):
@@ -149,4 +160,4 @@ def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export] | Released
     try:
         return new_plan(chosen, request, runs.terms, run_id=run_id, claimed_at=now)
     except ValueError as exc:
-        raise ConfigurationError([f"date: {exc}"], code="date_in_future") from exc
+        raise ConfigurationError([str(exc)], code="date_in_future") from exc

@@ -269,13 +269,26 @@ def _plan_export(
     return PlannedExport(export=export, **asdict(destination), **own)
 
 
+def date_problems(asked: date | None, now: datetime, zone: ZoneInfo) -> list[str]:
+    """Return what is wrong with a date that was asked for.
+
+    Args:
+        asked: the date; None for none.
+        now: the lake's clock.
+        zone: the deployment's time zone.
+    """
+    today = now.astimezone(zone).date()
+    if asked is None or asked <= today:
+        return []
+    return [f"date: {asked} lies in the future: in {zone.key} it is {today}, and Pigment only has now"]
+
+
 def _day_for(request: ClaimRequest, now: datetime, zone: ZoneInfo) -> date:
     """The date that was asked for; the occurrence's day, while that lasts; else today."""
     today = now.astimezone(zone).date()
     if request.date_asked is not None:
-        if request.date_asked > today:
-            asked = request.date_asked
-            raise ValueError(f"{asked} lies in the future: in {zone.key} it is {today}, and Pigment only has now")
+        if problems := date_problems(request.date_asked, now, zone):
+            raise ValueError(problems[0])
         return request.date_asked
     day = request.occurrence.astimezone(zone).date() if request.occurrence else today
     return day if now < _end_of(day, zone) else today

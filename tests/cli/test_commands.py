@@ -73,6 +73,12 @@ def test_a_second_run_of_the_day_replaces_the_file_and_a_past_date_does_not(
     assert "run without a date" in done.stderr
 
 
+def test_names_and_a_date_that_are_wrong_are_told_at_once(command: Run) -> None:
+    done = command("run", "revenu", "--group", "daily", "--date", "2999-01-01T06:00:00Z")
+    assert done.returncode == 2
+    assert all(wrong in done.stderr for wrong in ("'revenu'", "'daily'", "2999-01-01 lies in the future"))
+
+
 def test_a_date_in_the_future_is_refused_and_touches_nothing(command: Run, everything: Everything) -> None:
     done = command("run", "--date", "2999-01-01")
     assert done.returncode == 2
@@ -109,7 +115,8 @@ def test_a_guard_holds_a_file_and_the_last_good_one_stays(command: Run, everythi
         (("run", "revenu"), "did you mean 'revenue'?"),
         (("run", "revenue", "revenue"), "named twice"),
         (("run", "--group", "nobody"), "no group 'nobody'"),
-        (("run", "--date", "yesterday"), "'yesterday'"),
+        (("run", "--date", "yesterday"), "a date, as"),
+        (("run", "--date", ""), "a date, as"),
         (("fetch", "view", "not-an-id", "--to", "."), "not-an-id"),
         (("fetch", "view", VIEW, "--to", ".", "--options", "{"), "not JSON"),
         (("fetch", "view", VIEW, "--to", ".", "--options", '{"encoding": "Utf8WithBom"}'), "encoding"),
