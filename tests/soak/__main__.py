@@ -9,7 +9,8 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.soak.world import RUNS, Figures, play
+from tests.soak.figures import Figures
+from tests.soak.world import RUNS, play
 
 
 def main() -> int:
@@ -37,6 +38,8 @@ def main() -> int:
             number, figures = done.result()
             worlds += 1
             total.add(figures)
+            if not worlds % 10:
+                print(f"… {total.runs} runs, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
             for violation in figures.violations:
                 print(f"world {number}: {violation}", flush=True)
             if figures.violations:

@@ -1,4 +1,4 @@
-"""What must hold in the lake whenever every run has ended, whatever went wrong before."""
+"""What must hold in the lake: some of it at every moment, the rest once everything has come to its end."""
 
 import hashlib
 import json
@@ -43,32 +43,35 @@ class Judge:
     key: str
     _before: dict[str, FileDescription] = field(default_factory=dict)
 
-    def violations(self, lake: Lake) -> list[str]:
-        """Return what does not hold; every run must have ended."""
+    def unsafe(self, lake: Lake) -> list[str]:
+        """Return what may never be: a file that is not whole, lost, gone back or changed too late; a key that shows."""
         tree = lake.tree()
-        files: dict[str, FileDescription] = {}
-        found: list[str] = []
-        for path in tree:
-            if path.endswith(".csv"):
-                described = FileDescription.from_metadata(lake.metadata(path))
-                if described is None:
-                    found.append(f"{path} does not describe itself")
-                else:
-                    files[path] = described
-                    found += self._of_file(lake, path, described)
-        for folder in runs_in(tree):
-            found += self._of_run(lake, folder, tree, files)
+        files = _files(lake)
+        found = [f"{path} does not describe itself" for path in tree if path.endswith(".csv") and path not in files]
+        for path, described in files.items():
+            found += self._of_bytes(lake, path, described)
         found += self._of_change(lake, files)
         found += [f"the key is in {path}" for path in tree if self.leaks(_text(lake, path))]
         self._before = files
+        return found
+
+    def unsettled(self, lake: Lake) -> list[str]:
+        """Return what must agree in the end: files, receipts, results and markers of all runs."""
+        tree = lake.tree()
+        files = _files(lake)
+        found = []
+        for path, described in files.items():
+            found += _of_receipt(lake, path, described)
+        for folder in runs_in(tree):
+            found += _of_run(lake, folder, tree, files)
         return found
 
     def leaks(self, text: str) -> bool:
         """Tell whether a part of the key can be read in a text."""
         return any(self.key[at : at + LEAK_CHARACTERS] in text for at in range(len(self.key) - LEAK_CHARACTERS + 1))
 
-    def _of_file(self, lake: Lake, path: str, described: FileDescription) -> list[str]:
-        """A readable file is, byte for byte, what Pigment sent to the fetch that it names, and its receipt says so."""
+    def _of_bytes(self, lake: Lake, path: str, described: FileDescription) -> list[str]:
+        """A readable file is, byte for byte, what Pigment sent to the fetch that it names."""
         found = []
         digest = hashlib.sha256(lake.read(path)).hexdigest()
         if digest != described.sha256:
@@ -78,44 +81,6 @@ class Judge:
             found.append(f"{path}: Pigment never sent this")
         elif not described.fetched_at <= sent.at:
             found.append(f"{path}: fetched at {described.fetched_at}, but sent at {sent.at}")
-        name = path.split("/", 1)[0]
-        receipt = _receipts(lake, described.run_id).get(name)
-        if receipt is None or (receipt["state"], receipt.get("nonce")) != ("succeeded", described.nonce):
-            found.append(f"{path}: its receipt says {receipt and (receipt['state'], receipt.get('nonce'))}")
-        elif receipt["sha256"] != digest or receipt["path"] != path:
-            found.append(f"{path}: its receipt has another hash or path")
-        return found
-
-    def _of_run(
-        self, lake: Lake, folder: str, tree: Mapping[str, int], files: Mapping[str, FileDescription]
-    ) -> list[str]:
-        """A run has ended, its result tells what its receipts do, and what succeeded is there or was replaced."""
-        if f"{folder}/result.json" not in tree:
-            return [f"{folder} has not ended"]
-        found = []
-        run_id = folder.rpartition("/")[2]
-        plan, result = Plan.from_json(lake.read(f"{folder}/run.json")), json.loads(lake.read(f"{folder}/result.json"))
-        receipts = _receipts(lake, run_id)
-        if set(receipts) != set(plan.names):
-            found.append(f"{folder}: receipts of {sorted(receipts)}")
-        if result["counts"] != dict(Counter(receipt["state"] for receipt in receipts.values())):
-            found.append(f"{folder}: the result says {result['counts']}")
-        good = {receipt["state"] for receipt in receipts.values()} <= GOOD
-        if good != (f"{folder}/_SUCCESS" in tree):
-            found.append(f"{folder}: _SUCCESS is {'missing' if good else 'there'}")
-        for name, receipt in receipts.items():
-            if receipt["state"] == "retrying":
-                found.append(f"{folder}: {name} is still retrying")
-            if receipt["state"] not in GOOD:
-                missing = [word for word in ("class", "who", "remedy") if not receipt.get(word)]
-                found += [f"{folder}: {name} {receipt['state']} without {word}" for word in missing]
-                continue
-            file = files.get(receipt["path"])
-            if file is None or file.fetched_at < datetime.fromisoformat(receipt["fetched_at"]):
-                found.append(f"{folder}: {name} {receipt['state']}, but {receipt['path']} is missing or older")
-            latest = json.loads(lake.read(f"{name}/_latest.json")) if f"{name}/_latest.json" in tree else {}
-            if latest.get("fetched_at", "") < receipt["fetched_at"]:
-                found.append(f"{folder}: {name}/_latest.json is missing or older")
         return found
 
     def _of_change(self, lake: Lake, files: Mapping[str, FileDescription]) -> list[str]:
@@ -150,6 +115,55 @@ def receipts_of(lake: Lake, folder: str) -> dict[str, dict[str, Any]]:
         for path in lake.tree()
         if path.startswith(start)
     }
+
+
+def _files(lake: Lake) -> dict[str, FileDescription]:
+    """Return the readable files that describe themselves."""
+    described = {
+        path: FileDescription.from_metadata(lake.metadata(path)) for path in lake.tree() if path.endswith(".csv")
+    }
+    return {path: file for path, file in described.items() if file is not None}
+
+
+def _of_receipt(lake: Lake, path: str, described: FileDescription) -> list[str]:
+    """A readable file's receipt names it."""
+    receipt = _receipts(lake, described.run_id).get(path.split("/", 1)[0])
+    if receipt is None or (receipt["state"], receipt.get("nonce")) != ("succeeded", described.nonce):
+        return [f"{path}: its receipt says {receipt and (receipt['state'], receipt.get('nonce'))}"]
+    if receipt["sha256"] != described.sha256 or receipt["path"] != path:
+        return [f"{path}: its receipt has another hash or path"]
+    return []
+
+
+def _of_run(lake: Lake, folder: str, tree: Mapping[str, int], files: Mapping[str, FileDescription]) -> list[str]:
+    """A run has ended, its result tells what its receipts do, and what succeeded is there or was replaced."""
+    if f"{folder}/result.json" not in tree:
+        return [f"{folder} has not ended"]
+    found = []
+    run_id = folder.rpartition("/")[2]
+    plan, result = Plan.from_json(lake.read(f"{folder}/run.json")), json.loads(lake.read(f"{folder}/result.json"))
+    receipts = _receipts(lake, run_id)
+    if set(receipts) != set(plan.names):
+        found.append(f"{folder}: receipts of {sorted(receipts)}")
+    if result["counts"] != dict(Counter(receipt["state"] for receipt in receipts.values())):
+        found.append(f"{folder}: the result says {result['counts']}")
+    good = {receipt["state"] for receipt in receipts.values()} <= GOOD
+    if good != (f"{folder}/_SUCCESS" in tree):
+        found.append(f"{folder}: _SUCCESS is {'missing' if good else 'there'}")
+    for name, receipt in receipts.items():
+        if receipt["state"] == "retrying":
+            found.append(f"{folder}: {name} is still retrying")
+        if receipt["state"] not in GOOD:
+            missing = [word for word in ("class", "who", "remedy") if not receipt.get(word)]
+            found += [f"{folder}: {name} {receipt['state']} without {word}" for word in missing]
+            continue
+        file = files.get(receipt["path"])
+        if file is None or file.fetched_at < datetime.fromisoformat(receipt["fetched_at"]):
+            found.append(f"{folder}: {name} {receipt['state']}, but {receipt['path']} is missing or older")
+        latest = json.loads(lake.read(f"{name}/_latest.json")) if f"{name}/_latest.json" in tree else {}
+        if latest.get("fetched_at", "") < receipt["fetched_at"]:
+            found.append(f"{folder}: {name}/_latest.json is missing or older")
+    return found
 
 
 def _receipts(lake: Lake, run_id: str) -> dict[str, dict[str, Any]]:

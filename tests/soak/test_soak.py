@@ -25,6 +25,11 @@ def test_a_short_soak_holds(world: World) -> None:
     assert world.figures.outcomes.total() >= 3
 
 
+def found(world: World) -> list[str]:
+    lake = world.everything.lake
+    return world.judge.unsafe(lake) + world.judge.unsettled(lake)
+
+
 def first(lake: Lake, end: str) -> str:
     return next(path for path in sorted(lake.tree()) if path.endswith(end))
 
@@ -108,26 +113,26 @@ def of_yesterday(lake: Lake) -> None:
 def test_what_must_not_be_is_found(world: World, tamper: Callable[[Lake], None], told: str) -> None:
     lake = world.everything.lake
     before = {path: (lake.read(path), lake.metadata(path)) for path in lake.tree()}
-    assert world.judge.violations(lake) == []
+    assert found(world) == []
     tamper(lake)
     try:
-        assert told in "\n".join(world.judge.violations(lake))
+        assert told in "\n".join(found(world))
     finally:
         for path in set(lake.tree()) - set(before):
             lake.delete(path)
         for path, (content, metadata) in before.items():
             if path not in lake.tree() or (lake.read(path), lake.metadata(path)) != (content, metadata):
                 lake.write(path, content, metadata)
-        world.judge.violations(lake)  # remembers what was right
+        found(world)  # remembers what was right
 
 
 def test_a_key_that_shows_is_found(world: World) -> None:
     lake, key = world.everything.lake, world.judge.key
     folder = runs_in(lake.tree())[0]
     lake.write(f"{folder}/note.json", f"authorization: …{key[7:15]}…".encode())
-    found = world.judge.violations(lake)
+    seen = world.judge.unsafe(lake)
     lake.delete(f"{folder}/note.json")
-    assert found == [f"the key is in {folder}/note.json"]
+    assert seen == [f"the key is in {folder}/note.json"]
     assert world.judge.leaks(key[-8:])
     assert not world.judge.leaks(key[-7:])
 

@@ -12,7 +12,6 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -26,6 +25,7 @@ from emulators.local_settings import ROOT, app_settings
 from emulators.pigment.model import Model
 from emulators.pigment.service import Key
 from tests.soak import chance as choose
+from tests.soak.figures import Figures
 from tests.soak.invariants import GOOD, Judge, Sent, open_runs, receipts_of, runs_in
 
 RUNS = 10  # of one world
@@ -35,39 +35,6 @@ QUEUE = "pigment-exports"
 PATIENCE_SECONDS = 240.0
 # How time goes on until every run has ended: messages come back, then housekeeping passes, then runs expire.
 STEPS = [timedelta(minutes=6)] * 16 + [timedelta(minutes=70)] * 10 + [timedelta(days=1)] * 3
-
-
-@dataclass
-class Figures:
-    """What happened.
-
-    Attributes:
-        runs: that were claimed.
-        killed_runs: in which the worker process was killed, of those.
-        kills: of the worker process.
-        faults: that struck, by what they are.
-        outcomes: of exports: `succeeded`, `healed` (succeeded although something struck their run), …
-        calls: of people: `release`, `cancel`.
-        violations: what did not hold.
-    """
-
-    runs: int = 0
-    killed_runs: int = 0
-    kills: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    calls: Counter[str] = field(default_factory=Counter)
-    violations: list[str] = field(default_factory=list)
-
-    def add(self, other: Self) -> None:
-        """Add another world's."""
-        self.runs += other.runs
-        self.killed_runs += other.killed_runs
-        self.kills += other.kills
-        self.faults += other.faults
-        self.outcomes += other.outcomes
-        self.calls += other.calls
-        self.violations += other.violations
 
 
 class World:
@@ -166,9 +133,7 @@ class World:
         pigment.switches.gzip, pigment.switches.length = chance.random() < 0.4, chance.random() < 0.3
         if chance.random() < 0.15:
             self._put_catalog()
-        self.clock.advance(
-            chance.choice([timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=7), timedelta(days=1)])
-        )
+        self.clock.advance(chance.choice(choose.PAUSES))
 
     def _put_catalog(self) -> None:
         self.everything.lake.write("config/exports.toml", choose.catalog(self.chance).encode())
@@ -268,15 +233,16 @@ class World:
                 self.figures.faults["message doubled"] += 1
 
     def _settle(self) -> None:
-        """Let time go on until every run has ended."""
+        """Let time go on until every run has ended, and all that is told of it agrees."""
         for step in STEPS:
             self.host.run_until_idle(patience_seconds=PATIENCE_SECONDS)
-            if not open_runs(self.everything.lake.tree()):
+            waiting = QUEUE in self.host.queues and self.host.queues[QUEUE].messages
+            if not waiting and not self.judge.unsettled(self.everything.lake):
                 return
             self.clock.advance(step)
 
     def _judge(self, where: str) -> None:
-        found = self.judge.violations(self.everything.lake)
+        found = self.judge.unsafe(self.everything.lake) + self.judge.unsettled(self.everything.lake)
         found += ["the key is in the log" for line in self.host.log if self.judge.leaks(line.text)]
         self.figures.violations += [f"{where}: {violation}" for violation in found]
         self.host.log.clear()
