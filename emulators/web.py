@@ -43,7 +43,7 @@ type Answerer = Callable[[Asked], Told | Raw]
 
 
 class WebServer(Listener):
-    """Answers requests, whose bodies it ignores.
+    """Answers GET; any other method is refused (405).
 
     Args:
         answer: from request to answer; called on several threads.
@@ -65,7 +65,8 @@ class WebServer(Listener):
         http = Http1(connection)
         while request := http.receive():
             url = urlsplit(request.target)
-            told = self._respond(Asked(request.method, url.path, dict(parse_qsl(url.query)), request.headers))
+            asked = Asked(request.method, url.path, dict(parse_qsl(url.query)), request.headers)
+            told = self._respond(asked) if request.method == "GET" else Told(405, {"message": "only GET is done here"})
             if isinstance(told, Raw):
                 self._stopped.wait(told.seconds)
                 http.raw(told.data)

@@ -242,3 +242,11 @@ def test_what_is_no_secrets_address_is_refused(everything: Everything, address: 
 
 def test_a_secrets_value_is_in_no_repr(everything: Everything) -> None:
     assert DEMO_KEY not in repr(vars(everything.vault))
+
+
+def test_only_get_is_done(identity: Identity) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.post(identity.environment["IDENTITY_ENDPOINT"], json={}, timeout=TIMEOUT_SECONDS)
+    assert answer.status_code == 405
+    assert identity.asked == []
