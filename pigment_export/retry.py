@@ -146,13 +146,12 @@ class Deadline:
         Returns:
             Whether it has waited; False where the error is to be raised.
         """
-        longest = min(2.0 ** (attempt - 1), LONGEST_WAIT_SECONDS)
-        wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
-        is_rate_limited = False
         if isinstance(error, SetupError) and self._is_attended:
             return False
+        is_rate_limited = isinstance(error, RetryableError) and error.rate_limited
+        longest = min(2.0 ** (attempt - 1), RATE_WINDOW_SECONDS if is_rate_limited else LONGEST_WAIT_SECONDS)
+        wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
         if isinstance(error, RetryableError):
-            is_rate_limited = error.rate_limited
             unsaid = RATE_WINDOW_SECONDS if is_rate_limited else 0.0
             asked = unsaid if error.retry_after_seconds is None else error.retry_after_seconds
             asked = min(max(asked, 0.0), RATE_WINDOW_SECONDS)
