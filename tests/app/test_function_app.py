@@ -21,6 +21,7 @@ from emulators.host.host import Host, SimulatedClock
 from emulators.lake.account import Answer, Held
 from emulators.pigment.model import REVENUE
 from emulators.pigment.service import DEMO_KEY, Fault
+from emulators.web import Told
 from pigment_export.retry import CALL_SECONDS, FUNCTION_TIMEOUT_SECONDS, HOUSEKEEPING_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -458,6 +459,75 @@ def test_no_output_of_failing_runs_has_the_key(start_app: StartApp, everything: 
     told += "".join(everything.lake.read(path).decode() for path in everything.lake.tree())
     assert "pigment_unauthorized" in told
     assert DEMO_KEY not in told
+
+
+# --- a fault of each dependency, with each outcome; all others: tests/delivery/test_fault_matrix.py ------------------
+
+ODATA = {"error": {"code": "Forbidden", "innererror": {"code": "ForbiddenByRbac"}}}
+ALWAYS = 1000
+type Arm = Callable[[Everything], object]
+FAULTS: dict[str, tuple[Arm, str, str]] = {
+    "identity healed": (lambda all_: all_.identity.failures.append(Told(403, "")), "succeeded", ""),
+    "vault again": (
+        lambda all_: all_.vault.failures.extend([Told(403, ODATA)] * ALWAYS),
+        "retrying",
+        "vault_forbidden",
+    ),
+    "vault failed": (
+        lambda all_: all_.vault.failures.append(Told(404, {"error": {"code": "SecretNotFound"}})),
+        "failed",
+        "vault_secret_missing",
+    ),
+    "pigment healed": (lambda all_: all_.pigment.faults.append(Fault("reset", after=100)), "succeeded", ""),
+    "pigment again": (
+        lambda all_: all_.pigment.faults.append(Fault("close", times=ALWAYS)),
+        "retrying",
+        "pigment_body_cut",
+    ),
+    "pigment failed": (
+        lambda all_: all_.pigment.faults.append(Fault("status", status=403)),
+        "failed",
+        "pigment_forbidden",
+    ),
+    "pigment held": (
+        lambda all_: setattr(all_.pigment.switches, "body", lambda *_: iter([b"Country;Revenue\n"])),
+        "held",
+        "held_by_guard",
+    ),
+    "lake healed": (lambda all_: all_.lake.faults.add("append", then=Answer(503, "ServerBusy")), "succeeded", ""),
+    "lake again": (
+        lambda all_: all_.lake.faults.add("rename", times=None, then=Answer(503, "ServerBusy")),
+        "retrying",
+        "lake_throttled",
+    ),
+    "lake failed": (
+        lambda all_: all_.lake.faults.add("rename", times=None, then=Answer(409, "PathImmutableDueToPolicy")),
+        "failed",
+        "lake_immutable",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_each_dependency_goes_through_the_whole_app(
+    name: str, start_app: StartApp, everything: Everything, tmp_path: Path
+) -> None:
+    arm, state, code = FAULTS[name]
+    catalog = f'[revenue]\nkind = "metric"\nid = "{REVENUE}"\nminimum_rows = 2\n'
+    everything.lake.write("config/exports.toml", catalog.encode())
+    patience = impatient(tmp_path) if state == "retrying" else {}
+    host = start_app(EXPORT_SCHEDULE=NEVER, EXPORTS_FILE="lake:config/exports.toml", **patience)
+    arm(everything)
+    started = ask(host, "POST", "runs", {})
+    host.run_until_idle()
+    status, _, run = poll(host, started)
+    if state == "succeeded":
+        assert (status, run["counts"]) == (200, {"succeeded": 1})
+        return
+    (told,) = run["retrying" if state == "retrying" else "failed"]
+    assert (told["name"], told["class"]) == ("revenue", code)
+    assert status == (202 if state == "retrying" else 409)
+    assert published(everything) == []
 
 
 # --- size ------------------------------------------------------------------------------------------------------------
