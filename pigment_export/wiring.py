@@ -131,7 +131,8 @@ def catalog_bytes_of(base: Base, deadline: Deadline) -> bytes:
     def read_lake(path: str) -> bytes:
         record = deadline.retry(lambda: base.records.read(path))
         if record.etag is None:
-            raise ConfigurationError([f"EXPORTS_FILE: there is no {path} in the file system"], code="catalog")
+            lake = f"{base.settings.data_lake_file_system} of {base.settings.data_lake_url}"
+            raise ConfigurationError([f"EXPORTS_FILE: there is no {path} in the file system {lake}"], code="catalog")
         return record.data
 
     return read_bytes(base.settings.exports_file, folder=base.folder, read_lake=read_lake)
@@ -270,6 +271,7 @@ def http_call(headers: Mapping[str, str], query: Mapping[str, str], body: bytes)
     """
     from pigment_export.app.calls import HttpCall
     from pigment_export.app.http import HttpRequest
+    from pigment_export.app.package import import_everything
 
     return HttpCall(app, os.environ, import_everything, status_page, HttpRequest(headers, query, body))
 
@@ -292,46 +294,18 @@ def status_page(app: App, deadline: Deadline) -> tuple[str, Mapping[str, str]]:
     return page.render(overview.overview_of(app, deadline)), page.headers()
 
 
-def import_everything() -> None:
-    """Import every module of the app, and so every library that a call may need.
-
-    Raises:
-        ImportError: the package lacks one.
-    """
-    import pkgutil
-    from importlib import import_module
-
-    import pigment_export
-
-    for module in pkgutil.walk_packages(pigment_export.__path__, "pigment_export."):
-        if not module.name.startswith(("pigment_export.cli", "pigment_export.__main__")):  # not in the package
-            import_module(module.name)
-
-
 def incomplete(missing: ImportError) -> tuple[int, bytes, Mapping[str, str], str]:
-    """Answer a call, and log, that the package lacks a library; made without any."""
-    import json
-    import logging
+    """Answer a call where the package lacks a library, which nothing else of the app could do.
 
-    from pigment_export.errors import Cause, Who
-    from pigment_export.events import Event, log
+    Args:
+        missing: what an import raised.
 
-    cause = Cause(
-        "package_incomplete",
-        f"this package cannot import {missing.name or 'a library'}: {missing}",
-        Who.ADMINISTRATOR,
-        "deploy the package that 'make package' builds; on a laptop start the host in the environment of 'make setup'",
-    )
-    log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **cause.to_fields())
-    problem = {
-        "type": f"urn:pigment-export:{cause.code}",
-        "title": "Internal Server Error",
-        "status": 500,
-        "detail": cause.reason,
-        "who": str(cause.who),
-        "remedy": cause.remedy,
-    }
-    return 500, (json.dumps(problem) + "\n").encode(), {}, "application/problem+json"
+    Returns:
+        Status, body, headers and media type.
+    """
+    from pigment_export.app import package
+
+    return package.incomplete(missing)
 
 
 def auth_level() -> str:

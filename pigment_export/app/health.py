@@ -11,13 +11,21 @@ from functools import partial
 
 from pigment_export.app.schemas import Check, HealthReport
 from pigment_export.catalog.file import Catalog
-from pigment_export.errors import Cause, ConfigurationError, ConflictError, ExportError, PermanentError, Who
+from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.lake.interface import Files, Records
 from pigment_export.retry import Deadline
 
 STALE_ETAG = '"0x0000000000000"'  # of nothing that ever was
 PROBE = b"pigment\n"
 PROBE_METADATA = {"pigment_probe": "kept"}
+
+LAKE_BREAKS_PROMISE = ErrorRow(
+    "lake_breaks_promise",
+    PermanentError,
+    "",
+    Who.ADMINISTRATOR,
+    "use a storage account with a hierarchical namespace, and no proxy that rewrites requests before it",
+)
 
 type Step = tuple[str, Callable[[], str]]  # a check's name, and what does it: returns what was seen, or raises
 
@@ -132,7 +140,7 @@ class _LakeProbe:
             etag = self._files.flush(path, len(PROBE), etag, content_type="text/csv")
             etags[path] = self._files.describe(path, PROBE_METADATA if path == self._moving else {}, etag)
             if self._files.read(path, len(PROBE), etags[path]) != PROBE:
-                raise _broken("a file does not hold what was written to it")
+                raise LAKE_BREAKS_PROMISE.raised("a file does not hold what was written to it")
         self._etags = etags
         return "two small files were written and read"
 
@@ -144,13 +152,15 @@ class _LakeProbe:
         except ConflictError as error:
             if self._files.look(self._standing).etag == self._etags[self._standing]:
                 return f"refused, as it must be ({error.cause.code})"
-        raise _broken(f"the lake renamed a file over one that {'had changed' if replacing else 'was there'}")
+        raise LAKE_BREAKS_PROMISE.raised(
+            f"the lake renamed a file over one that {'had changed' if replacing else 'was there'}"
+        )
 
     def _rename(self) -> str:
         over, etag = self._etags[self._standing], self._etags[self._moving]
         self._files.rename(self._moving, self._standing, source_etag=etag, replacing=over)
         if dict(self._files.look(self._standing).metadata) != PROBE_METADATA:
-            raise _broken("a rename did not keep the file's metadata")
+            raise LAKE_BREAKS_PROMISE.raised("a rename did not keep the file's metadata")
         return "done, and the metadata is kept"
 
     def _write_once(self) -> str:
@@ -160,10 +170,10 @@ class _LakeProbe:
         except ConflictError as error:
             refused = f"and refused the second time ({error.cause.code})"
         else:
-            raise _broken("the lake wrote a record over another, against the condition")
+            raise LAKE_BREAKS_PROMISE.raised("the lake wrote a record over another, against the condition")
         listed = [(row.path, dict(row.metadata)) for row in self._records.list(self._record)]
         if self._records.read(self._record).data != PROBE or listed != [(self._record, PROBE_METADATA)]:
-            raise _broken("a record is not read or listed as it was written")
+            raise LAKE_BREAKS_PROMISE.raised("a record is not read or listed as it was written")
         return f"written, listed, {refused}"
 
     @contextmanager
@@ -190,8 +200,3 @@ def checked(name: str, look: Callable[[], str]) -> Check:
         problems = "; ".join(error.problems) if isinstance(error, ConfigurationError) else error.cause.reason
         remedy = f"{error.cause.who}: {error.cause.remedy}"
         return Check(name=name, ok=False, detail=f"{problems} [{error.cause.code}]", remedy=remedy)
-
-
-def _broken(reason: str) -> PermanentError:
-    remedy = "use a storage account with a hierarchical namespace, and no proxy that rewrites requests before it"
-    return PermanentError(Cause("lake_breaks_promise", reason, Who.ADMINISTRATOR, remedy))
