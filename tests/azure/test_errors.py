@@ -1,5 +1,6 @@
 """What Azure's refusals mean, from the tables and over the wire; and that no token ever shows."""
 
+import base64
 import logging
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
+from azure.core.credentials import AccessToken
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -209,6 +211,16 @@ def test_a_chain_of_causes_that_is_a_circle_has_an_end() -> None:
     first.__cause__, second.__cause__ = second, first
     error = boundary().error_for(first, "create x")
     assert error.cause.code == "lake_unavailable"
+
+
+def test_a_refused_role_names_the_place_and_the_identity() -> None:
+    claims = base64.urlsafe_b64encode(b'{"upn": "ada@example.com"}').decode()
+    identity = Identity(lambda: SimpleNamespace(get_token=lambda *_, **__: AccessToken(f"a.{claims}.c", 4102444800)))
+    identity.get_token("scope")
+    lake = Boundary(LAKE, "the file system planning of https://lake.dfs.core.windows.net", identity)
+    error = lake.error_for(refused(403, "AuthorizationPermissionMismatch"), "create x/y")
+    assert "the file system planning of https://lake.dfs.core.windows.net, as ada@example.com" in error.cause.reason
+    assert "Storage Blob Data Contributor" in error.cause.remedy
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 409])

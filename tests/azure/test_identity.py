@@ -2,8 +2,11 @@
 
 import base64
 import json
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from pigment_export.azure.errors import IDENTITY_NOT_SIGNED_IN
 from pigment_export.azure.identity import Identity, identity_of
 from pigment_export.errors import ExportError, RetryableError, SetupError
 
+ROOT = Path(__file__).parents[2]
 SCOPE = "https://storage.azure.com/.default"
 CLIENT_ID = "11111111-2222-4333-8444-555555555555"
 FAR_FUTURE = 4102444800
@@ -134,6 +138,29 @@ def test_on_a_laptop_a_person_who_is_not_signed_in_is_told_to_run_az_login() -> 
     assert isinstance(error, SetupError)
     assert "az login" in error.cause.remedy
     assert "hundred" not in "".join(traceback.format_exception(error))
+
+
+def test_a_laptop_that_is_not_signed_in_ends_at_once_with_one_remedy(tmp_path: Path) -> None:
+    (tmp_path / "exports.toml").write_text(f'[revenue]\nkind = "metric"\nid = "{CLIENT_ID}"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "pigment_export", "run"],
+        cwd=tmp_path,
+        env={
+            "PATH": str(tmp_path),  # no Azure CLI, no PowerShell
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "PIGMENT_API_KEY": "key",
+            "DATA_LAKE_URL": "https://lake.dfs.core.windows.net",
+            "DATA_LAKE_FILE_SYSTEM": "planning",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode not in (0, 1)
+    assert "az login" in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
 
 
 def test_what_entra_says_is_told_by_its_code() -> None:
