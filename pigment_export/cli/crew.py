@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pigment_export.cli.board import Board
 from pigment_export.cli.output import say
-from pigment_export.errors import ExportError, RetryableError
+from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, Deadline
 from pigment_export.transfer.stream import Progress
 
@@ -68,7 +68,7 @@ class Crew[T]:
             except Empty:
                 continue
             running -= 1
-            if isinstance(outcome, RetryableError) and self._again:
+            if self._again and isinstance(outcome, RetryableError) and not _is_of_setup(outcome):
                 due[name] = monotonic() + RETRY_SECONDS
                 self._board.rest(name, f"{outcome}", RETRY_SECONDS)
             elif isinstance(outcome, BaseException) and not isinstance(outcome, ExportError):
@@ -117,6 +117,11 @@ def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
         is_attended=True,
         on_retry=lambda retry: say(f"{retry.cause.reason}; attempt {retry.attempt} in {retry.wait_seconds:.0f} s"),
     )
+
+
+def _is_of_setup(error: BaseException | None) -> bool:
+    """Whether only a person heals it, by what was wrong in the first place."""
+    return error is not None and (isinstance(error, SetupError) or _is_of_setup(error.__cause__))
 
 
 def _stop() -> NoReturn:

@@ -11,9 +11,8 @@ from pigment_export.cli.board import Board
 from pigment_export.cli.crew import Crew, attended
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, emit_table, number, say, seconds
 from pigment_export.cli.parts import app_of
-from pigment_export.cli.started import StartedRun, start_run
-from pigment_export.delivery.receipt import Receipt
-from pigment_export.errors import ExportError
+from pigment_export.cli.started import STOPPED, StartedRun, start_run
+from pigment_export.errors import Cause, ExportError
 from pigment_export.runs.plan import Plan
 
 GOOD = ("succeeded", "superseded")
@@ -66,24 +65,30 @@ def work_off(started: StartedRun, *, as_json: bool) -> int:
         crew = Crew(started.deliver, board, again=True)
         try:
             for name, outcome in crew.work(plan.names):
-                receipts[name] = _receipt(name, outcome)
+                if isinstance(outcome, ExportError):
+                    receipts |= _settled(started, {name: outcome.cause})
+                else:
+                    receipts[name] = outcome.to_fields()
                 board.end(name, _ending(receipts[name]))
         except KeyboardInterrupt:
             say("interrupted: ending the run (Ctrl-C again leaves it open; it then expires by itself)")
             crew.stop()
-            left = [name for name in plan.names if name not in receipts]
-            receipts |= {name: receipt.to_fields() for name, receipt in started.interrupt(left).items()}
+            receipts |= _settled(started, {name: STOPPED for name in plan.names if name not in receipts})
             _tell(plan, receipts, as_json=as_json)
             return INTERRUPTED
     _tell(plan, receipts, as_json=as_json)
     return OK if all(receipt["state"] in GOOD for receipt in receipts.values()) else FAILED
 
 
-def _receipt(name: str, outcome: Receipt | ExportError) -> Fields:
-    """What an export came to; where the lake itself cannot be used, without a record there."""
-    if isinstance(outcome, ExportError):
-        return {"name": name, "state": "failed", **outcome.cause.to_fields()}
-    return outcome.to_fields()
+def _settled(started: StartedRun, causes: Mapping[str, Cause]) -> dict[str, Fields]:
+    """What exports came to that are not tried again; where the lake itself cannot be used, without a record there."""
+    try:
+        return {name: receipt.to_fields() for name, receipt in started.settle(causes).items()}
+    except ExportError as error:
+        say(
+            f"the run stays open in the lake until it expires, since its end could not be written: {error.cause.reason}"
+        )
+        return {name: {"name": name, "state": "failed", **cause.to_fields()} for name, cause in causes.items()}
 
 
 def _ending(receipt: Fields) -> str:

@@ -53,10 +53,14 @@ class StartedRun:
             raise KeyError(name)
         return deliver_export(self.app.runs, self.plan, planned, deadline, progress)
 
-    def interrupt(self, names: Sequence[str]) -> dict[str, Receipt]:
-        """Settle exports that will not be tried again, and end the run with them."""
+    def settle(self, causes: Mapping[str, Cause]) -> dict[str, Receipt]:
+        """Settle exports that will not be tried again, by name, and end the run if they were the last.
+
+        Raises:
+            ExportError: the lake cannot be used: they stay open until the run expires.
+        """
         deadline = attended()
-        receipts = fail_exports(self.app.runs, self.plan, dict.fromkeys(names, STOPPED), deadline)
+        receipts = fail_exports(self.app.runs, self.plan, causes, deadline)
         finish_run(self.app.runs.records, self.plan, deadline)
         return receipts
 
