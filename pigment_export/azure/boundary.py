@@ -50,14 +50,13 @@ class Boundary:
             yield
         except ExportError:
             raise
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - nothing else may leave
             error = self.error_for(exc, what)
             if not conditional and isinstance(error, ConflictError):
                 error = RetryableError(error.cause)
-            innermost = _innermost(exc)
-            if isinstance(innermost, ValueError) and not _is_of_the_system(innermost):
-                raise error from None  # requests quotes a header that it refuses: the token would be in the traceback
-            raise error from exc
+            # What the libraries raise on purpose is in the reason, and its chain would be a hundred lines; a ValueError
+            # may be requests' of a header that it refuses, which quotes the token.
+            raise error from None if isinstance(exc, AzureError | ValueError) else exc
 
     def error_for(self, error: Exception, what: str) -> ExportError:
         """Return the error to raise for one of the libraries.

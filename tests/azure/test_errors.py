@@ -196,7 +196,9 @@ def test_what_it_means_when_no_answer_came_or_none_that_can_be_read(raised: Exce
     with pytest.raises(ExportError) as caught, boundary().doing("create x"):
         raise raised
     assert caught.value.cause.code == code
-    assert caught.value.__cause__ is (None if isinstance(raised, ValueError) else raised)
+    is_told = isinstance(raised, AzureError | ValueError)
+    assert caught.value.__cause__ is (None if is_told else raised)
+    assert caught.value.__suppress_context__
 
 
 def test_errors_of_our_own_pass_as_they_are() -> None:
