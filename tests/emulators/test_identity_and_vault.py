@@ -15,7 +15,7 @@ from emulators.everything import SECRET, Everything
 from emulators.identity import Identity, token_is_for
 from emulators.pigment.service import DEMO_KEY
 from emulators.vault import RESOURCE
-from emulators.web import Told
+from emulators.web import Raw, Told
 
 STORAGE = "https://storage.azure.com"
 TIMEOUT_SECONDS = 20.0
@@ -250,3 +250,25 @@ def test_only_get_is_done(identity: Identity) -> None:
         answer = session.post(identity.environment["IDENTITY_ENDPOINT"], json={}, timeout=TIMEOUT_SECONDS)
     assert answer.status_code == 405
     assert identity.asked == []
+
+
+def test_bytes_instead_of_an_answer_go_out_as_they_are_and_end_the_connection(identity: Identity) -> None:
+    identity.failures += [Raw(), Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")]
+    with pytest.raises(requests.ConnectionError):
+        ask(identity, **ARGUMENTS)
+    assert ask(identity, **ARGUMENTS).text == "hi"
+    assert ask(identity, **ARGUMENTS).json()["access_token"]
+
+
+def test_every_answer_of_the_vault_has_the_requests_id_and_a_page_of_somebody_else_has_none(
+    client: SecretClient, everything: Everything
+) -> None:
+    heads: list[list[str]] = []
+    hook = {"raw_response_hook": lambda answer: heads.append([name.lower() for name in answer.http_response.headers])}
+    client.get_secret(SECRET, **hook)
+    assert all("x-ms-request-id" in head for head in heads)
+    heads.clear()
+    everything.vault.failures.append(Told(403, "<html>no</html>", {"Content-Type": "text/html"}))
+    with pytest.raises(HttpResponseError):
+        client.get_secret(SECRET, **hook)
+    assert "x-ms-request-id" not in heads[-1]

@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 from azure.storage.blob import ContainerClient
 from azure.storage.filedatalake import FileSystemClient
 
-from emulators.lake.account import Answer, Delay, Dropped, Held, Lake, LostReply
+from emulators.lake.account import Answer, Delay, Dropped, Held, Lake, LostReply, Page
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 
@@ -164,3 +164,13 @@ def test_a_foreign_program_writes_and_deletes(lake: Lake) -> None:
     assert (lake.read("a/x"), lake.metadata("a/x")) == (b"three", {})
     lake.delete("a")
     assert (lake.tree(), lake.folders()) == ({}, [])
+
+
+def test_a_page_is_a_good_answer_of_somebody_else(lake: Lake, blobs: ContainerClient) -> None:
+    lake.faults.add("put_blob", then=Page())
+    seen: list[Any] = []
+    with pytest.raises(HttpResponseError):
+        blobs.upload_blob("y", b"abc", raw_response_hook=lambda answer: seen.append(answer.http_response))
+    assert seen[0].status_code == 200
+    assert not [name for name in seen[0].headers if name.lower().startswith("x-ms-")]
+    assert lake.tree() == {}

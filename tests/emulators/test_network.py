@@ -99,6 +99,14 @@ def test_any_other_name_is_refused_and_remembered(target: str) -> None:
         assert proxy.refused == [target]
 
 
+def test_a_name_can_be_led_elsewhere_and_be_refused_later() -> None:
+    with Proxy({"*.vault.azure.net": ("127.0.0.1", 1)}) as proxy:
+        proxy.lead("*.vault.azure.net", ("127.0.0.1", 2))
+        assert proxy.route("a.vault.azure.net", 443) == ("127.0.0.1", 2)
+        proxy.lead("*.vault.azure.net", None)
+        assert proxy.route("a.vault.azure.net", 443) is None
+
+
 def test_a_refusal_fails_loudly_in_requests(tmp_path: Path) -> None:
     with (
         Proxy({}) as proxy,
