@@ -64,7 +64,7 @@ class LatestEntry(FileDescription):
     path: str
     """The file, from the file system's root."""
     columns: tuple[str, ...] | None = None
-    """The header's names; missing where they could not be read."""
+    """The header's names; missing where they could not be read, and in `previous`."""
 
 
 class Latest(LatestEntry):
@@ -83,7 +83,8 @@ class Latest(LatestEntry):
             columns: its header's names; None where they could not be read.
             older: the record so far; None where there is none.
         """
-        entry = older and LatestEntry(**older.model_dump(exclude={"previous"}))
+        # Without their headers: thirty that are as long as headers may be would be no record any more.
+        entry = older and LatestEntry(**older.model_dump(exclude={"previous", "columns"}))
         previous = (entry, *older.previous)[:PREDECESSORS] if older and entry else ()
         return cls(**_described(file), path=path, columns=columns, previous=previous)
 

@@ -197,6 +197,15 @@ def test_the_latest_record_remembers_its_predecessors_newest_first_and_not_too_m
     assert FileDescription(**latest.model_dump(include=set(FileDescription.model_fields))) == FILE
 
 
+def test_the_latest_record_stays_a_record_however_long_the_headers_are() -> None:
+    columns = tuple(f"{number:0100}" for number in range(10_000))  # a megabyte: the longest header that is read
+    latest = Latest.of("p0", FILE, columns)
+    for number in range(1, 40):
+        latest = Latest.of(f"p{number}", FILE, columns, latest)
+    assert latest.columns == columns
+    assert len(latest.to_json()) < 2 * 1024 * 1024
+
+
 def test_a_run_has_a_result_only_when_every_receipt_is_final() -> None:
     final, retrying = summary(State.SUCCEEDED), summary(State.RETRYING)
     common = (FILE.run_id, FILE.deployment, FILE.snapshot_date, ["a", "b"])
