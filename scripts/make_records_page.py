@@ -53,7 +53,7 @@ This page is generated: `make schema`.
 ## `_latest.json`
 
 The newest good file of an export. Its schema: [latest.schema.json](latest.schema.json). `previous` has earlier files,
-newest first, each with the same fields but `previous`.
+newest first, each with the same fields but `columns` and `previous`.
 
 {latest}
 
