@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from pigment_export.cli.output import clock, say, stderr
@@ -117,14 +118,22 @@ class Board:
         now = self._now()
         if self._live is None and self._lines and now - self._told >= PLAIN_SECONDS:
             self._told = now
-            say(", ".join(self._texts(now)))
+            rows, summary = self._shown(now)
+            say(", ".join([*(f"{name}: {text}" for name, text in rows), summary]))
 
-    def _texts(self, now: float) -> list[str]:
+    def _shown(self, now: float) -> tuple[list[tuple[str, str]], str]:
+        """What is under way, by name, and how far all is."""
         with self._lock:
-            under_way = [f"{name}: {line.text(now)}" for name, line in self._lines.items()]
-        waiting = len(self._names) - self._done - len(under_way)
+            rows = [(name, line.text(now)) for name, line in self._lines.items()]
+        waiting = len(self._names) - self._done - len(rows)
         summary = f"{self._done} of {len(self._names)} done, {clock(now - self._began)}"
-        return [*under_way, summary + (f", {waiting} not begun" if waiting else "")]
+        return rows, summary + (f", {waiting} not begun" if waiting else "")
 
     def _drawn(self) -> RenderableType:
-        return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in self._texts(self._now())))
+        rows, summary = self._shown(self._now())
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for name, text in rows:
+            table.add_row(Text(name), Text(text))
+        return Group(table, Text(summary, style="dim"))

@@ -13,8 +13,8 @@ from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, Deadline
 from pigment_export.transfer.stream import Progress
 
-SIDE_BY_SIDE = 2  # as many as a worker of the deployed app takes at once
-RETRY_SECONDS = 300.0  # between tries of what is retrying: as the queue of the deployed app does it
+SIDE_BY_SIDE = 2  # the queue's batchSize in the deployed app (host.json)
+RETRY_SECONDS = 300.0  # between tries of what is retrying: the queue's visibilityTimeout in the deployed app
 TICK_SECONDS = 0.25
 STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it is told to stop
 

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from pigment_export.errors import ExportError, shorten
+from pigment_export.errors import ConfigurationError, ExportError
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 _GAP = "  "
@@ -86,8 +86,8 @@ def say(text: str) -> None:
 
 def explain(error: ExportError) -> str:
     """An error in a person's words: what was seen, and who does what about it."""
-    if str(error) == error.cause.reason or hasattr(error, "problems"):
-        return str(error)
+    if isinstance(error, ConfigurationError):
+        return str(error)  # each problem says what is allowed
     return f"{error.cause.reason} [{error.cause.code}]\n  {error.cause.who}: {error.cause.remedy}"
 
 
@@ -212,8 +212,3 @@ def clock(elapsed_seconds: float) -> str:
     minutes, rest = divmod(int(elapsed_seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def one_line(text: str) -> str:
-    """Another side's text within a line."""
-    return shorten(text)

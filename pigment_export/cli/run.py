@@ -110,15 +110,6 @@ def _tell(plan: Plan, receipts: Mapping[str, Fields], *, as_json: bool) -> None:
             }
         )
         return
-    emit_receipts(ordered)
-
-
-def emit_receipts(receipts: Sequence[Fields]) -> None:
-    """Write receipts as a table.
-
-    Args:
-        receipts: fields of each.
-    """
     rows = [
         [
             receipt["name"],
@@ -128,6 +119,6 @@ def emit_receipts(receipts: Sequence[Fields]) -> None:
             seconds(receipt.get("seconds")),
             receipt.get("path", ""),
         ]
-        for receipt in receipts
+        for receipt in ordered
     ]
     emit_table(("export", "state", "rows", "bytes", "seconds", "path"), rows, right=("rows", "bytes", "seconds"))
