@@ -17,7 +17,7 @@ that `docs/errors.md` is held to.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -208,6 +208,20 @@ CONFIGURATION = {
     )
 }
 """The rows of `ConfigurationError`: what a person wrote is wrong, with every problem at once."""
+
+
+def told_alone[T](call: Callable[[], T]) -> T:
+    """Call, and raise an error of the app without those it came from, and from here on.
+
+    Its cause says it all, and the host logs every line of a traceback.
+
+    Args:
+        call: what may raise.
+    """
+    try:
+        return call()
+    except ExportError as error:
+        raise error.with_traceback(None) from None
 
 
 def shorten(message: str) -> str:

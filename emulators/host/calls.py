@@ -266,7 +266,7 @@ class Calls:
         sent: dict[str, list[Message]] = {}
         for parameter, queue in (function.outputs or {}).items():
             if parameter in outputs:
-                bodies = output_bodies(*outputs[parameter])
+                bodies = output_bodies(*outputs[parameter], is_base64=self._queues.is_base64)
                 sent[parameter] = [self._queues.written(queue).put(body, now) for body in bodies]
         return {parameter: [_shown(message) for message in messages] for parameter, messages in sent.items()}
 

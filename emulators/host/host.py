@@ -140,6 +140,7 @@ class Host:
             )
             try:
                 self._host_json = read_host_json(self._folder)
+                self.queues.is_base64 = self._host_json.is_base64
                 index = self._calls.start()
             except (HostJsonError, WorkerError) as error:
                 self._state = ERROR
@@ -264,7 +265,7 @@ class Host:
 
     def put(self, queue: str, text: str) -> Message:
         """Send a message as a program does that knows the host's encoding."""
-        return self.put_raw(queue, encode(text))
+        return self.put_raw(queue, encode(text, is_base64=self.queues.is_base64))
 
     def put_raw(self, queue: str, body: str) -> Message:
         """Send a message whose body is what it is, base64 or not."""

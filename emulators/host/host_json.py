@@ -32,6 +32,7 @@ class HostJson:
         new_batch_threshold: with so many or fewer running, the next batch is taken.
         max_dequeue_count: so often is a message tried.
         visibility_timeout: so long a failed message stays hidden.
+        is_base64: whether messages are base64; else their text is what it is.
     """
 
     function_timeout: timedelta | None = _TIMEOUT
@@ -40,6 +41,7 @@ class HostJson:
     new_batch_threshold: int = 8
     max_dequeue_count: int = 5
     visibility_timeout: timedelta = timedelta(0)
+    is_base64: bool = True
 
 
 def read_host_json(folder: Path) -> HostJson:
@@ -58,8 +60,9 @@ def read_host_json(folder: Path) -> HostJson:
     queues, http = _section(extensions, "queues"), _section(extensions, "http")
     usual = HostJson()
     batch_size = _number(queues, "batchSize", usual.batch_size, most=_BATCH_MOST)
-    if str(queues.get("messageEncoding", "base64")).lower() != "base64":
-        raise HostJsonError("messageEncoding: this stand-in does base64 only")
+    encoding = str(queues.get("messageEncoding", "base64")).lower()
+    if encoding not in ("base64", "none"):
+        raise HostJsonError("messageEncoding: base64 or none")
     unbounded = read.get("functionTimeout") == _UNBOUNDED
     return HostJson(
         function_timeout=None if unbounded else _time(read, "functionTimeout", _TIMEOUT),
@@ -68,6 +71,7 @@ def read_host_json(folder: Path) -> HostJson:
         new_batch_threshold=_number(queues, "newBatchThreshold", batch_size // 2, least=0),
         max_dequeue_count=_number(queues, "maxDequeueCount", usual.max_dequeue_count),
         visibility_timeout=_time(queues, "visibilityTimeout", usual.visibility_timeout),
+        is_base64=encoding == "base64",
     )
 
 

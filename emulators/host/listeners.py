@@ -26,11 +26,17 @@ class _Held:
 
 
 class Queues(dict[str, Queue]):
-    """All queues by name; a queue is made by the first write."""
+    """All queues by name; a queue is made by the first write.
+
+    Attributes:
+        is_base64: whether messages are base64, as host.json says.
+    """
+
+    is_base64 = True
 
     def written(self, name: str) -> Queue:
         """Return the queue to write to."""
-        return self.setdefault(name, Queue(name))
+        return self.setdefault(name, Queue(name, is_base64=self.is_base64))
 
 
 class Listener:

@@ -1,6 +1,6 @@
 """Storage queues in memory, and what the host makes of a queue output.
 
-A message's body is base64, as on the wire; one that is put in raw need not be.
+A message's body is base64, as on the wire, or plain text where host.json says so; one that is put in raw need not be.
 """
 
 import base64
@@ -33,6 +33,7 @@ class Message:
         visible_at: it is hidden until then.
         dequeue_count: how often it was taken.
         pop_receipt: of the last taking: who has another can neither delete nor release it.
+        is_base64: whether the host takes the body for base64.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Message:
     visible_at: datetime
     dequeue_count: int = 0
     pop_receipt: str = ""
+    is_base64: bool = True
 
     @property
     def expires_at(self) -> datetime:
@@ -54,6 +56,8 @@ class Message:
         Raises:
             NotBase64Error: there is none.
         """
+        if not self.is_base64:
+            return self.body
         try:
             return base64.b64decode(self.body, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
@@ -61,10 +65,16 @@ class Message:
 
 
 class Queue:
-    """One queue."""
+    """One queue.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: its name.
+        is_base64: whether its messages are base64.
+    """
+
+    def __init__(self, name: str, *, is_base64: bool = True) -> None:
         self.name = name
+        self.is_base64 = is_base64
         self.messages: list[Message] = []
 
     @property
@@ -80,7 +90,7 @@ class Queue:
         """
         if len(body.encode()) > _BODY_MOST_BYTES:
             raise OutputError(f"a message of {len(body)} characters is too large for the queue {self.name}")
-        message = Message(str(uuid.uuid4()), body, now, now)
+        message = Message(str(uuid.uuid4()), body, now, now, is_base64=self.is_base64)
         self.messages.append(message)
         return message
 
@@ -100,19 +110,24 @@ class Queue:
             self.messages.remove(message)
 
 
-def encode(text: str) -> str:
+def encode(text: str, *, is_base64: bool = True) -> str:
     """Return a text as the host puts it on the wire.
+
+    Args:
+        text: of the message.
+        is_base64: whether host.json leaves it at base64.
 
     Raises:
         OutputError: it is no Unicode: it has half a surrogate pair.
     """
     try:
-        return base64.b64encode(text.encode()).decode()
+        encoded = text.encode()
     except UnicodeEncodeError as error:
         raise OutputError("a text can't be encoded") from error
+    return base64.b64encode(encoded).decode() if is_base64 else text
 
 
-def output_bodies(kind: str, value: Any) -> list[str]:
+def output_bodies(kind: str, value: Any, *, is_base64: bool = True) -> list[str]:
     """Return the bodies of the messages that one output becomes.
 
     A list of texts keeps each of them, byte for byte. A text that looks like JSON is parsed: an array is split, an
@@ -121,6 +136,7 @@ def output_bodies(kind: str, value: Any) -> list[str]:
     Args:
         kind: the output's kind on the worker's wire: `string`, `bytes` or `json`.
         value: its value.
+        is_base64: whether host.json leaves messages at base64.
 
     Raises:
         OutputError: it is no message.
@@ -128,17 +144,18 @@ def output_bodies(kind: str, value: Any) -> list[str]:
     Source: FunctionBinding.ReadAsEnumerable and BindAsyncCollectorAsync of the Functions host.
     """
     if kind == "bytes":
-        return [base64.b64encode(value).decode()]
+        return [base64.b64encode(value).decode() if is_base64 else value.decode(errors="replace")]
     if kind not in {"string", "json"}:
         raise OutputError(f"a queue takes no {kind}")
     if kind == "string" and not _looks_like_json(value):
-        return [encode(value)]
+        return [encode(value, is_base64=is_base64)]
     try:
         parsed = json.loads(value)
     except ValueError as error:
         raise OutputError("an output that looks like JSON isn't") from error
     items = parsed if isinstance(parsed, list) else [parsed]
-    return [encode(item if isinstance(item, str) else json.dumps(item, indent=2, ensure_ascii=False)) for item in items]
+    texts = [item if isinstance(item, str) else json.dumps(item, indent=2, ensure_ascii=False) for item in items]
+    return [encode(text, is_base64=is_base64) for text in texts]
 
 
 def _looks_like_json(text: str) -> bool:

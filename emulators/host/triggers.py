@@ -96,7 +96,7 @@ class Triggers:
     def invoke(self, function: Function, text: str) -> Invocation:
         """Call a queue function with a text, without a queue."""
         queue, now = Queue("none"), self._clock()
-        queue.put(encode(text), now)
+        queue.put(encode(text, is_base64=queue.is_base64), now)
         (message,) = queue.take(1, now, timedelta(0))
         return self._calls.call(function, ("string", text), trigger_metadata(message), lambda _: None)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from pigment_export.app.parts import App
-from pigment_export.errors import ExportError
+from pigment_export.errors import ExportError, told_alone
 from pigment_export.events import Event, log
 from pigment_export.retry import CALL_SECONDS, HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs.housekeeping import housekeeping
@@ -58,7 +58,7 @@ class Triggers:
         deadline = Deadline(CALL_SECONDS)
         with _loudly("queue"):
             app = self._build()
-        process_message(app.runs, text, deadline)
+        told_alone(lambda: process_message(app.runs, text, deadline))
 
     def record_poison(self, text: str) -> list[str]:
         """Record a message that the queue has given up.
@@ -75,7 +75,8 @@ class Triggers:
         deadline = Deadline(CALL_SECONDS)
         with _loudly("poison"):
             app = self._build()
-        return record_poison(app.runs, text, queue=f"{app.settings.export_queue}-poison", deadline=deadline)
+        queue = f"{app.settings.export_queue}-poison"
+        return told_alone(lambda: record_poison(app.runs, text, queue=queue, deadline=deadline))
 
 
 @contextmanager
@@ -85,4 +86,4 @@ def _loudly(trigger: str) -> Iterator[None]:
         yield
     except ExportError as error:
         log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger=trigger, **error.cause.to_fields())
-        raise
+        raise error.with_traceback(None) from None

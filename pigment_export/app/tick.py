@@ -31,4 +31,4 @@ def tick(watch: Callable[[], Watch], start: Callable[[Look, Deadline], list[str]
         return [] if seen.is_idle else start(seen, deadline)
     except ExportError as error:
         log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **error.cause.to_fields())
-        raise
+        raise error.with_traceback(None) from None  # its cause says it all, and the host logs every line of a traceback

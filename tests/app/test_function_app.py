@@ -253,13 +253,38 @@ def test_a_stream_that_breaks_for_an_hour_succeeds_after_it(
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"run_id": 1}', '{"run_id": "../..", "name": "x"}', "ä" * 9000])
-def test_anything_may_lie_in_the_poison_queue(host: Host, text: str) -> None:
-    host.put("pigment-exports-poison", text)
-    host.put("pigment-exports", text)
+def test_anything_may_lie_in_a_queue_and_is_told(host: Host, text: str) -> None:
+    """A text that is no base64, too: `messageEncoding` would have the host move it to poison and never show it."""
+    host.put_raw("pigment-exports-poison", text)
+    host.put_raw("pigment-exports", text)
     host.run_until_idle()
     assert calls(host, "record_poison") == [True]
     assert calls(host, "export_one") == [True]
     assert len(events(host, "message_dropped")) == 2
+
+
+def test_every_line_is_logged_on_the_thread_of_its_call_and_a_failed_try_is_a_few_lines(
+    start_app: StartApp, everything: Everything, tmp_path: Path
+) -> None:
+    """The host drops lines of other threads, and a chain of exceptions would bury the one event that says why."""
+    host = start_app(**impatient(tmp_path))
+    everything.lake.faults.add("append", "revenue", times=99, then=Answer(503, "ServerBusy"))
+    everything.lake.faults.add("put_blob", "countries/_latest", times=1, then=Answer(503, "ServerBusy"))
+    everything.pigment.faults.append(Fault("reset", path="table", after=100, times=9))
+    host.put_raw("pigment-exports", "no message")
+    host.advance(12 * MINUTE)
+    host.fire("housekeeping")
+    ask(host, "GET", "health?deep=true")
+    told = [line for line in host.log if line.text.startswith('{"event"')]
+    assert {"export_retrying", "message_dropped", "run_started", "freshness"} <= {
+        json.loads(line.text)["event"] for line in told
+    }
+    assert [line.text for line in told if not line.function] == []  # the function of the line's invocation
+    failed = [line for line in host.log if "Traceback" in line.text]
+    assert failed
+    longest = max((line.text for line in failed), key=lambda text: len(text.splitlines()))
+    assert len(longest.splitlines()) <= 25, longest
+    assert "the above exception" not in longest, longest
 
 
 # --- what is repeated, lost or killed --------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def test_a_function_that_is_refused_is_off_and_the_others_work(start_host: Start
         '{"version": "2.0", "functionTimeout": "24:00:00"}',
         '{"version": "2.0", "extensions": {"queues": {"batchSize": 33}}}',
         '{"version": "2.0", "extensions": {"queues": {"maxDequeueCount": 0}}}',
-        '{"version": "2.0", "extensions": {"queues": {"messageEncoding": "none"}}}',
+        '{"version": "2.0", "extensions": {"queues": {"messageEncoding": "utf-8"}}}',
         '{"version": "2.0", "extensions": []}',
     ],
 )
