@@ -119,15 +119,17 @@ class Board:
         if self._live is None and self._lines and now - self._told >= PLAIN_SECONDS:
             self._told = now
             rows, summary = self._shown(now)
-            say(", ".join([*(f"{name}: {text}" for name, text in rows), summary]))
+            say(", ".join([*(f"{name}: {text}" for name, text in rows), *summary]))
 
-    def _shown(self, now: float) -> tuple[list[tuple[str, str]], str]:
-        """What is under way, by name, and how far all is."""
+    def _shown(self, now: float) -> tuple[list[tuple[str, str]], list[str]]:
+        """What is under way, by name, and where there are several, how far all is."""
         with self._lock:
             rows = [(name, line.text(now)) for name, line in self._lines.items()]
+        if len(self._names) == 1:
+            return rows, []
         waiting = len(self._names) - self._done - len(rows)
         summary = f"{self._done} of {len(self._names)} done, {clock(now - self._began)}"
-        return rows, summary + (f", {waiting} not begun" if waiting else "")
+        return rows, [summary + (f", {waiting} not begun" if waiting else "")]
 
     def _drawn(self) -> RenderableType:
         rows, summary = self._shown(self._now())
@@ -136,4 +138,4 @@ class Board:
         table.add_column(no_wrap=True, overflow="ellipsis")
         for name, text in rows:
             table.add_row(Text(name), Text(text))
-        return Group(table, Text(summary, style="dim"))
+        return Group(table, *(Text(line, style="dim") for line in summary))

@@ -1,6 +1,7 @@
 """What a person sees and presses: tables at any width, colour, progress, Ctrl-C, and streams that break."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -247,3 +248,10 @@ def test_a_folder_that_takes_no_file_is_told_before_pigment_is_asked(command: Ru
     assert "choose a folder" in done.stderr
     assert "Traceback" not in done.stderr
     assert everything.pigment.requests == []
+
+
+def test_the_command_line_works_as_the_queue_of_the_deployed_app_does() -> None:
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    hours, minutes, seconds = map(int, queues["visibilityTimeout"].split(":"))
+    assert queues["batchSize"] == crew_module.SIDE_BY_SIDE
+    assert (hours * 60 + minutes) * 60 + seconds == crew_module.RETRY_SECONDS
