@@ -3,8 +3,8 @@
 - `ExportError`: the root; nothing else of ours is raised on purpose.
 - `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing touched.
 - `RefusedError`: a call is refused as it stands; its caller must ask otherwise, or later.
-- `PermanentError`: trying again would meet the same answer; somebody must act.
-- `UnreadableError`: a record is not what this app writes; whoever reads many goes on with the others.
+- `PermanentError`: the same request would meet the same answer; a person must act.
+- `UnreadableError`: a record is not what this app writes; a reader of many records goes on with the others.
 - `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
 - `SetupError`: retryable, but only a changed setup heals it; the command line ends with it at once.
 - `ConflictError`: a condition of a write did not hold, or the write had been done before: look, then decide.
@@ -37,7 +37,6 @@ class Who(StrEnum):
     PIGMENT = "Pigment's support"
     NETWORK = "the administrator of the app's network"
     DEVELOPER = "the maintainer of this app"
-    NOBODY = NO_ACTION
 
     @classmethod
     def _missing_(cls, value: object) -> "Who | None":

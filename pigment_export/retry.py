@@ -253,7 +253,7 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])  # what nine digits cannot hold is capped by whoever waits
+        return float(text[:9])  # what nine digits cannot hold is capped where it is waited
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
     except (ValueError, TypeError, OverflowError):  # no date, a date without a zone, one beyond what a date can be

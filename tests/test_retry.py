@@ -28,7 +28,7 @@ from pigment_export.retry import (
     retry_after_seconds,
 )
 
-CAUSE = Cause("x", "x failed", Who.NOBODY, "wait")
+CAUSE = Cause("x", "x failed", Who.NO_ACTION, "wait")
 JITTER = 1.1
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
 

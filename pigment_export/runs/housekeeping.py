@@ -15,27 +15,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import Catalog
-from pigment_export.delivery.decide import expired
-from pigment_export.delivery.description import Latest
 from pigment_export.errors import Cause, ExportError, Who
 from pigment_export.events import Event, log
-from pigment_export.lake.paths import latest
-from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
-from pigment_export.runs.claim import publish_plan
+from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.finish import finish_run, pending_in
-from pigment_export.runs.follow import RunListing
-from pigment_export.runs.messages import messages_for
-from pigment_export.runs.plan import Plan
-from pigment_export.runs.schedule import ScheduleRecord
+from pigment_export.runs.freshness import latest_at, log_freshness
+from pigment_export.runs.settle import Settled, settle_claim, settle_run
 from pigment_export.runs.survey import Survey, is_mine, take_survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
-from pigment_export.runs.timetable import freshness_of, schedules_of
-from pigment_export.runs.work import fail_exports
-
-FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
+from pigment_export.runs.timetable import schedules_of
 
 
 def housekeeping(
@@ -89,38 +78,19 @@ class _Pass:
     def _heal_claims(self, survey: Survey) -> None:
         for run_id, path in self._each(survey.unplanned.items()):
             with _logged(run_id):
-                plan = self.runs.plan_in_claim(path, self.deadline)
-                publish_plan(self.runs, plan, self.deadline)
+                self._note(settle_claim(self.runs, path, self.now, self.deadline))
                 self.done["claims_healed"] += 1
-                if self.now < plan.expires_at:
-                    self.messages += messages_for(plan, pending_in(plan, self.runs.receipts(plan, self.deadline)))
-                else:
-                    self._settle(plan, RunListing(run_id, planned_at=self.now))
 
     def _settle_runs(self, survey: Survey) -> None:
         for seen in self._each(survey.open):
             with _logged(seen.run_id):
                 plan = self.runs.plan_of(seen.run_id, self.deadline)
                 if plan is not None and is_mine(self.runs, plan.summary, self.now):
-                    self._settle(plan, seen)
+                    self._note(settle_run(self.runs, plan, seen, self.now, self.deadline))
 
-    def _settle(self, plan: Plan, seen: RunListing) -> None:
-        """Bring a run to its end, or on its way again, or leave it to those who are at work on it."""
-        pending = pending_in(plan, seen.receipts)
-        is_over = self.now >= plan.expires_at + FUNCTION_TIMEOUT  # before that, a last call may be at work
-        if is_over or not pending:
-            # Also what is final and not good: should its file be there after all, that is told.
-            found = {name: seen.receipts.get(name) for name in plan.names} if is_over else {}
-            bad = [name for name, receipt in found.items() if receipt is None or not receipt.state.good]
-            fail_exports(self.runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), self.deadline)
-            finish_run(self.runs.records, plan, self.deadline)
-            self.done["runs_ended"] += bool(pending)
-        elif self.now < plan.expires_at and self._is_lifeless(seen):
-            self.messages += messages_for(plan, pending)
-
-    def _is_lifeless(self, seen: RunListing) -> bool:
-        signs = [sign for sign in (seen.planned_at, seen.last_sign_at) if sign is not None]
-        return all(sign <= self.now - FUNCTION_TIMEOUT for sign in signs)
+    def _note(self, settled: Settled) -> None:
+        self.messages += settled.messages
+        self.done["runs_ended"] += settled.has_ended
 
     # Telling
 
@@ -130,30 +100,8 @@ class _Pass:
         schedules = self.deadline.retry(partial(schedules_of, self.runs))
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
-                self._log_freshness_of(export, schedules, survey.succeeded_at.get(export.name))
-
-    def _log_freshness_of(self, export: Export, schedules: ScheduleRecord, succeeded_at: datetime | None) -> None:
-        at = succeeded_at or self._latest_at(export.name)
-        fresh = freshness_of(self.runs, schedules, export, succeeded_at=at, hours=self.freshness_hours, now=self.now)
-        log(
-            Event.FRESHNESS,
-            level=logging.WARNING if fresh.is_stale else logging.INFO,
-            name=export.name,
-            owner=export.owner,
-            groups=list(export.groups),
-            hours=None if at is None else round((self.now - at).total_seconds() / 3600, 2),
-            due_at=fresh.due_at,
-            freshness_hours=fresh.hours,
-            stale=fresh.is_stale,
-        )
-
-    def _latest_at(self, name: str) -> datetime | None:
-        """When an export was last fetched, by the record that outlives all receipts."""
-        record = self.deadline.retry(lambda: self.runs.records.read(latest(self.runs.layout.folder(name))))
-        try:
-            return Latest.from_json(record.data).fetched_at
-        except ValueError:
-            return None
+                at = survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name, self.deadline)
+                log_freshness(self.runs, export, schedules, at, hours=self.freshness_hours, now=self.now)
 
     # Removing
 

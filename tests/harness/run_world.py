@@ -33,7 +33,7 @@ from tests.harness.stepping import OUTAGE, Around, Watched
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
 BODY = b"Country;Revenue\nFR;1.50\nDE;2.50\n"
 DAILY = "{name}/dt={date}/{name}.csv"
-CUT = Cause("pigment_body_cut", "the stream was reset", Who.NOBODY, "wait")
+CUT = Cause("pigment_body_cut", "the stream was reset", Who.NO_ACTION, "wait")
 REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check the id")
 BROKEN = ConfigurationError(["exports.toml: b: 'id' is missing"])
 ASKED = ClaimRequest("http", "monday", "ann", {"names": []})

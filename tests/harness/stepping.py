@@ -9,7 +9,7 @@ from typing import Any
 from pigment_export.errors import Cause, ExportError, RetryableError, Who
 from tests.harness.fakes import ANYTHING
 
-OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NOBODY, "wait")
+OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait")
 
 
 class Killed(BaseException):

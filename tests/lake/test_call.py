@@ -9,7 +9,7 @@ from pigment_export.errors import Cause, RetryableError, Who
 from pigment_export.lake.call import CallFiles, CallRecords
 from pigment_export.retry import Deadline
 
-OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NOBODY, "wait"))
+OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait"))
 
 RETRIED: list[Callable[[CallFiles, CallRecords], object]] = [
     lambda files, _: files.look("a"),

@@ -395,9 +395,7 @@ def many(count: int, *exports: str) -> tuple[World, Runs, ManyRecords]:
     return world, replace(world.runs(), records=records), records
 
 
-@pytest.mark.parametrize(
-    "count", [5_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
-)
+@pytest.mark.parametrize("count", [5_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_a_pass_over_many_records_holds_little_of_those_that_have_ended(
     count: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,7 @@ from pigment_export.pigment.http2.gzip import Inflated
 from pigment_export.transfer.gzip import Reader
 from pigment_export.transfer.stream import IN_FLIGHT, Progress, transfer
 
-CAUSE = Cause("x", "x failed", Who.NOBODY, "wait")
+CAUSE = Cause("x", "x failed", Who.NO_ACTION, "wait")
 
 
 class Bytes:

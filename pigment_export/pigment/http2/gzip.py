@@ -2,7 +2,7 @@
 
 A gzip member proves its own end: its trailer has a checksum and a length, which the decoder compares. A body may have
 several members. Zero bytes after the last one, which tapes know as padding, are refused like anything else there: no
-server pads, so they would be a fault that nobody has understood yet.
+server pads, so they would be a fault that is not understood yet.
 Source: RFC 1952 (https://www.rfc-editor.org/rfc/rfc1952).
 """
 
