@@ -15,6 +15,7 @@ from pigment_export.azure.lake_errors import LAKE_METADATA
 
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 60.0  # between two bytes; an append of one chunk is answered within seconds
+MOST_KEPT_CONNECTIONS = 64  # of a client: sixteen exports at once, each with two appends; more would be closed
 ANSWER_BLOCK_BYTES = 256 * 1024  # of an answer's body, as the storage library would set it
 MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's documentation of Set Blob Metadata
 # Azure's load balancers and NAT forget a connection that is silent for four minutes.
@@ -32,7 +33,7 @@ def client_options(read_seconds: float | None = None) -> dict[str, Any]:
         read_seconds: how long to wait for the next byte; None for `READ_SECONDS`.
     """
     session = requests.Session()
-    session.mount("https://", _KeepAlive(max_retries=0))
+    session.mount("https://", _KeepAlive(max_retries=0, pool_maxsize=MOST_KEPT_CONNECTIONS))
     session.auth = _unchanged
     transport = RequestsTransport(
         session=session,
