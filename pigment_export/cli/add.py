@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import click
 
@@ -44,11 +45,10 @@ def add(
     *,
     what: Sequence[str],
     name: str | None,
-    owner: str | None,
-    groups: Sequence[str],
     whole_block: bool,
     exports_file: str | None,
     as_json: bool,
+    **more: Any,
 ) -> int:
     """Add an export to the catalog; comments and order of the file stay.
 
@@ -67,7 +67,7 @@ def add(
         return OK
     if name in there:
         raise click.UsageError(f"{catalog.file} has an export {name!r} already: choose another --name")
-    fields = _fields(chosen, owner, groups)
+    fields = _fields(chosen, **more)
     _add(catalog, name or _free_name(chosen, there), fields, chosen, as_json=as_json)
     return OK
 

@@ -16,6 +16,7 @@ from emulators.pigment.model import APPLICATION, COST, COUNTRIES, MINE_VIEW, PNL
 from emulators.pigment.service import DEMO_KEY, EXPORT_ONLY_KEY
 from pigment_export.cli.add import _slug
 from pigment_export.cli.address import Address, read_address
+from pigment_export.cli.catalog_text import CatalogText
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = f"https://pigment.app/application/{APPLICATION}/tables/{PNL}?displayMode=Grid&viewId={PNL_VIEW}"
@@ -226,3 +227,26 @@ def test_an_address_is_read_for_all_that_it_names(text: str, read: Address | Non
 )
 def test_names_for_people_become_names_of_folders(text: str, slug: str) -> None:
     assert _slug(text) == slug
+
+
+TABLE = f'[cost]\nkind = "metric"\nid = "{COST}"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# only a remark\n",
+        TABLE,
+        f"{TABLE}\n\n",
+        TABLE.replace("\n", "\r\n"),
+        f"{TABLE}\n[cost.options]\nfriendlyHeaders = true\n",
+        f"{TABLE}\noptions = {{ friendlyHeaders = true }}  # ours\n# the end",
+    ],
+)
+def test_a_table_is_added_behind_whatever_stands_there(text: str) -> None:
+    after = CatalogText("exports.toml", text, lambda _: None).with_table(
+        "revenue", {"kind": "metric", "id": REVENUE}, {"id": "Revenue"}
+    )
+    assert after.startswith(text)
+    assert list(tomllib.loads(after)) == [*tomllib.loads(text), "revenue"]
