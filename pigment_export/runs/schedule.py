@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import AfterValidator
@@ -33,10 +34,11 @@ class Definition(Record):
     time_zone: Annotated[str, AfterValidator(lambda text: zone_in(text).key)]
     """Whose wall clock they go by."""
 
-    @property
-    def cron(self) -> Cron:
-        """To evaluate it."""
-        return Cron(self.schedule, zone_in(self.time_zone))
+
+@lru_cache
+def _newest(schedule: str, time_zone: str, now: datetime) -> datetime | None:
+    """The newest occurrence; evaluated once for all exports of the same schedule."""
+    return Cron(schedule, zone_in(time_zone)).newest(now)
 
 
 class Entry(Definition):
@@ -56,7 +58,7 @@ class Entry(Definition):
 
     def due(self, now: datetime) -> datetime | None:
         """Return its newest occurrence if that is due and has no run yet, else None."""
-        newest = self.cron.newest(now)
+        newest = _newest(self.schedule, self.time_zone, now)
         return newest if newest is not None and newest > max(self.since, self.claimed or self.since) else None
 
 
