@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pigment.http2": set(),
     "azure": {"lake"},  # what `lake.interface` asks for
 }
-LARGEST_FILE_LINES = 375
+LARGEST_FILE_LINES = 350
 MOST_IMPORTS = 10
 MOST_PARAMETERS = 8
 MAY_IMPORT_MORE = {"wiring"}

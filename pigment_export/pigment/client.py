@@ -6,7 +6,6 @@ The key is read for each request and set by an `auth` callable: a netrc entry wo
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -19,11 +18,11 @@ from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.errors import ExportError
 from pigment_export.network import KEEPALIVE
 from pigment_export.pigment import metadata
-from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for, failure_of
-from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning, refusal_of_head
+from pigment_export.pigment.body import CheckedBody, Key, PackedBody, Try
+from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
+from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
-from pigment_export.pigment.http2.body import Body, ProvenBody, Reader, Timeouts, body_of
-from pigment_export.pigment.redaction import without
+from pigment_export.pigment.http2.body import Body, Timeouts, body_of
 from pigment_export.pigment.request import KEY_CHECK, ExportRequest, listing_of, request_of
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
@@ -34,16 +33,6 @@ IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
 ANSWER_SECONDS = 30.0  # for anything but an export: nothing is computed
 ERROR_BYTES = 4096  # of an error's body that are read
 ERROR_SECONDS = 10.0  # to read them
-FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for itself
-
-
-class Key(Protocol):
-    """A Pigment key whose text shows in no `repr`."""
-
-    expires_at: datetime | None
-
-    def reveal(self) -> str:
-        """The key's text."""
 
 
 class Keys(Protocol):
@@ -65,82 +54,6 @@ class _BearerAuth(requests.auth.AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return request
-
-
-class _Try:
-    """One try: which key it shows, and how its failures are told."""
-
-    def __init__(self, key: Key, deadline: Deadline) -> None:
-        self.key = key
-        self._first = time.monotonic() - deadline.began_at <= FIRST_TRY_SECONDS
-
-    @contextmanager
-    def classified(self) -> Iterator[None]:
-        try:
-            yield
-        except requests.RequestException as exc:
-            # Without the chain: the exceptions below quote what the other side sent, which may hold the key.
-            raise failure_of(exc, detail=self.redacted(str(exc)), first_try=self._first) from None
-
-    def redacted(self, text: str) -> str:
-        return without(self.key.reveal(), text)
-
-
-class _CheckedBody:
-    """A body whose errors are ours, an error page in it among them; its beginning is looked at before any is given."""
-
-    def __init__(self, body: ProvenBody, reader: Reader, delimiter: bytes, tried: _Try) -> None:
-        self._reader = reader
-        self._delimiter = delimiter
-        self._tried = tried
-        self._beginning: memoryview | None = None  # read, looked at, and not yet given
-        self.protocol = body.protocol
-        self.evidence = body.evidence
-
-    def readinto(self, buffer: memoryview) -> int:
-        if self._beginning is None:
-            self._beginning = self._begin()
-        if not self._beginning:
-            return self._read(buffer)
-        count = min(len(buffer), len(self._beginning))
-        buffer[:count] = self._beginning[:count]
-        self._beginning = self._beginning[count:]
-        return count
-
-    def _begin(self) -> memoryview:
-        room = memoryview(bytearray(SNIFFED_BYTES))
-        filled = 0
-        while filled < len(room) and (count := self._read(room[filled:])):
-            filled += count
-        if refusal := refusal_of_beginning(bytes(room[:filled]), self._delimiter):
-            raise refusal
-        return room[:filled]
-
-    def _read(self, buffer: memoryview) -> int:
-        with self._tried.classified():
-            return self._reader.readinto(buffer)
-
-
-class _PackedBody:
-    """A body that is to be stored as gzip: as it came if it is that already."""
-
-    def __init__(self, body: ProvenBody, delimiter: bytes, tried: _Try) -> None:
-        self._body = body
-        self._delimiter = delimiter
-        self._tried = tried
-        self._content = _CheckedBody(body, body.raw, delimiter, tried)
-        self.is_packed = body.is_gzip
-        self.protocol = body.protocol
-        self.evidence = body.evidence
-
-    def readinto(self, buffer: memoryview) -> int:
-        if not self.is_packed:
-            return self._content.readinto(buffer)
-        with self._tried.classified():
-            return self._body.raw.readinto(buffer)
-
-    def unpacked(self, packed: Reader) -> Reader:
-        return _CheckedBody(self._body, self._body.unpacked(packed), self._delimiter, self._tried)
 
 
 class Pigment:
@@ -200,9 +113,9 @@ class Pigment:
                 body = body_of(response)
             delimiter = delimiter_of(export)
             if export.gzip:
-                yield _PackedBody(body, delimiter, tried)
+                yield PackedBody(body, delimiter, tried)
             else:
-                yield _CheckedBody(body, body.decoded(), delimiter, tried)
+                yield CheckedBody(body, body.decoded(), delimiter, tried)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
@@ -231,7 +144,7 @@ class Pigment:
 
     def _tried(self, request: ExportRequest, key: Key, deadline: Deadline) -> tuple[int, ExportError]:
         """Ask; the status, and the error that it is if it is one."""
-        tried = _Try(key, deadline)
+        tried = Try(key, deadline)
         with requests.Session() as session:
             session.mount("https://", self._adapter)
             with self._ask(session, request, tried, deadline, ANSWER_SECONDS) as response:
@@ -293,23 +206,23 @@ class Pigment:
     @contextmanager
     def _answer(
         self, request: ExportRequest, secret: str | None, deadline: Deadline, seconds: float
-    ) -> Iterator[tuple[requests.Response, _Try]]:
+    ) -> Iterator[tuple[requests.Response, Try]]:
         """Ask with the key, once more with a newer one; yields the answer, whatever its status."""
         # A session an answer: a connection that has failed is never used again.
         with requests.Session() as session, ExitStack() as answers:
             session.mount("https://", self._adapter)
-            tried = _Try(self._keys.read(secret), deadline)
+            tried = Try(self._keys.read(secret), deadline)
             response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 newer = self._keys.read_again(secret)
                 if newer.reveal() != tried.key.reveal():
                     response.close()
-                    tried = _Try(newer, deadline)
+                    tried = Try(newer, deadline)
                     response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
             yield response, tried
 
     def _ask(
-        self, session: requests.Session, request: ExportRequest, tried: _Try, deadline: Deadline, seconds: float
+        self, session: requests.Session, request: ExportRequest, tried: Try, deadline: Deadline, seconds: float
     ) -> requests.Response:
         timeouts = Timeouts(
             connect_seconds=CONNECT_SECONDS,
@@ -330,12 +243,12 @@ class Pigment:
                 timeout=timeouts,  # type: ignore[arg-type]  # the adapter takes more than requests' stubs know
             )
 
-    def _refused(self, request: ExportRequest, response: requests.Response, tried: _Try) -> ExportError:
+    def _refused(self, request: ExportRequest, response: requests.Response, tried: Try) -> ExportError:
         detail = request.about + self._said(response, tried)
         retry_after = response.headers.get("Retry-After")
         return error_for(response.status_code, request.kind, detail, retry_after, now=self._now())
 
-    def _said(self, response: requests.Response, tried: _Try) -> str:
+    def _said(self, response: requests.Response, tried: Try) -> str:
         """Return Pigment's own words, if there are any: of a success they would be rows of the export."""
         if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             return ""

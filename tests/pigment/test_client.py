@@ -21,7 +21,7 @@ from emulators.pigment.service import Key as Scopes
 from pigment_export.azure.vault import checked_key
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, SetupError, Who
-from pigment_export.pigment.client import Key
+from pigment_export.pigment.body import Key
 from pigment_export.pigment.client import Pigment as Adapter
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import PackedSource, transfer
