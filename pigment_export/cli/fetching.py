@@ -1,6 +1,5 @@
 """Fetching one export to a local folder: what is checked before Pigment is asked, and the call."""
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pigment_export.cli.crew import Progressed
 from pigment_export.cli.folder import FolderFile
 from pigment_export.cli.parts import settings_of
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Transferred, transfer
+from pigment_export.transfer.stream import Format, Transferred, stopwatch, transfer
 
 
 def file_in(folder: Path, name: str) -> FolderFile:
@@ -48,12 +47,14 @@ def prepared(
     keys.read(export.secret)
     pigment = wiring.pigment_of(settings, keys)
 
+    form = Format(delimiter_of(export))
+
     def start(deadline: Deadline, progress: Progressed) -> tuple[Path, Transferred]:
         for attempt in deadline.attempts():
             with attempt, file:
-                asked_at = time.monotonic()
+                elapsed = stopwatch()
                 with pigment.open(export, deadline) as source:
-                    moved = transfer(source, file, delimiter=delimiter_of(export), progress=progress, asked_at=asked_at)
+                    moved = transfer(source, file, form, progress=progress, elapsed=elapsed)
                 path = file.publish()
         return path, moved
 

@@ -1,7 +1,6 @@
 """One try at fetching an export: the transfer into a sink, and what the guards say of what came."""
 
 import logging
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pigment_export.delivery.guards import HEADER_CHANGED, MOST_NAMES, Verdict, 
 from pigment_export.delivery.task import Task
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Progress, Sink, Source, Transferred, transfer
+from pigment_export.transfer.stream import Format, Progress, Sink, Source, Transferred, stopwatch, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
 
@@ -100,10 +99,10 @@ def fetched(
     Raises:
         ExportError: what source or sink raised, or the body is not a complete CSV.
     """
-    asked_at = time.monotonic()
+    elapsed = stopwatch()
     is_gzip = task.export.gzip
     with fetch(task.export, deadline) as source:
-        moved = transfer(source, sink, delimiter=task.delimiter, gzip=is_gzip, progress=progress, asked_at=asked_at)
+        moved = transfer(source, sink, Format(task.delimiter, gzip=is_gzip), progress=progress, elapsed=elapsed)
     return Fetched(moved, there)
 
 

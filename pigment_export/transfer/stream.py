@@ -98,28 +98,43 @@ NOT_WHOLE = ErrorRow(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a body is, and how it is stored.
+
+    Attributes:
+        delimiter: between the fields of the CSV.
+        gzip: whether to store it as gzip; what a `PackedSource` has of it is stored as it came.
+    """
+
+    delimiter: bytes
+    gzip: bool = False
+
+
+def stopwatch() -> Callable[[], float]:
+    """Return what tells the seconds from now on."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
+
+
 def transfer(
     source: Source,
     sink: Sink,
+    form: Format,
     *,
-    delimiter: bytes,
-    gzip: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
     chunk_bytes: int = CHUNK_BYTES,
-    clock: Callable[[], float] = time.monotonic,
-    asked_at: float | None = None,
+    elapsed: Callable[[], float] | None = None,
 ) -> Transferred:
     """Move a body to a sink and prove it on the way.
 
     Args:
         source: the body; read on this thread alone.
         sink: where it goes; finished only if the body is whole.
-        delimiter: between the fields of the CSV.
-        gzip: whether to store the body as gzip; what a `PackedSource` has of it is stored as it came.
+        form: what the body is, and how it is stored.
         progress: called on this thread after each chunk.
         chunk_bytes: of one append.
-        clock: seconds that never go back.
-        asked_at: when the source was asked, by `clock`, so that its preparation counts; None for now.
+        elapsed: seconds since the source was asked, so that its preparation counts; None: since now.
 
     Returns:
         What was moved.
@@ -128,15 +143,15 @@ def transfer(
         RetryableError: the body ended, but not as a whole CSV does.
         ExportError: what source or sink raised.
     """
-    began = clock() if asked_at is None else asked_at
+    elapsed = elapsed or stopwatch()
     first_byte_seconds = 0.0
-    inspector = Inspector(delimiter)
+    inspector = Inspector(form.delimiter)
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
     with ExitStack() as threads:
         storing = _Storing(sink, threads)
         way: _Plain | _Packing | _Passing = (
             _packed_way(source, storing, inspector, threads, chunk_bytes)
-            if gzip
+            if form.gzip
             else _Plain(storing, inspector, threads)
         )
         ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
@@ -149,18 +164,18 @@ def transfer(
                 buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
             filled = _fill(source, buffer, 0, 1 if way.taken == 0 else chunk_bytes)
             if way.taken == 0:
-                first_byte_seconds = clock() - began
+                first_byte_seconds = elapsed()
                 filled = filled and _fill(source, buffer, filled, chunk_bytes)
             if filled == 0:
                 break
             del buffer[filled:]  # only the last chunk is shorter; it is not filled again
             ring.append((buffer, way.take(buffer)))
-            progress(Progress(way.taken, inspector.rows, clock() - began))
+            progress(Progress(way.taken, inspector.rows, elapsed()))
         for _, busy in ring:
             _wait(busy)
         way.finish()
     inspection = inspector.finish()
-    progress(Progress(way.taken, inspection.rows, clock() - began))
+    progress(Progress(way.taken, inspection.rows, elapsed()))
     if inspection.problem is not None:
         raise NOT_WHOLE.raised(f"{inspection.problem}, after {way.content_bytes:,} bytes")
     sink.finish(storing.size)
@@ -172,7 +187,7 @@ def transfer(
         content_sha256=way.content_sha256,
         protocol=source.protocol,
         evidence=source.evidence,
-        seconds=clock() - began,
+        seconds=elapsed(),
         first_byte_seconds=first_byte_seconds,
     )
 
