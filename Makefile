@@ -5,7 +5,7 @@ PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup test soak long check format lock schema demo start package clean
+.PHONY: help setup test soak long check format lock schema demo start bench package clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ demo: $(STAMP) ## the whole way, on local stand-ins; FAULT=reset,path=metric,aft
 
 start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host; takes FAULT, too
 	@$(BIN)/python -m emulators.start $(FAULT:%=--fault %)
+
+bench: $(STAMP) ## measure the whole transfer beside rclone and others, into docs/benchmarks.md (nginx, rclone, curl)
+	$(BIN)/python -m benchmarks.transfer --write
 
 package: $(STAMP) ## build and try the deployable zip
 	$(BIN)/python scripts/package.py

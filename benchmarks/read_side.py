@@ -3,7 +3,7 @@
 nginx (Debian: `apt-get install nginx-light`) serves one CSV on a free port of this machine and is stopped afterwards.
 Each reader runs in a process of its own, in turns, so that a busy machine disturbs all alike.
 
-    python benchmarks/read_side.py [--megabytes 400] [--repeats 5]
+    python -m benchmarks.read_side [--megabytes 400] [--repeats 5]
 """
 
 import argparse
@@ -24,9 +24,8 @@ import h2.connection
 import h2.events
 import h2.settings
 import requests
-import trustme
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks.servers import serving
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Timeouts, body_of
 
@@ -44,7 +43,8 @@ def with_adapter(url: str, bundle: str) -> int:
             body = body_of(response)
             buffer = memoryview(bytearray(CHUNK_BYTES))
             total = 0
-            while count := body.readinto(buffer):
+            reader = body.decoded()
+            while count := reader.readinto(buffer):
                 total += count
     return total
 
@@ -115,47 +115,6 @@ def make_csv(path: Path, size: int) -> None:
             file.write(block[: size - file.tell()])
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def configure_nginx(folder: Path, port: int) -> Path:
-    """Write nginx's configuration, certificate and CA; everything stays in the folder."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
-    path = folder / "nginx.conf"
-    places = "\n".join(f"  {kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    path.write_text(f"""
-daemon off; worker_processes 1; pid {folder}/pid; error_log stderr error;
-events {{}}
-http {{
-  access_log off; sendfile off; output_buffers 2 256k; http2_chunk_size 16k;
-{places}
-  server {{
-    listen 127.0.0.1:{port} ssl http2;
-    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem;
-    root {folder};
-  }}
-}}
-""")
-    return path
-
-
-def wait_for(port: int) -> None:
-    """Until somebody listens."""
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-        else:
-            return
-    sys.exit("nginx did not start")
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -166,24 +125,11 @@ def main() -> None:
     if options.read:
         read_once(*options.read)
         return
-    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if nginx is None:
-        sys.exit("nginx is missing: apt-get install nginx-light")
     readers = [name for name in READERS if name != "curl" or shutil.which("curl")]
     size = options.megabytes * 1_000_000
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # nginx reads it as another user
-        make_csv(folder / "export.csv", size)
-        port = free_port()
-        with subprocess.Popen([nginx, "-p", name, "-c", configure_nginx(folder, port)]) as server:
-            try:
-                wait_for(port)
-                report(
-                    measure(readers, f"https://localhost:{port}/export.csv", folder / "ca.pem", size, options.repeats)
-                )
-            finally:
-                server.terminate()
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as servers:
+        make_csv(Path(name) / "export.csv", size)
+        report(measure(readers, f"{servers.source}/export.csv", Path(name) / "ca.pem", size, options.repeats))
 
 
 def measure(readers: list[str], url: str, bundle: Path, size: int, repeats: int) -> dict[str, list[list[float]]]:
@@ -191,7 +137,7 @@ def measure(readers: list[str], url: str, bundle: Path, size: int, repeats: int)
     found: dict[str, list[list[float]]] = {name: [] for name in readers}
     for _ in range(repeats):
         for name in readers:
-            command = [sys.executable, __file__, "--read", name, url, str(bundle)]
+            command = [sys.executable, "-m", "benchmarks.read_side", "--read", name, url, str(bundle)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             total, *figures = map(float, done.stdout.split())
             if total != size:

