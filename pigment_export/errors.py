@@ -39,9 +39,13 @@ class Who(StrEnum):
     DEVELOPER = "the maintainer of this app"
 
     @classmethod
-    def _missing_(cls, value: object) -> "Who | None":
-        """Read the texts that receipts of earlier versions have."""
-        return _EARLIER.get(str(value))
+    def read(cls, text: str) -> "Who":
+        """Return whom a record names; records of earlier versions have other words.
+
+        Args:
+            text: as the record has it.
+        """
+        return next((who for who in cls if who == text), _EARLIER.get(text, cls.ADMINISTRATOR))
 
 
 _EARLIER = {

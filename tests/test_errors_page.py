@@ -36,29 +36,11 @@ def test_every_class_of_the_registry_is_on_a_page() -> None:
     assert not [code for code in ERROR_ROWS if f"`{code}`" not in pages]
 
 
-# Their errors are no rows yet.
-MAKE_CAUSES = {
-    "cli/folder.py",
-    "cli/started.py",
-    "delivery/receipt.py",
-    "runs/claim.py",
-    "runs/deployment.py",
-    "runs/housekeeping.py",
-    "runs/messages.py",
-    "runs/work.py",
-    "transfer/stream.py",
-}
-
-
 def test_every_cause_is_made_by_a_row() -> None:
-    """Only what a row makes is in the registry; a receipt's cause is read, not made."""
+    """So that it is in the registry; a receipt's cause is read, not made."""
     package = ROOT / "pigment_export"
     making = {str(path.relative_to(package)) for path in package.rglob("*.py") if calls(path, "Cause")}
-    assert making <= MAKE_CAUSES | {"errors.py"}
-    pages = PAGE.read_text() + (ROOT / "docs" / "errors-azure.md").read_text()
-    for path in MAKE_CAUSES & making:
-        for code in re.findall(r'Cause\(\s*"([a-z_]+)"', (package / path).read_text()):
-            assert f"`{code}`" in pages, f"{code} of {path}"
+    assert making == {"errors.py", "delivery/receipt.py"}
 
 
 def calls(path: Path, name: str) -> bool:

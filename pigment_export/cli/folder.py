@@ -9,22 +9,31 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Self
 
-from pigment_export.errors import Cause, ConfigurationError, PermanentError, Who
+from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 
 # File systems without hard links say so in these ways (exFAT, some network shares).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
 # errno -> code, remedy
-_REMEDIES = {
-    errno.ENOSPC: ("folder_full", "make room, or choose another folder"),
-    errno.EDQUOT: ("folder_full", "make room, or choose another folder"),
-    errno.EFBIG: ("folder_full", "choose a folder whose file system takes larger files"),
-    errno.EACCES: ("folder_forbidden", "choose a folder that you may write to"),
-    errno.EPERM: ("folder_forbidden", "choose a folder that you may write to"),
-    errno.EROFS: ("folder_forbidden", "choose a folder that you may write to"),
-    errno.ENOENT: ("folder_missing", "make the folder first"),
-    errno.ENOTDIR: ("folder_missing", "choose a folder"),
-    errno.EEXIST: ("folder_file_exists", "move the file away, or choose another name"),
+
+
+def _row(code: str, remedy: str) -> ErrorRow:
+    return ErrorRow(code, PermanentError, "", Who.CALLER, remedy)
+
+
+_FULL = _row("folder_full", "make room, or choose another folder")
+_FORBIDDEN = _row("folder_forbidden", "choose a folder that you may write to")
+_FAILED = _row("folder_failed", "choose another folder")
+_ROWS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _row("folder_full", "choose a folder whose file system takes larger files"),
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENOENT: _row("folder_missing", "make the folder first"),
+    errno.ENOTDIR: _row("folder_missing", "choose a folder"),
+    errno.EEXIST: _row("folder_file_exists", "move the file away, or choose another name"),
 }
 
 
@@ -159,6 +168,5 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        code, remedy = _REMEDIES.get(exc.errno or 0, ("folder_failed", "choose another folder"))
-        reason = f"{path} could not be written: {exc.strerror or type(exc).__name__}"
-        raise PermanentError(Cause(code, reason, Who.EXPORT_OWNER, remedy)) from exc
+        row = _ROWS.get(exc.errno or 0, _FAILED)
+        raise row.raised(f"{path} could not be written: {exc.strerror or type(exc).__name__}") from exc

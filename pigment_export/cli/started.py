@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pigment_export.cli.crew import Progressed, attended
 from pigment_export.delivery.receipt import Receipt
-from pigment_export.errors import Cause, Who
+from pigment_export.errors import ErrorRow, PermanentError, Who
 from pigment_export.runs.claim import claim_run
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 type Chosen = "Sequence[Export] | Released"
 
-STOPPED = Cause(
+STOPPED = ErrorRow(
     "interrupted",
+    PermanentError,
     "the run was interrupted by the person who had started it",
     Who.CALLER,
     "start a new run when you are ready",
-)
+).cause()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,7 @@ class ReceiptSummary(Record):
         """Why it did not succeed; None where it doesn't say."""
         if self.code is None:
             return None
-        who = next((who for who in Who if who == self.who), Who.ADMINISTRATOR)  # earlier versions had other words
-        return Cause(self.code, self.reason or "", who, self.remedy or "")
+        return Cause(self.code, self.reason or "", Who.read(self.who or ""), self.remedy or "")
 
     @property
     def held_file(self) -> HeldFile | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from pigment_export.catalog.exports import Export
-from pigment_export.errors import Cause, ConfigurationError, ConflictError, RefusedError, Who
+from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, RefusedError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
@@ -19,6 +19,14 @@ from pigment_export.runs.finish import pending_in
 from pigment_export.runs.plan import ClaimRequest, Plan, Released, date_problems, new_plan, released_plan
 
 type Choose = Callable[[], Sequence[Export] | Released]
+
+KEY_USED = ErrorRow(
+    "key_used_otherwise",
+    RefusedError,
+    "this key has claimed a run with another request",
+    Who.CALLER,
+    "take a new key for a new request, and the same one only to repeat the same",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +118,7 @@ def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
 def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, deadline: Deadline) -> Claim:
     plan = plan_in(record, path)
     if plan.request != request.request:
-        raise RefusedError(
-            Cause(
-                "key_used_otherwise",
-                f"this key has claimed the run {plan.run_id}, with another request",
-                Who.CATALOG,
-                "take a new key for a new request, and the same one only to repeat the same",
-            )
-        )
+        raise KEY_USED.raised(f"the run {plan.run_id}")
     claim = _found(runs, plan, record.now, deadline)
     log(
         Event.RUN_REPEATED,

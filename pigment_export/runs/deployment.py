@@ -10,12 +10,20 @@ from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.fetch import Fetch
 from pigment_export.delivery.receipt import ReceiptSummary
-from pigment_export.errors import Cause, UnreadableError, Who, shorten
+from pigment_export.errors import ErrorRow, ExportError, UnreadableError, Who, shorten
 from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import receipts_in
 from pigment_export.runs.plan import Plan, Terms
+
+UNREADABLE = ErrorRow(
+    "record_unreadable",
+    UnreadableError,
+    "",
+    Who.ADMINISTRATOR,
+    "see who changed it; delete the folder of this run, and start a new one",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +110,5 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
         raise _unreadable(path, exc) from exc
 
 
-def _unreadable(path: str, exc: ValueError) -> UnreadableError:
-    return UnreadableError(
-        Cause(
-            "record_unreadable",
-            f"{path} is not what this app writes: {shorten(str(exc))}",
-            Who.ADMINISTRATOR,
-            "see who changed it; delete the folder of this run, and start a new one",
-        )
-    )
+def _unreadable(path: str, exc: ValueError) -> ExportError:
+    return UNREADABLE.raised(f"{path} is not what this app writes: {shorten(str(exc))}")

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from pigment_export.catalog.file import Catalog
-from pigment_export.errors import Cause, ExportError, Who
+from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
@@ -25,6 +25,8 @@ from pigment_export.runs.settle import Settled, settle_claim, settle_run
 from pigment_export.runs.survey import Survey, is_mine, take_survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
 from pigment_export.runs.timetable import schedules_of
+
+MISTAKE = ErrorRow("mistake_in_the_app", PermanentError, "", Who.DEVELOPER, "report it, with the events around it")
 
 
 def housekeeping(
@@ -147,9 +149,4 @@ def _logged(run_id: str | None) -> Iterator[None]:
 
 def _mistake(exc: Exception) -> Cause:
     where = traceback.extract_tb(exc.__traceback__)[-1]
-    return Cause(
-        "mistake_in_the_app",
-        f"{type(exc).__name__} at {where.filename}:{where.lineno}",
-        Who.DEVELOPER,
-        "report it, with the events around it",
-    )
+    return MISTAKE.cause(f"{type(exc).__name__} at {where.filename}:{where.lineno}")

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from pigment_export.delivery.receipt import Receipt, State
-from pigment_export.errors import Cause, UnreadableError, Who
+from pigment_export.errors import ErrorRow, PermanentError, UnreadableError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
@@ -19,12 +19,13 @@ from pigment_export.runs.work import deliver_export, fail_exports, last_receipt
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
 BROUGHT_OFTEN = "the queue has brought this export again as often as it does"
-GAVE_UP = Cause(
+GAVE_UP = ErrorRow(
     "gave_up",
+    PermanentError,
     f"{BROUGHT_OFTEN}, and no try left a reason",
     Who.DEVELOPER,
     "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
-)
+).cause()
 
 
 @dataclass(frozen=True, slots=True)

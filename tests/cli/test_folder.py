@@ -205,13 +205,13 @@ def test_two_fetches_never_share_a_temporary_file(file: FolderFile, tmp_path: Pa
         FolderFile(tmp_path, "revenue.csv", nonce="0123456789abcdef").open()
 
 
-@pytest.mark.parametrize("number", sorted(folder_module._REMEDIES))
+@pytest.mark.parametrize("number", sorted(folder_module._ROWS))
 def test_every_known_refusal_says_what_to_do(number: int, file: FolderFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, remedy = folder_module._REMEDIES[number]
+    row = folder_module._ROWS[number]
     monkeypatch.setattr(Path, "open", failing(number))
     with pytest.raises(PermanentError) as caught:
         file.open()
-    assert (caught.value.cause.code, caught.value.cause.remedy) == (code, remedy)
+    assert (caught.value.cause.code, caught.value.cause.remedy) == (row.code, row.remedy)
     assert os.strerror(number) in caught.value.cause.reason
 
 
