@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pigment_export.cli.crew import Progressed, attended
 from pigment_export.delivery.receipt import Receipt
-from pigment_export.errors import ErrorRow, PermanentError, Who
+from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
 from pigment_export.runs.claim import claim_run
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan
