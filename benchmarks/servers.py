@@ -15,7 +15,7 @@ import trustme
 
 # An upload is read whole before it is answered, in memory, and handed to no one.
 CONFIGURATION = """
-daemon off; worker_processes 2; pid {folder}/pid; error_log stderr error; {user}
+daemon off; worker_processes 2; pid {folder}/pid; error_log stderr alert; {user}
 events {{}}
 http {{
   access_log off; sendfile off; output_buffers 2 256k; http2_chunk_size 16k; gzip_static on; default_type text/csv;
