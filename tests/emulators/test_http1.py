@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from emulators.http1 import Http1, Listener, Request
+from emulators.http1 import Http1, Listener, PortTakenError, Request
 
 PATIENCE_SECONDS = 30.0
 seen: list[Request] = []
@@ -66,7 +66,7 @@ def test_names_keep_their_case_and_what_comes_twice_is_joined(listener: Listener
 
 
 def test_a_port_that_is_taken_is_an_error_at_once(listener: Listener) -> None:
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(PortTakenError, match="is taken"):
         Listener(serve, port=listener.address[1])
 
 
