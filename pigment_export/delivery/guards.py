@@ -96,9 +96,11 @@ def _difference(what: str, expected: Sequence[str], came: Sequence[str]) -> str 
 def _rows(export: Export, came: Inspection, before: FileDescription | None) -> str | None:
     rows, rows_before = came.rows, before.rows if before else 0
     if export.ragged_rows == "hold" and {Note.RAGGED_ROWS, Note.EXTRA_FIELDS} & set(came.notes):
+        others, first = came.rows_of_other_width, came.first_row_of_other_width
         return (
-            "ragged_rows: some rows have more or fewer fields than the header, and many readers refuse such a file "
-            'whole; to publish it all the same, set ragged_rows = "publish"'
+            f"ragged_rows: {others:,} of {rows:,} rows have more or fewer fields than the header, the first of them is "
+            f"row {first}; many readers refuse such a file whole. To publish it all the same, set "
+            'ragged_rows = "publish"'
         )
     if export.minimum_rows is not None and rows < export.minimum_rows:
         return f"minimum_rows: {rows:,} rows came, at least {export.minimum_rows:,} were expected"
