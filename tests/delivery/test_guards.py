@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pigment_export.catalog.exports import from_json
 from pigment_export.delivery.description import Latest
 from pigment_export.delivery.guards import HEADER_CHANGED, SHRINK_UNCHECKED, Verdict, judge
-from pigment_export.transfer.inspector import Inspection
+from pigment_export.transfer.inspector import Inspection, Inspector
 from pigment_export.transfer.records import Note
 from tests.delivery.test_receipt import FILE
 
@@ -123,3 +123,10 @@ def test_a_shrink_is_measured_by_the_file_at_the_destination_where_no_record_is_
 @given(st.integers(0, 10**9), st.none() | st.integers(0, 10**9))
 def test_without_guards_only_an_empty_file_after_one_with_rows_is_held(rows: int, before: int | None) -> None:
     assert (judged(rows, before).objection is not None) == (rows == 0 and bool(before))
+
+
+def test_rows_of_another_width_are_counted_and_the_first_is_named() -> None:
+    inspector = Inspector()
+    inspector.update(b"A;B\n1;2\n3\n4;5\n6;7;8\n9;9\n")
+    verdict = judge(from_json(DEFINITION), inspector.finish(), None, None)
+    assert "2 of 5 rows have more or fewer fields than the header, the first of them is row 2;" in said(verdict)
