@@ -13,7 +13,9 @@ from pigment_export.delivery.guards import HEADER_CHANGED, SHRINK_UNCHECKED
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, Result
 from pigment_export.delivery.reconcile import TWO_FILES
 from pigment_export.delivery.release import RELEASED
+from pigment_export.runs.cancel import Cancellation
 from pigment_export.runs.plan import Plan, PlannedExport, PlanSummary
+from pigment_export.runs.schedule import Entry, ScheduleRecord
 from pigment_export.transfer.inspector import Note
 
 PAGE = Path(__file__).parent.parent / "docs" / "records.md"
@@ -49,6 +51,8 @@ This page is generated: `make schema`.
 | result | `_runs/dt=…/{{run_id}}/result.json` | when every receipt is final; again if one got better |
 | plan | `_runs/dt=…/{{run_id}}/run.json`, and the claim under `_runs/_keys/` | once, when the run is claimed |
 | `_SUCCESS` | `_runs/dt=…/{{run_id}}/_SUCCESS` | last, when every export succeeded; one line of text |
+| cancellation | `_runs/dt=…/{{run_id}}/cancel.json` | when a caller cancels the run |
+| schedules | `_runs/_schedules/{{sha256 of the deployment's name}}.json` | when a schedule changes or an occurrence is claimed |
 
 ## `_latest.json`
 
@@ -87,6 +91,18 @@ Each of `exports`:
 
 Its metadata have {summary}; `exports` is their number there.
 
+## Cancellation
+
+{cancellation}
+
+## Schedules
+
+{schedules}
+
+Each of `schedules`:
+
+{entry}
+
 ## Notes
 
 {notes}
@@ -118,6 +134,9 @@ def render() -> str:
         result=table(Result),
         plan=table(Plan),
         planned=table(PlannedExport),
+        cancellation=table(Cancellation),
+        schedules=table(ScheduleRecord),
+        entry=table(Entry),
         summary=", ".join(f"`{name}`" for name in PlanSummary.model_fields),
         notes="\n".join(
             ["| note | what it says |", "|---|---|", *(f"| `{note}` | {text} |" for note, text in NOTES.items())]
