@@ -52,7 +52,7 @@ This page is generated: `make schema`.
 | plan | `_runs/dt=…/{{run_id}}/run.json`, and the claim under `_runs/_keys/` | once, when the run is claimed |
 | `_SUCCESS` | `_runs/dt=…/{{run_id}}/_SUCCESS` | last, when every export succeeded; one line of text |
 | cancellation | `_runs/dt=…/{{run_id}}/cancel.json` | when a caller cancels the run |
-| schedules | `_runs/_schedules/{{sha256 of the deployment's name}}.json` | when a schedule changes or an occurrence is claimed |
+| schedules | `_runs/_schedules/{{sha256 of the deployment}}.json` | when a schedule changes or a run of it starts |
 
 ## `_latest.json`
 
