@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from emulators.everything import Everything
+from emulators.pigment.faults import Fault
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,6 +105,7 @@ def test_make_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_on_a_terminal_the_progress_is_one_live_line(tmp_path: Path) -> None:
     with Everything(tmp_path) as everything:
+        everything.pigment.faults.append(Fault("late", path="metric", seconds=3.0))  # time for a redraw while it waits
         ours, theirs = pty.openpty()
         with subprocess.Popen(
             [sys.executable, "-m", "pigment_export", "run", "revenue"],
