@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from emulators.everything import Everything
-from tests.harness.forking import ForkServer
+from emulators.host import process
+from tests.harness.forking import ForkServer, inherited
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,8 +22,7 @@ def everything(tmp_path: Path) -> Iterator[Everything]:
 
 @pytest.fixture
 def environment(everything: Everything) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
-    return {**kept, **everything.environment}
+    return {**inherited(os.environ), **everything.environment}
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +33,17 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 
 
 @pytest.fixture
+def forked_workers(forks: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the workers of a host from a process that has their libraries: a second less for each."""
+    monkeypatch.setattr(process, "start_worker", forks.start_worker)
+
+
+@pytest.fixture
 def command(forks: ForkServer, environment: dict[str, str]) -> Run:
     """Run the command line to its end, in an environment of its own."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         merged = {name: value for name, value in {**environment, **variables}.items() if value}
-        return forks.start("pigment_export", *arguments, environment=merged).wait()
+        return forks.start("pigment_export", *arguments, environment=merged).finish()
 
     return run

@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,25 @@ _END_SECONDS = 5.0  # an idle worker ends at once; what can't is killed
 
 Plain = tuple[str, Any]
 """A value as it crosses the pipe: its kind, as the worker library names it, and builtins."""
+
+
+def start_worker(
+    arguments: Sequence[str], folder: Path, environ: Mapping[str, str], descriptor: int
+) -> subprocess.Popen[str]:
+    """Start the worker's program; it inherits one descriptor."""
+    return subprocess.Popen(
+        # -P: the program's own folder must not stand in for the app's modules.
+        [sys.executable, "-P", *arguments],
+        cwd=folder,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[descriptor],
+        process_group=0,  # a terminal's Ctrl-C is the host's to act on
+        text=True,
+        errors="replace",
+    )
 
 
 class WorkerProcess:
@@ -40,19 +59,8 @@ class WorkerProcess:
     ) -> None:
         self._connection, theirs = Pipe()
         arguments = [str(_PROGRAM), str(folder), str(theirs.fileno()), *([str(prelude)] if prelude else [])]
-        self._process = subprocess.Popen(
-            # -P: the program's own folder must not stand in for the app's modules.
-            [sys.executable, "-P", *arguments],
-            cwd=folder,
-            env=dict(environ) | {"AzureWebJobsScriptRoot": str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[theirs.fileno()],
-            process_group=0,  # a terminal's Ctrl-C is the host's to act on
-            text=True,
-            errors="replace",
-        )
+        environ = dict(environ) | {"AzureWebJobsScriptRoot": str(folder)}
+        self._process = start_worker(arguments, folder, environ, theirs.fileno())
         theirs.close()
         self._heard, self._printed, self._ended = heard, printed, ended
         self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._read_output)]

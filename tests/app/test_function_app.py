@@ -29,6 +29,7 @@ BEFORE_SIX = datetime(2026, 1, 31, 5, 50, tzinfo=UTC)
 SIX = datetime(2026, 1, 31, 6, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NEVER = "none"
+APP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "EXPORT_QUEUE": "pigment-exports"}
 NAMES = ["countries", "revenue", "pnl", "pnl_view"]
 
 type StartApp = Callable[..., Host]
@@ -42,16 +43,14 @@ def clock(everything: Everything) -> SimulatedClock:
 
 
 @pytest.fixture
-def start_app(environment: dict[str, str], clock: SimulatedClock) -> Iterator[StartApp]:
+def start_app(environment: dict[str, str], clock: SimulatedClock, forked_workers: None) -> Iterator[StartApp]:
     """Start a host over the app, ten minutes before its schedule."""
+    del forked_workers
     with ExitStack() as started:
 
-        def start(**variables: str) -> Host:
-            app = {
-                "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-                "EXPORT_QUEUE": "pigment-exports",
-            }
-            return started.enter_context(Host(ROOT, {**environment, **app, **variables}, clock=clock))
+        def start(prelude: Path | None = None, **variables: str) -> Host:
+            settings = {**environment, **APP, **variables}
+            return started.enter_context(Host(ROOT, settings, clock=clock, prelude=prelude))
 
         yield start
 
@@ -168,8 +167,12 @@ def test_indexing_pays_for_no_library_that_only_calls_need() -> None:
 # --- the way of a run ------------------------------------------------------------------------------------------------
 
 
-def test_the_timer_fires_and_all_four_kinds_land(host: Host, everything: Everything) -> None:
-    host.advance(20 * MINUTE)
+def test_the_timer_fires_and_all_four_kinds_land(
+    environment: dict[str, str], clock: SimulatedClock, everything: Everything
+) -> None:
+    """In a worker that is no fork: each library is imported by the call that needs it first."""
+    with Host(ROOT, {**environment, **APP}, clock=clock) as host:
+        host.advance(20 * MINUTE)
     assert published(everything) == sorted(f"{name}/dt=2026-01-31/{name}.csv" for name in NAMES)
     (result,) = records(everything, "result.json")
     assert (result["state"], result["counts"]) == ("succeeded", {"succeeded": 4})
@@ -220,7 +223,7 @@ def test_what_failed_is_run_again_alone(host: Host, everything: Everything) -> N
 def test_an_export_that_the_queue_gave_up_is_retried_until_its_run_expires_with_its_last_reason(
     start_app: StartApp, everything: Everything, tmp_path: Path
 ) -> None:
-    host = start_app(EXPORT_SCHEDULE=NEVER, **impatient(tmp_path))
+    host = start_app(EXPORT_SCHEDULE=NEVER, prelude=impatient(tmp_path))
     everything.pigment.faults.append(Fault("reset", path="metric", after=100, times=1000))
     started = ask(host, "POST", "runs", {"exports": ["revenue"]})
     host.run_until_idle()
@@ -243,7 +246,7 @@ def test_an_export_that_the_queue_gave_up_is_retried_until_its_run_expires_with_
 def test_a_stream_that_breaks_for_an_hour_succeeds_after_it(
     start_app: StartApp, everything: Everything, tmp_path: Path
 ) -> None:
-    host = start_app(**impatient(tmp_path))
+    host = start_app(prelude=impatient(tmp_path))
     everything.pigment.faults.append(Fault("reset", path="metric", after=100, times=1000))
     host.advance(10 * MINUTE)
     host.advance(HOUR)
@@ -268,7 +271,7 @@ def test_every_line_is_logged_on_the_thread_of_its_call_and_a_failed_try_is_a_fe
     start_app: StartApp, everything: Everything, tmp_path: Path
 ) -> None:
     """The host drops lines of other threads, and a chain of exceptions would bury the one event that says why."""
-    host = start_app(**impatient(tmp_path))
+    host = start_app(prelude=impatient(tmp_path))
     everything.lake.faults.add("append", "revenue", times=99, then=Answer(503, "ServerBusy"))
     everything.lake.faults.add("put_blob", "countries/_latest", times=1, then=Answer(503, "ServerBusy"))
     everything.pigment.faults.append(Fault("reset", path="table", after=100, times=9))
@@ -471,7 +474,7 @@ def test_anonymous_calls_are_refused_without_entra_and_without_a_principal_behin
 
 
 def test_no_output_of_failing_runs_has_the_key(start_app: StartApp, everything: Everything, tmp_path: Path) -> None:
-    host = start_app(**impatient(tmp_path))
+    host = start_app(prelude=impatient(tmp_path))
     everything.pigment.faults += [
         Fault("status", status=401, path="list", times=9),
         Fault("reset", path="table", times=9),
@@ -541,8 +544,8 @@ def test_a_fault_of_each_dependency_goes_through_the_whole_app(
     arm, state, code = FAULTS[name]
     catalog = f'[revenue]\nkind = "metric"\nid = "{REVENUE}"\nminimum_rows = 2\n'
     everything.lake.write("config/exports.toml", catalog.encode())
-    patience = impatient(tmp_path) if state == "retrying" else {}
-    host = start_app(EXPORT_SCHEDULE=NEVER, EXPORTS_FILE="lake:config/exports.toml", **patience)
+    prelude = impatient(tmp_path) if state == "retrying" else None
+    host = start_app(prelude, EXPORT_SCHEDULE=NEVER, EXPORTS_FILE="lake:config/exports.toml")
     arm(everything)
     started = ask(host, "POST", "runs", {})
     host.run_until_idle()
@@ -585,12 +588,10 @@ def test_a_run_of_many_exports_ends_and_a_poll_costs_the_same_all_along(
     assert max(costs) <= 3
 
 
-def impatient(folder: Path) -> dict[str, str]:
+def impatient(folder: Path) -> Path:
     """What makes a worker wait a second where it would wait two minutes: simulated time moves no real clock."""
-    (folder / "sitecustomize.py").write_text(
-        "import sys\n"
-        f"sys.path.insert(1, {str(ROOT)!r})\n"
-        "from pigment_export.retry import Deadline\n"
-        "Deadline.__init__.__kwdefaults__['patience_seconds'] = 0.0\n"
+    prelude = folder / "impatient.py"
+    prelude.write_text(
+        "from pigment_export.retry import Deadline\nDeadline.__init__.__kwdefaults__['patience_seconds'] = 0.0\n"
     )
-    return {"PYTHONPATH": str(folder)}
+    return prelude

@@ -13,6 +13,8 @@ from emulators.everything import SECRET, Everything
 from emulators.host.host import Host, SimulatedClock
 from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
+
 ROOT = Path(__file__).parents[2]
 APP = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "EXPORT_QUEUE": "pigment-exports", "EXPORT_SCHEDULE": "none"}
 

@@ -64,7 +64,7 @@ def start(forks: ForkServer, environment: dict[str, str]) -> Callable[[str], For
 
 
 def finish(process: Forked) -> str:
-    done = process.wait()
+    done = process.finish()
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -93,7 +93,7 @@ def test_a_worker_killed_at_any_step_is_followed_by_one_that_ends_it_well(
     held = Held(before=late, reached=reached, release=release)
     everything.lake.faults.add(operation, path, skip=skip, times=1, then=held)
     process = start(plan)
-    assert reached.wait(timeout=60), process.wait()
+    assert reached.wait(timeout=60), process.finish()
     process.kill()
     if not late:
         release.set()
@@ -149,7 +149,7 @@ def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_wh
         setattr(everything.pigment.switches, name, value)
     everything.lake.clock = lambda: datetime.now(UTC) + timedelta(seconds=5)
     everything.pigment.faults.append(fault)
-    done = forks.start("tests.harness.impatient", "run", "revenue", environment=environment).wait()
+    done = forks.start("tests.harness.impatient", "run", "revenue", environment=environment).finish()
     assert done.returncode == 130
     assert {path: everything.lake.read(path) for path in everything.lake.tree() if path.startswith("revenue/")} == good
     receipts = [everything.lake.read(path) for path in everything.lake.tree() if "receipts/" in path]

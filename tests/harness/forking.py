@@ -1,53 +1,97 @@
-"""Processes of the app without the second that each takes to import its libraries: forked from one that has them.
+"""Python processes without the second that each takes to import its libraries: forked from one that has them.
 
-A fork is a process like any other: it has its own environment and output, and dies of SIGKILL.
+A fork is a process like any other: it has its own environment, folder and streams, and dies of SIGKILL.
 """
 
+import contextlib
+import fcntl
+import gc
 import importlib
 import json
 import os
 import pkgutil
 import runpy
+import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
+
+import azure_functions_runtime  # noqa: F401 - the worker's library, to be forked
 
 import pigment_export
 
 ROOT = Path(__file__).parents[2]
+_MESSAGE_BYTES = 128 * 1024
+_CLOCK = ("FAKETIME", "LD_PRELOAD", "DONT_FAKE")
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every process of a test is given: its way to programs, and the clock that the tests are run with.
+
+    A process that loses `FAKETIME` goes by its parent's clock for ten seconds, and by the machine's from then on.
+    """
+    names = ("PATH", "HOME", "LANG", "SYSTEMROOT")
+    return {name: text for name, text in environ.items() if name in names or name.startswith(_CLOCK)}
 
 
 class Forked:
-    """One process. Only one is waited for at a time.
+    """One process, with what tests use of `subprocess.Popen`; safe to use from several threads.
 
     Args:
         server: that forked it.
-        arguments: for messages.
+        command: for messages.
         pid: its id.
-        folder: has its output.
+        output: files with what it prints, to stdout and to stderr.
+        stdout: what it prints, where that is read while it runs.
     """
 
-    def __init__(self, server: "ForkServer", arguments: list[str], pid: int, folder: Path) -> None:
-        self._server, self._arguments, self._folder = server, arguments, folder
+    def __init__(
+        self, server: "ForkServer", command: Sequence[str], pid: int, output: Sequence[Path], stdout: TextIO | None
+    ) -> None:
+        self._server, self._command, self._output = server, list(command), output
+        self._end = os.pidfd_open(pid)
+        weakref.finalize(self, os.close, self._end)
+        self._lock = threading.Lock()
+        self._status: int | None = None
         self.pid = pid
+        self.stdout = stdout
 
     def kill(self) -> None:
         """Kill it as SIGKILL does, and wait for its end."""
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._end, signal.SIGKILL)
         self.wait()
 
-    def wait(self) -> subprocess.CompletedProcess[str]:
-        """Wait for its end."""
-        status = self._server.ask(wait=self.pid)
-        out, err = ((self._folder / f"{self.pid}.{stream}").read_text() for stream in ("out", "err"))
-        return subprocess.CompletedProcess(self._arguments, status, out, err)
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; returns its status.
+
+        Raises:
+            TimeoutExpired: it runs on.
+        """
+        ended = select.poll()
+        ended.register(self._end, select.POLLIN)
+        if not ended.poll(None if timeout is None else timeout * 1000):
+            raise subprocess.TimeoutExpired(self._command, timeout or 0)
+        with self._lock:
+            if self._status is None:
+                self._status = self._server.ask({"wait": self.pid})
+        return self._status
+
+    def finish(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; returns what it has printed, too."""
+        status = self.wait()
+        return subprocess.CompletedProcess(self._command, status, *(file.read_text() for file in self._output))
 
 
 class ForkServer:
-    """The process that is forked; a context manager.
+    """The process that is forked; a context manager, safe to use from several threads.
 
     Args:
         folder: for the output of what it forks.
@@ -55,10 +99,12 @@ class ForkServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        command = [sys.executable, "-m", "tests.harness.forking", str(folder)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0
-        )
+        self._lock = threading.Lock()
+        self._count = 0
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "tests.harness.forking", str(theirs.fileno())]
+        self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()], process_group=0)
+        theirs.close()
 
     def __enter__(self) -> Self:
         return self
@@ -66,54 +112,100 @@ class ForkServer:
     def __exit__(self, *_: object) -> None:
         with self._process as process:
             os.killpg(process.pid, signal.SIGKILL)  # with what a failed test has left behind
+        self._link.close()
 
-    def start(self, module: str, *arguments: str, environment: Mapping[str, str]) -> Forked:
-        """Run a module as `python -m` does."""
-        pid = self.ask(module=module, arguments=arguments, environment=dict(environment))
-        return Forked(self, [module, *arguments], pid, self._folder)
+    def start(self, module: str, *arguments: str, environment: Mapping[str, str], folder: Path = ROOT) -> Forked:
+        """Run a module as `python -m` does; what it prints is read when it has ended."""
+        with self._lock:
+            self._count += 1
+            output = [self._folder / f"{self._count}.{stream}" for stream in ("out", "err")]
+        with open(os.devnull) as nothing, output[0].open("w") as out, output[1].open("w") as err:  # noqa: PTH123
+            streams = {0: nothing.fileno(), 1: out.fileno(), 2: err.fileno()}
+            command = ["-m", module, *arguments]
+            return Forked(self, command, self._fork(command, environment, folder, streams), output, None)
 
-    def ask(self, **request: Any) -> int:
+    def start_worker(
+        self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], descriptor: int
+    ) -> Forked:
+        """Run the Functions worker: stands in for `emulators.host.process.start_worker`."""
+        reading, writing = os.pipe()
+        with open(os.devnull) as nothing:  # noqa: PTH123
+            streams = {0: nothing.fileno(), 1: writing, 2: writing, descriptor: descriptor}
+            command = ["-P", *arguments]
+            pid = self._fork(command, environ, folder, streams)
+        os.close(writing)
+        return Forked(self, command, pid, (), open(reading, errors="replace"))  # noqa: PTH123
+
+    def _fork(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path, streams: Mapping[int, int]
+    ) -> int:
+        request = {"command": command, "environment": dict(environment), "folder": str(folder), "as": list(streams)}
+        return self.ask(request, list(streams.values()))
+
+    def ask(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> int:
         """Ask the server for something; returns its answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        with self._lock:
+            socket.send_fds(self._link, [json.dumps(request).encode()], descriptors)
+            return int(self._link.recv(_MESSAGE_BYTES))
 
 
-def serve(folder: Path) -> dict[str, Any] | None:
+def serve(link: socket.socket) -> dict[str, Any] | None:
     """Fork when asked to.
 
     Returns:
         In the child, what is to be run; None at the server's end.
     """
-    for line in sys.stdin:
-        request: dict[str, Any] = json.loads(line)
+    while True:
+        message, received, _, _ = socket.recv_fds(link, _MESSAGE_BYTES, 8)
+        if not message:
+            return None
+        request: dict[str, Any] = json.loads(message)
         if "wait" in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
         else:
             answer = os.fork()
             if not answer:
-                for number, stream in ((1, "out"), (2, "err")):
-                    os.dup2(os.open(folder / f"{os.getpid()}.{stream}", os.O_CREAT | os.O_WRONLY), number)
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                link.close()
+                _arrange(request["as"], received)
                 return request
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
-    return None
+        for descriptor in received:
+            os.close(descriptor)
+        link.send(str(answer).encode())
+
+
+def _arrange(wanted: Sequence[int], received: Sequence[int]) -> None:
+    """Give the descriptors that came their numbers."""
+    above = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, max(wanted) + 1) for descriptor in received]
+    for descriptor in received:
+        os.close(descriptor)
+    for number, descriptor in zip(wanted, above, strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
 
 
 def main() -> None:
     """Import all of the app, then serve."""
+    path = sys.path[1:]  # without this project's folder
     for found in pkgutil.walk_packages(pigment_export.__path__, "pigment_export."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
-    request = serve(Path(sys.argv[1]))
-    if request:
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        sys.argv[1:] = request["arguments"]
-        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    gc.collect()
+    gc.freeze()  # no fork looks through what all of them share
+    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    if not request:
+        return
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    os.chdir(request["folder"])
+    how, program, *arguments = request["command"]
+    sys.path[:] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)), *path]
+    sys.argv[:] = [program, *arguments]
+    if how == "-m":
+        sys.path.insert(0, request["folder"])
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(program, run_name="__main__")
 
 
 if __name__ == "__main__":
