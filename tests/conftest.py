@@ -1,6 +1,7 @@
 """Fixtures that run everything: the stand-ins in this process, the app in processes of its own."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ from emulators.host import process
 from tests.harness.forking import ForkServer, inherited
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: a shell has what it starts in the background ignore it, for good."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

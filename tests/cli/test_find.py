@@ -17,6 +17,7 @@ from emulators.pigment.service import DEMO_KEY, EXPORT_ONLY_KEY
 from pigment_export.cli.add import _slug
 from pigment_export.cli.address import Address, read_address
 from pigment_export.cli.catalog_text import CatalogText
+from tests.harness.forking import ForkServer
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = f"https://pigment.app/application/{APPLICATION}/tables/{PNL}?displayMode=Grid&viewId={PNL_VIEW}"
@@ -26,7 +27,7 @@ type Here = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def here(environment: dict[str, str], tmp_path: Path) -> Here:
+def here(forks: ForkServer, environment: dict[str, str], tmp_path: Path) -> Here:
     """Run the command line in an empty folder, with a key and no Azure."""
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -37,15 +38,8 @@ def here(environment: dict[str, str], tmp_path: Path) -> Here:
     }
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pigment_export", *arguments],
-            cwd=folder,
-            env={**kept, "PYTHONPATH": str(ROOT), "PIGMENT_API_KEY": DEMO_KEY, **variables},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        merged = {**kept, "PIGMENT_API_KEY": DEMO_KEY, **variables}
+        return forks.start("pigment_export", *arguments, environment=merged, folder=folder).finish()
 
     return run
 
