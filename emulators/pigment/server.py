@@ -27,6 +27,7 @@ from emulators.pigment.faults import Fault
 PIECE_BYTES = 1024 * 1024  # of a body between two looks at what the client sends
 READ_BYTES = 64 * 1024
 IDLE_SECONDS = 600.0
+PING_SECONDS = 0.05  # between two signs of life of an answer that is late
 LINGER_SECONDS = 5.0  # for a client to take what was sent last, and to hang up itself
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
 
@@ -190,12 +191,16 @@ class _Http2:
 
     def _idle(self, stream: int, seconds: float) -> None:
         """Send nothing but a PING now and then, as long as the client waits."""
-        until = time.monotonic() + seconds
-        while stream in self._asked and (left := until - time.monotonic()) > 0:
-            self._h2.ping(b"patience")
-            self._send()
-            if self._is_readable(min(left, 0.05)):
+        now = time.monotonic()
+        until, next_ping = now + seconds, now
+        while stream in self._asked and now < until:
+            if now >= next_ping:
+                self._h2.ping(b"patience")
+                self._send()
+                next_ping = now + PING_SECONDS
+            if self._is_readable(max(0.0, min(until, next_ping) - now)):
                 self._receive()
+            now = time.monotonic()
 
     def _is_readable(self, seconds: float = 0.0) -> bool:
         return bool(self._socket.pending() or self._selector.select(seconds))
