@@ -17,6 +17,7 @@ from pigment_export.transfer.records import Note
 HEADER_CHANGED = "header_changed"  # the note on a receipt: the header is not the last good file's
 SHRINK_UNCHECKED = "shrink_unchecked"  # maximum_shrink is set, and there was no earlier file to compare with
 MOST_NAMES = 10  # of columns in one text
+MOST_CHARACTERS = 100  # of one of them: a page without a line end is one column's name
 
 HELD = ErrorRow(
     "held_by_guard",
@@ -60,7 +61,7 @@ def judge(export: Export, came: Inspection, latest: Latest | None, there: FileDe
         notes.append(HEADER_CHANGED)
     if export.maximum_shrink is not None and before is None:
         notes.append(SHRINK_UNCHECKED)
-    said = _columns(export, came.columns, known) or _rows(export, came, before) or _ending(came, latest)
+    said = _columns(export, came.columns, known) or _rows(export, came, before) or _ending(export, came, latest)
     return Verdict(
         HELD.cause(said) if said else None,
         tuple(notes),
@@ -114,15 +115,27 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
     return None
 
 
-def _ending(came: Inspection, latest: Latest | None) -> str | None:
-    """A body that a server cut, and ended cleanly all the same, mostly lacks the final newline that all others had."""
-    if latest is None or Note.NO_FINAL_NEWLINE not in came.notes:
+def _ending(export: Export, came: Inspection, latest: Latest | None) -> str | None:
+    """A body that a server cut, and ended cleanly all the same, mostly lacks the final newline.
+
+    Pigment does not promise one, so a file with rows is published without it unless all earlier files had it. A single
+    line without a line end may be anything: half a header, an error message, a page. Only where its names are known
+    beforehand is it a whole header.
+    """
+    if Note.NO_FINAL_NEWLINE not in came.notes:
         return None
-    if any(Note.NO_FINAL_NEWLINE in file.notes for file in (latest, *latest.previous)):
+    known = export.columns if isinstance(export.columns, tuple) else latest and latest.columns
+    if came.rows == 0 and came.columns != known:
+        return (
+            f"one line came, and it has no line end ({_names(came.columns)}): it may be an error message, or the "
+            "beginning of a body that was cut; to allow that, name the columns in 'columns'"
+        )
+    if latest is None or any(Note.NO_FINAL_NEWLINE in file.notes for file in (latest, *latest.previous)):
         return None
     return "the file doesn't end with a newline, as every earlier one did: it may have been cut"
 
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    shown = (name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in names[:MOST_NAMES])
+    return ", ".join(shown) + more

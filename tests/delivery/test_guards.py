@@ -113,6 +113,42 @@ def test_a_final_newline_that_every_earlier_file_had_is_missed() -> None:
     assert judge(from_json(DEFINITION), came, latest, None).objection is None
 
 
+@pytest.mark.parametrize(
+    "body", [b"C", b"Country;Mon", b"Country;Month", b"Internal error: try again later", b'{"error": "busy"}', b'a"b']
+)
+def test_one_line_without_a_line_end_is_held_unless_its_names_are_known_beforehand(body: bytes) -> None:
+    inspector = Inspector()
+    inspector.update(body)
+    came = inspector.finish()
+    assert "one line came, and it has no line end" in said(judge(from_json(DEFINITION), came, None, None))
+    assert "one line" in said(judge(from_json({**DEFINITION, "minimum_rows": 0}), came, None, None))
+    assert "one line" in said(judge(from_json({**DEFINITION, "columns": "unchanged"}), came, None, None))
+    named = from_json({**DEFINITION, "columns": list(came.columns)})
+    assert judge(named, came, None, None).objection is None
+    released = FILE.model_copy(update={"rows": 0, "notes": ("no_final_newline",)})
+    assert judge(from_json(DEFINITION), came, Latest.of("p", released, came.columns), None).objection is None
+
+
+def test_half_the_header_of_a_file_that_never_had_a_row_or_a_newline_is_held() -> None:
+    never_had = FILE.model_copy(update={"rows": 0, "notes": ("no_final_newline",)})
+    came = Inspection(columns=("A",), rows=0, notes=(Note.NO_FINAL_NEWLINE, Note.EMPTY), problem=None)
+    verdict = judge(from_json(DEFINITION), came, Latest.of("p", never_had, AB), None)
+    assert "one line came, and it has no line end (A)" in said(verdict)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\nFR;Jan 21"])
+def test_a_first_header_with_its_line_end_and_a_first_row_without_one_are_published(end: bytes) -> None:
+    inspector = Inspector()
+    inspector.update(b"Country;Month" + end)
+    assert judge(from_json(DEFINITION), inspector.finish(), None, None).objection is None
+
+
+def test_a_page_that_came_as_one_column_name_is_told_in_short() -> None:
+    came = Inspection(columns=("x" * 9999,), rows=0, notes=(Note.NO_FINAL_NEWLINE, Note.EMPTY), problem=None)
+    reason = said(judge(from_json(DEFINITION), came, None, None))
+    assert f"({'x' * 100}…)" in reason
+
+
 def test_a_shrink_is_measured_by_the_file_at_the_destination_where_no_record_is_and_else_said_to_be_unchecked() -> None:
     export = from_json({**DEFINITION, "maximum_shrink": 0.5})
     came = Inspection(columns=AB, rows=1, notes=(), problem=None)

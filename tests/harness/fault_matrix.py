@@ -190,6 +190,7 @@ BODIES: dict[str, Callable[[bytes], bytes]] = {
     "last row too short": lambda body: body + b"FR\n",
     "open quote at the end": lambda body: body + b'"FR',
     "no newline at the end": lambda body: body.rstrip(b"\n"),
+    "error message in one line": lambda _: b"Internal error: please try again later",
     "ragged row midway": lambda body: body.replace(b"\n", b"\n;;;;;;;;;;;;\n", 2),
 }
 
@@ -289,6 +290,7 @@ def _pigment_cells() -> Iterator[Cell]:
     yield Cell("pigment", "no answer in time", BEFORE, partial(_arm_pigment, late, 0), impatient=True)
     yield Cell("pigment", "silence", MIDWAY, partial(_arm_pigment, stall, 9000), impatient=True)
     cut = partial(_arm_pigment, PigmentFault("cut"), 9000)
+    yield Cell("pigment", "clean end that is none", "within the header", partial(_arm_pigment, PigmentFault("cut"), 1))
     yield Cell("pigment", "clean end that is none, after a good file", MIDWAY, cut, after_good=True)
     for fault, change in BODIES.items():
         yield Cell("pigment", fault, "body", partial(_arm_body, change))

@@ -1,12 +1,13 @@
 """The soak itself: a short one holds, and each thing that must not be is found where it is put there."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from emulators.lake.account import Lake
-from tests.soak.invariants import runs_in
+from tests.soak.invariants import Judge, runs_in
 from tests.soak.world import World
 
 SEED = "a short one/0"
@@ -124,6 +125,46 @@ def test_what_must_not_be_is_found(world: World, tamper: Callable[[Lake], None],
             if path not in lake.tree() or (lake.read(path), lake.metadata(path)) != (content, metadata):
                 lake.write(path, content, metadata)
         found(world)  # remembers what was right
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_first", "is_told"),
+    [
+        ("a few rows and a half", True, False),  # nothing shows that Pigment meant to go on
+        ("a few rows and a half", False, True),  # the file before it had a final newline
+        ("whole rows", False, False),
+        ("a byte", True, True),
+        ("half a header", True, True),
+        ("nothing that Pigment sent", True, True),
+    ],
+)
+def test_a_body_cut_where_it_could_have_been_told_is_found(
+    world: World, kept: str, *, is_first: bool, is_told: bool
+) -> None:
+    lake = world.everything.lake
+    whole = max((sent.whole for sent in world.sent.values()), key=len)
+    rows = whole[: whole.index(b"\n", 200) + 1]
+    content = {
+        "a few rows and a half": rows + whole[len(rows) :][:1],
+        "whole rows": rows,
+        "a byte": whole[:1],
+        "half a header": whole[:9],
+        "nothing that Pigment sent": rows[:-1] + b"0",
+    }[kept]
+    judge = Judge(world.sent, world.judge.key, {len(content)})
+    told = lake.metadata(first(lake, ".csv"))
+    names = {name.removeprefix("pigment_"): name for name in told}
+    notes = "" if content.endswith(b"\n") else "no_final_newline"
+    told |= {names["sha256"]: hashlib.sha256(content).hexdigest(), names["bytes"]: str(len(content))}
+    told |= {"pigment_notes": notes}
+    try:
+        if not is_first:
+            lake.write("cut/dt=2026-02-01/cut.csv", rows, told | {"pigment_notes": ""})
+        lake.write("cut/dt=2026-03-01/cut.csv", content, told)
+        assert any("cut/dt=2026-03-01" in line for line in judge.unsafe(lake)) == is_told
+    finally:
+        for path in [path for path in lake.tree() if path.startswith("cut/")]:
+            lake.delete(path)
 
 
 def test_a_key_that_shows_is_found(world: World) -> None:

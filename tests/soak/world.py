@@ -145,6 +145,8 @@ class World:
             match self.chance.choices(["pigment", "lake", "network", "identity", "vault"], [5, 6, 1, 1, 1])[0]:
                 case "pigment":
                     fault = choose.pigment_fault(self.chance)
+                    if fault.kind == "cut":
+                        self.judge.cuts.add(fault.after)
                     self.everything.pigment.faults.append(fault)
                     planned += [(f"pigment {fault.kind}", fault)] * fault.times
                 case "lake":
@@ -277,7 +279,7 @@ class World:
         delimiters = header.count(b";")
         if whole.count(b"\n") > 1:  # a header alone stays one
             whole += f"fetch {number}".encode() + b";" * delimiters + b"\n"
-        self.sent[hashlib.sha256(whole).hexdigest()] = Sent(path, self.clock())
+        self.sent[hashlib.sha256(whole).hexdigest()] = Sent(path, self.clock(), whole)
         half = len(whole) // 2
         yield whole[:half]
         strike, self.at_body = self.at_body, None
