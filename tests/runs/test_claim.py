@@ -1,13 +1,17 @@
 """Claims: one key is one run, whoever dies or asks again where; and what a run's followers are told."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from pigment_export.errors import (
     Cause,
     ConfigurationError,
+    ConflictError,
     PermanentError,
     RefusedError,
     RetryableError,
@@ -18,7 +22,7 @@ from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import ClaimRequest, Plan
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
-from tests.harness.stepping import Around, Killed, Stepper, Striking
+from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking
 
 MINUTE = timedelta(minutes=1)
 applied_or_not = pytest.mark.parametrize("applied", [False, True], ids=["dropped", "applied"])
@@ -138,6 +142,74 @@ def test_a_key_that_was_used_for_another_request_is_refused_and_changes_nothing(
     assert caught.value.cause.code == "key_used_otherwise"
     assert first.plan.run_id in caught.value.cause.reason
     assert seen.writes == []
+
+
+OTHER = replace(ASKED, request={"names": ["a"]})
+
+
+def check_one_of_two(world: World) -> None:
+    """Of two requests with one key one has its run, and every repeat of either is told so."""
+    (claim,) = world.claims()
+    plan = Plan.from_json(world.lake.content(claim))
+    for asked in (ASKED, OTHER):
+        if asked.request == plan.request:
+            assert world.claim(asked=asked).plan == plan
+        else:
+            with pytest.raises(RefusedError) as caught:
+                world.claim(asked=asked)
+            assert plan.run_id in caught.value.cause.reason
+    check_one_run(world)
+
+
+@applied_or_not
+@pytest.mark.parametrize("kill", [False, True], ids=["answer lost", "killed"])
+def test_a_key_whose_first_answer_was_lost_is_not_taken_for_a_second_request(*, applied: bool, kill: bool) -> None:
+    for at in range(requests_of_a_claim()):
+        world = World("a", "b")
+        with suppress(Killed):
+            world.claim(world.runs(Striking(at, applied=applied, kill=kill)))
+        if world.claims():
+            with pytest.raises(RefusedError):
+                world.claim(asked=OTHER)
+        else:
+            assert world.claim(asked=OTHER).plan.request == OTHER.request, at
+        check_one_of_two(world)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["answer lost", "killed"])
+def test_a_claim_that_takes_effect_after_another_request_has_taken_its_key_changes_nothing(*, kill: bool) -> None:
+    world, sent = World("a", "b"), []
+
+    def late(operation: str, _: str, call: Callable[[], Any]) -> Any:
+        if operation != "write" or sent:
+            return call()
+        sent.append(call)  # on its way, when its sender is gone, or waits no more
+        if kill:
+            raise Killed
+        world.claim(asked=OTHER)
+        raise RetryableError(OUTAGE)
+
+    with pytest.raises(Killed if kill else RefusedError):
+        world.claim(world.runs(late))
+    claimed = world.claim(asked=OTHER)
+    with pytest.raises(ConflictError):
+        sent[0]()
+    assert check_one_run(world) == claimed.plan
+    check_one_of_two(world)
+
+
+@pytest.mark.parametrize("ahead", range(7))
+def test_two_requests_in_step_with_one_key_come_to_one_run(ahead: int) -> None:
+    world = World("a", "b")
+    one = Stepper(lambda around: world.claim(world.runs(around)))
+    other = Stepper(lambda around: world.claim(world.runs(around), OTHER))
+    for _ in range(ahead):
+        one.step()
+    while not (one.finished and other.finished):
+        other.step()
+        one.step()
+    assert sorted(type(worker.error) for worker in (one, other) if worker.error) == [RefusedError]
+    check_one_of_two(world)
 
 
 def test_a_key_with_a_slash_is_not_that_of_a_deployment_with_one() -> None:
