@@ -1,4 +1,4 @@
-"""Settings: the environment, read once into a frozen model, with everything wrong told at once.
+"""Settings: the environment, read once into frozen values, with everything wrong told at once.
 
 A setting is one row of `Settings`: its name, its type and what there is to say of it. Code, docs/settings.md and
 local.settings.json.example go by these rows, and tests hold them together.
@@ -7,12 +7,9 @@ local.settings.json.example go by these rows, and tests hold them together.
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
 
 from pigment_export import network
 from pigment_export.cron import expression_in, zone_in
@@ -20,14 +17,6 @@ from pigment_export.environment import AUTH_LEVELS, deployment_of, is_in_azure, 
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.paths import root_problems, template_problems
 
-_ORIGIN = re.compile(r"(https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?)/?", re.IGNORECASE)
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_VAULT_SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
-# 63 characters at most, and '-poison' stands behind ours.
-# Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
-_QUEUE = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]")
-_FILE_SYSTEM = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_KEY = re.compile(r"[!-~]+")  # printable ASCII: all that a header takes
 ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
 
 
@@ -37,9 +26,9 @@ class Setting:
 
     Attributes:
         what: what it is for, in a sentence.
-        example: a value that would do.
         read: text to value; raises ValueError that says what is allowed.
         default: the text that holds where it is not set; None where there is none.
+        example: a value that would do; where a row names none, the default.
         required: whether the app cannot do without.
         laptop_only: whether it has no place in Azure.
         shown: whether a wrong value may stand in a message: a key, or a token in an address, may not.
@@ -47,41 +36,30 @@ class Setting:
     """
 
     what: str
-    example: str
     read: Callable[[str], Any]
     default: str | None = None
+    example: str = ""
     required: bool = False
     laptop_only: bool = False
     shown: bool = True
     name: str = ""
 
 
-def _row(what: str, example: str, read: Callable[[str], Any], *, default: str | None = None, **more: Any) -> Any:
-    row = Setting(what, example, read, default, **more)
-    return Field(default="" if row.required else None, repr=not row.laptop_only, json_schema_extra={"row": row})  # type: ignore[dict-item]
+def _row(what: str, read: Callable[[str], Any], *, default: str | None = None, example: str = "", **more: Any) -> Any:
+    row = Setting(what, read, default, example or default or "", **more)
+    return field(repr=not row.laptop_only, metadata={"row": row})
 
 
-def _origin(text: str) -> str:
-    found = _ORIGIN.fullmatch(text)
-    if found is None:
-        raise ValueError("an https:// address with nothing behind the host")
-    return found[1].lower()
+def _matching(pattern: str, allowed: str, read: Callable[[str], Any] = str) -> Callable[[str], Any]:
+    """Return a reader of texts that match."""
+    compiled = re.compile(pattern)
 
-
-def _lake_origin(text: str) -> str:
-    origin = _origin(text)
-    if ".dfs." not in origin:
-        raise ValueError("the account's Data Lake address (.dfs., not .blob.)")
-    return origin
-
-
-def _matching(pattern: re.Pattern[str], allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not pattern.fullmatch(text):
+    def read_matching(text: str) -> Any:
+        if not compiled.fullmatch(text):
             raise ValueError(allowed)
-        return text
+        return read(text)
 
-    return read
+    return read_matching
 
 
 def _without_problems(problems_of: Callable[[str], list[str]]) -> Callable[[str], str]:
@@ -102,16 +80,27 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("true or false")
-    return text.lower() == "true"
+_origin = _matching(
+    r"(?ai)https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?/?",
+    "an https:// address with nothing behind the host",
+    lambda text: text.lower().removesuffix("/"),
+)
+_boolean = _matching("(?ai)true|false", "true or false", lambda text: text.lower() == "true")
+_auth_level = _matching(f"(?ai){'|'.join(AUTH_LEVELS)}", f"one of {', '.join(AUTH_LEVELS)}", str.upper)
+_key = _matching("[!-~]+", "printable ASCII without spaces")  # all that a header takes
+_uuid = _matching("(?ai)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID")
+_secret = _matching("[0-9a-zA-Z-]{1,127}", "the secret's name, never the key: up to 127 letters, digits and '-'")
+# 63 characters at most, and '-poison' stands behind ours.
+# Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
+_queue = _matching("(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]", "3 to 56 lower-case letters, digits and single '-'")
+_file_system = _matching("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 lower-case letters, digits and single '-'")
 
 
-def _auth_level(text: str) -> str:
-    if text.upper() not in AUTH_LEVELS:
-        raise ValueError(f"one of {', '.join(AUTH_LEVELS)}")
-    return text.upper()
+def _lake_origin(text: str) -> str:
+    origin: str = _origin(text)
+    if ".dfs." not in origin:
+        raise ValueError("the account's Data Lake address (.dfs., not .blob.)")
+    return origin
 
 
 def _exports_file(text: str) -> str:
@@ -120,133 +109,101 @@ def _exports_file(text: str) -> str:
     return text
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """The settings, read: a row each. The key shows in no `repr`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
-
     deployment: str
-    pigment_base_url: str = _row(
-        "Origin of Pigment's API.", "https://pigment.app", _origin, default="https://pigment.app", shown=False
-    )
+    pigment_base_url: str = _row("Origin of Pigment's API.", _origin, default="https://pigment.app", shown=False)
     key_vault_url: str | None = _row(
         "The Key Vault that holds the Pigment key; needed in Azure.",
-        "https://my-vault.vault.azure.net",
         _origin,
         shown=False,
+        example="https://my-vault.vault.azure.net",
     )
     pigment_key_secret: str = _row(
-        "Name of the secret with the Pigment key.",
-        "pigment-api-key",
-        _matching(_VAULT_SECRET, "the secret's name, never the key: up to 127 letters, digits and '-'"),
-        default="pigment-api-key",
-        shown=False,
+        "Name of the secret with the Pigment key.", _secret, default="pigment-api-key", shown=False
     )
     pigment_api_key: str | None = _row(
         "The Pigment key itself; not used where `KEY_VAULT_URL` is set, refused inside Azure.",
-        "(the key)",
-        _matching(_KEY, "printable ASCII without spaces"),
+        _key,
         laptop_only=True,
         shown=False,
+        example="(the key)",
     )
     data_lake_url: str = _row(
         "The storage account, with a hierarchical namespace.",
-        "https://mylake.dfs.core.windows.net",
         _lake_origin,
         required=True,
         shown=False,
+        example="https://mylake.dfs.core.windows.net",
     )
     data_lake_file_system: str = _row(
-        "The file system (container) in it.",
-        "planning",
-        _matching(_FILE_SYSTEM, "3 to 63 lower-case letters, digits and single '-'"),
-        required=True,
+        "The file system (container) in it.", _file_system, required=True, example="planning"
     )
     data_lake_root: str = _row(
         "Folder below which everything is kept; empty for the file system's root.",
-        "raw/pigment",
         _without_problems(root_problems),
         default="",
+        example="raw/pigment",
     )
     exports_file: str = _row(
         "The catalog: a path in the package, or lake:PATH for a file in the file system.",
-        "lake:config/exports.toml",
         _exports_file,
         default="exports.toml",
+        example="lake:config/exports.toml",
     )
     export_schedule: str = _row(
         "When exports without a `schedule` of their own run: five cron fields, in `EXPORT_TIME_ZONE`; `none`: never.",
-        "0 6 * * *",
         expression_in,
         default="0 6 * * *",
     )
     export_queue: str = _row(
         "The storage queue with one message per export. The host reads it, too: set it.",
-        "pigment-exports",
-        _matching(_QUEUE, "3 to 56 lower-case letters, digits and single '-'"),
+        _queue,
         default="pigment-exports",
     )
     export_path: str = _row(
         "Path of a file, with {name} and one of {date}, {instant}, {run_id}, or {year}, {month} and {day}.",
-        "{name}/dt={date}/{name}.csv",
         _without_problems(template_problems),
         default="{name}/dt={date}/{name}.csv",
     )
     export_time_zone: ZoneInfo = _row(
-        "Time zone of `EXPORT_SCHEDULE` and of a file's date.", "Europe/Paris", zone_in, default="UTC"
+        "Time zone of `EXPORT_SCHEDULE` and of a file's date.", zone_in, default="UTC", example="Europe/Paris"
     )
     allow_inline_exports: bool = _row(
         "Whether an HTTP caller may define an export: the caller then reads whatever the key's owner sees.",
-        "false",
         _boolean,
         default="false",
     )
-    run_hours: int = _row("Hours until a run expires; at most 24.", "6", _whole(1, 24), default="6")
+    run_hours: int = _row("Hours until a run expires; at most 24.", _whole(1, 24), default="6")
     freshness_hours: int = _row(
         "Hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.",
-        "6",
         _whole(1, 24 * 366),
         default="6",
     )
     retention_days: int = _row(
         "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
-        "90",
         _whole(8, 3660),
         default="90",
     )
     identity_client_id: str | None = _row(
         "Client id of the user-assigned identity; without it, the identity that is signed in.",
-        "11111111-2222-4333-8444-555555555555",
-        _matching(_UUID, "a UUID"),
+        _uuid,
+        example="11111111-2222-4333-8444-555555555555",
     )
     http_auth_level: str = _row(
-        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
-        "FUNCTION",
-        _auth_level,
-        default="FUNCTION",
+        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.", _auth_level, default="FUNCTION"
     )
     public_base_url: str | None = _row(
         "Origin that answers name in `Location`, where it is not the site's own.",
-        "https://exports.example.com",
         _origin,
         shown=False,
+        example="https://exports.example.com",
     )
 
-    @field_validator("*", mode="plain")
-    @classmethod
-    def _read(cls, text: str, info: ValidationInfo) -> Any:
-        row = _row_of(cls.model_fields[str(info.field_name)])
-        return row.read(text) if row else text
 
-
-def _row_of(field: FieldInfo) -> Setting | None:
-    more = field.json_schema_extra
-    return cast("Setting", more["row"]) if isinstance(more, dict) else None
-
-
-SETTINGS = tuple(
-    replace(row, name=name.upper()) for name, field in Settings.model_fields.items() if (row := _row_of(field))
-)
+SETTINGS = tuple(replace(row.metadata["row"], name=row.name.upper()) for row in fields(Settings) if row.metadata)
 """The rows of all settings, in order."""
 
 
@@ -263,29 +220,23 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
     Raises:
         ConfigurationError: with every problem, each with an example.
     """
-    problems = [*_key_problems(environ), *_misspelt(environ)]
-    texts = {row.name: text_of(environ, row.name) or row.default for row in SETTINGS}
-    if lake:
-        problems += [
-            f"{row.name}: missing. {row.what} Example: {row.example}"
-            for row in SETTINGS
-            if row.required and texts[row.name] is None
-        ]
-    given: Any = {name.lower(): text for name, text in texts.items() if text is not None}
-    settings: Settings | None = None
-    try:
-        settings = Settings(deployment=deployment_of(environ), **given)
-    except ValidationError as exc:
-        rows = {row.name.lower(): row for row in SETTINGS}
-        for error in exc.errors(include_url=False):
-            row = rows[str(error["loc"][0])]
-            shown = f" (not {texts[row.name]!r})" if row.shown else ""
-            allowed = error["msg"].removeprefix("Value error, ")
-            problems.append(f"{row.name}: allowed: {allowed}{shown}. Example: {row.example}")
-    problems += network.problems(environ)
-    if problems or settings is None:
+    values: dict[str, Any] = {"deployment": deployment_of(environ)}
+    missing, wrong = [], []
+    for row in SETTINGS:
+        text = text_of(environ, row.name) or row.default
+        values[row.name.lower()] = "" if row.required else None
+        if text is not None:
+            try:
+                values[row.name.lower()] = row.read(text)
+            except ValueError as exc:
+                shown = f" (not {text!r})" if row.shown else ""
+                wrong.append(f"{row.name}: allowed: {exc}{shown}. Example: {row.example}")
+        elif row.required and lake:
+            missing.append(f"{row.name}: missing. {row.what} Example: {row.example}")
+    problems = [*_key_problems(environ), *_misspelt(environ), *missing, *wrong, *network.problems(environ)]
+    if problems:
         raise ConfigurationError(problems, code="settings")
-    return settings
+    return Settings(**values)
 
 
 def _key_problems(environ: Mapping[str, str]) -> list[str]:

@@ -5,13 +5,13 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError, asdict, fields
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from pigment_export import wiring
 from pigment_export.catalog.exports import SECRET_PATTERN
@@ -44,7 +44,7 @@ def problem_of(name: str, text: str) -> str:
 
 
 def test_vault_and_lake_are_enough() -> None:
-    assert load({**NEEDED, "WEBSITE_SITE_NAME": "func-pigment"}).model_dump() == {
+    assert asdict(load({**NEEDED, "WEBSITE_SITE_NAME": "func-pigment"})) == {
         "deployment": "func-pigment",
         "pigment_base_url": "https://pigment.app",
         "key_vault_url": "https://my-vault.vault.azure.net",
@@ -223,12 +223,12 @@ def test_good_values_are_kept(name: str, good: list[str]) -> None:
         ),
         ("EXPORT_PATH", ["{name}.csv", "{name}/{date}.txt", "/{name}/{date}.csv", "{name}/{day}.csv"]),
         ("EXPORT_TIME_ZONE", ["CEST+2", "Europe", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "a\x00b", "ü"]),
-        ("ALLOW_INLINE_EXPORTS", ["yes", "1", "on"]),
+        ("ALLOW_INLINE_EXPORTS", ["yes", "1", "on", "fal\u017fe"]),
         ("RUN_HOURS", ["0", "25", "6.5", "-1", "six", "٦", "9" * 5000, "1e1"]),
         ("FRESHNESS_HOURS", ["0", "9000", "x"]),
         ("RETENTION_DAYS", ["7", "4000", "x"]),
         ("IDENTITY_CLIENT_ID", ["me", "111111112222433384445555555555551"]),
-        ("HTTP_AUTH_LEVEL", ["none", "anonymous!"]),
+        ("HTTP_AUTH_LEVEL", ["none", "anonymous!", "adm\u0130n"]),
     ],
 )
 def test_bad_values_are_told_with_what_is_allowed(name: str, bad: list[str]) -> None:
@@ -265,7 +265,7 @@ def test_a_deployment_is_named_by_its_site_or_by_who_and_where() -> None:
 
 
 def test_settings_are_frozen() -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(FrozenInstanceError):
         load(NEEDED).run_hours = 7  # type: ignore[misc]
 
 
@@ -318,7 +318,7 @@ def test_the_pattern_of_a_secret_is_that_of_the_catalog() -> None:
 
 
 def test_each_setting_is_a_field() -> None:
-    assert {setting.name.lower() for setting in SETTINGS} | {"deployment"} == set(Settings.model_fields)
+    assert {setting.name.lower() for setting in SETTINGS} | {"deployment"} == {field.name for field in fields(Settings)}
 
 
 def example() -> dict[str, str]:

@@ -55,7 +55,7 @@ def _of(app: App, deployment: str | None) -> App:
         runs = recent_runs(app.runs, attended(), of_all=True)
         others = (summary.deployment for summary, _ in runs if summary.trigger != "cli")
         deployment = next(others, app.settings.deployment)
-    settings = app.settings.model_copy(update={"deployment": deployment})
+    settings = replace(app.settings, deployment=deployment)
     return replace(app, settings=settings, runs=replace(app.runs, deployment=deployment))
 
 
