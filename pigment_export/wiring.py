@@ -164,14 +164,14 @@ def watch_of(base: Base) -> Watch:
 def _catalog_problems(environ: Mapping[str, str], folder: Path) -> tuple[str, ...]:
     """Return what is wrong with a catalog that is a file, to be told beside wrong settings."""
     from pigment_export import settings as reading
-    from pigment_export.catalog import file as catalog
-    from pigment_export.catalog.source import LAKE
+    from pigment_export.catalog.file import load
+    from pigment_export.catalog.source import LAKE, read_bytes
 
     default = next(row.default for row in reading.SETTINGS if row.name == "EXPORTS_FILE")
     exports_file = environ.get("EXPORTS_FILE", "").strip() or str(default)
     try:
         if not exports_file.startswith(LAKE):
-            catalog.read(exports_file, folder=folder, read_lake=lambda _: b"")
+            load(read_bytes(exports_file, folder=folder, read_lake=lambda _: b""), file=exports_file)
     except ConfigurationError as error:
         return error.problems
     return ()

@@ -13,11 +13,11 @@ from pydantic_core import core_schema
 from pigment_export import __version__
 from pigment_export.app import page
 from pigment_export.app.http import POLL_SECONDS, PROBLEM, RETRY_SECONDS
-from pigment_export.app.requests import HealthQuery, NoQuery, RunRequest, RunsQuery
+from pigment_export.app.requests import Query, RunRequest
 from pigment_export.app.schemas import HealthReport, Problem, Run, RunList
 from pigment_export.app.selection import INLINE_FIELDS
 from pigment_export.app.starting import LONGEST_KEY
-from pigment_export.catalog.exports import MODELS
+from scripts.make_schema import MODELS, NAMES, schemas_by_kind
 
 JSON = "application/json"
 REFERENCE = "#/components/schemas/{model}"
@@ -48,12 +48,7 @@ REFUSALS = {
 
 
 class _Schema(GenerateJsonSchema):
-    """Without a title for each field, which would only repeat its name; and what answers leave out is never null."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        """Never."""
-        del schema
-        return False
+    """What answers leave out is never null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """Null only where it may be sent."""
@@ -131,7 +126,7 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "listRuns",
                 "summary": "Recent runs, newest first",
-                "parameters": _query(RunsQuery),
+                "parameters": _query("limit", "state"),
                 "responses": {"200": _told("The runs.", "RunList"), **_refusals(401, 422, 500, 503)},
             },
         },
@@ -165,7 +160,7 @@ def _paths() -> dict[str, Any]:
             "get": {
                 "operationId": "health",
                 "summary": "Whether the app is up, and whether it can do its work",
-                "parameters": _query(HealthQuery),
+                "parameters": _query("deep"),
                 "responses": {
                     "200": _told("It is, as far as was asked.", "HealthReport"),
                     "503": failing,
@@ -190,12 +185,12 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _query(model: type[NoQuery]) -> list[dict[str, Any]]:
+def _query(*names: str) -> list[dict[str, Any]]:
     """The parameters of an address; others are refused."""
-    properties = model.model_json_schema(mode="serialization", schema_generator=_Schema)["properties"]
+    properties = Query.model_json_schema(mode="serialization", schema_generator=_Schema)["properties"]
     return [
-        {"name": name, "in": "query", "description": schema.pop("description"), "schema": schema}
-        for name, schema in properties.items()
+        {"name": name, "in": "query", "description": properties[name].pop("description"), "schema": properties[name]}
+        for name in names
     ]
 
 
@@ -220,20 +215,20 @@ def _refusals(*statuses: int) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     _, written = models_json_schema(
         [
-            *((model, "validation") for model in (RunRequest, *MODELS.values())),
+            *((model, "validation") for model in (RunRequest, *MODELS)),
             *((model, "serialization") for model in (Run, RunList, HealthReport, Problem)),
         ],
         ref_template=REFERENCE,
         schema_generator=_Schema,
     )
-    schemas: dict[str, Any] = written["$defs"]
-    for model in MODELS.values():
-        schema = schemas[model.__name__]
+    schemas = schemas_by_kind(written["$defs"], REFERENCE)
+    for name in NAMES.values():
+        schema = schemas[name]
         schema["properties"] = {name: schema["properties"][name] for name in INLINE_FIELDS}
         del schema["properties"]["options"]["default"]  # its fields have theirs
     schemas["RunRequest"]["properties"]["export"] = {
         "description": schemas["RunRequest"]["properties"]["export"]["description"],
-        "anyOf": [{"oneOf": [_of(model.__name__) for model in MODELS.values()]}, {"type": "null"}],
+        "anyOf": [{"oneOf": [_of(name) for name in NAMES.values()]}, {"type": "null"}],
     }
     run, problem = schemas["Run"], schemas["Problem"]
     schemas[RUN_FAILED] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pigment_export.app import access, following, starting
 from pigment_export.app.http import SERVER_ERROR, HttpAnswer, HttpRequest, error_answer, json_answer
 from pigment_export.app.parts import App
-from pigment_export.app.requests import HealthQuery, NoQuery, read_query
+from pigment_export.app.requests import Query
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
@@ -37,7 +37,7 @@ class HttpCall:
         messages: list[str] = []
 
         def start(app: App, asked_by: str) -> HttpAnswer:
-            read_query(NoQuery, self.request.query)
+            Query.read(self.request.query, ())
             started = starting.start_run(app, self.request, asked_by, _answering())
             messages.extend(messages_for(started.claim.plan, started.claim.pending))
             return started.answer
@@ -48,7 +48,7 @@ class HttpCall:
         """Answer `GET /api/runs/{runId}`."""
 
         def follow(app: App, _asked_by: str) -> HttpAnswer:
-            read_query(NoQuery, self.request.query)
+            Query.read(self.request.query, ())
             return following.run_status(app, run_id, _answering())
 
         return self._answer(follow)
@@ -57,7 +57,7 @@ class HttpCall:
         """Answer `POST /api/runs/{runId}/cancel`."""
 
         def cancel(app: App, asked_by: str) -> HttpAnswer:
-            read_query(NoQuery, self.request.query)
+            Query.read(self.request.query, ())
             return following.cancel_run(app, run_id, asked_by, _answering())
 
         return self._answer(cancel)
@@ -70,7 +70,7 @@ class HttpCall:
         """Answer `GET /api/health`: 200, or 503 where a check has failed."""
 
         def look(app: App, _asked_by: str) -> HttpAnswer:
-            deep = read_query(HealthQuery, self.request.query).deep
+            deep = Query.read(self.request.query, ("deep",)).deep
             self.import_everything()
             report = app.health.report(app.version, app.settings.deployment, _answering() if deep else None)
             return json_answer(report, 200 if report.state == "up" else 503)
@@ -81,7 +81,7 @@ class HttpCall:
         """Answer `GET /api/status`: the status page."""
 
         def show(app: App, _asked_by: str) -> HttpAnswer:
-            read_query(NoQuery, self.request.query)
+            Query.read(self.request.query, ())
             page, headers = self.status_page(app, _answering())
             return HttpAnswer(200, page.encode(), headers, "text/html")
 

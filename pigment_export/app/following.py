@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pigment_export.app.http import POLL_SECONDS, HttpAnswer, HttpRequest, json_answer, problem
 from pigment_export.app.parts import App
-from pigment_export.app.requests import RunsQuery, read_query
+from pigment_export.app.requests import Query
 from pigment_export.app.schemas import Run, RunList
 from pigment_export.app.views import MOST_FAILED_LISTED, run_view
 from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
@@ -58,13 +58,13 @@ def list_runs(app: App, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
 
     Args:
         app: the parts.
-        request: its query is a `RunsQuery`.
+        request: its query may have `limit` and `state`.
         deadline: of this call.
 
     Raises:
         ExportError: the query is wrong, or the lake cannot be used.
     """
-    query = read_query(RunsQuery, request.query)
+    query = Query.read(request.query, ("limit", "state"))
     found = recent_runs(app.runs, deadline, limit=query.limit, state=query.state)
     runs = (run_view(*run, app.base_url, most_failed=MOST_FAILED_LISTED) for run in found)
     return json_answer(RunList(runs=tuple(runs), next=_next(app, deadline)), 200)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from pigment_export.catalog.options import AtLeastOne
+from pigment_export.catalog.options import AtLeastOne, Model
 from pigment_export.errors import ConfigurationError, shorten
 
 LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
@@ -50,11 +50,7 @@ Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(_DAY_SCHEMA, mode="v
 Name = Annotated[str, Field(max_length=NAME_CHARACTERS)]
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class RunRequest(_Said):
+class RunRequest(Model):
     """What to run. An empty object: every export that is enabled."""
 
     exports: AtLeastOne[Name] | None = None
@@ -112,42 +108,39 @@ class RunRequest(_Said):
         return {name: sorted(value) if isinstance(value, list) else value for name, value in document.items()}
 
 
-class NoQuery(BaseModel):
-    """The query of a call that takes none."""
+class Query(Model):
+    """The parameters of an address; each call takes some of them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class HealthQuery(NoQuery):
-    """The query of a look at the health."""
+    model_config = ConfigDict(strict=False)
 
     deep: bool = False
     """Whether to check everything that the app depends on, too."""
-
-
-class RunsQuery(NoQuery):
-    """The query of a list of runs."""
-
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = MOST_LISTED
     """At most so many."""
     state: Literal["running", "succeeded", "failed"] | None = None
     """Only those of this state."""
 
+    @classmethod
+    def read(cls, query: Mapping[str, str], allowed: Collection[str]) -> Self:
+        """Read the parameters of an address.
 
-def read_query[Q: NoQuery](model: type[Q], query: Mapping[str, str]) -> Q:
-    """Read the parameters of an address.
+        Args:
+            query: by name; one that is repeated arrives joined by a comma. `code`, a function key, is the host's own.
+            allowed: those that the call takes.
 
-    Args:
-        model: what is allowed.
-        query: by name; one that is repeated arrives joined by a comma. `code`, a function key, is the host's own.
-
-    Raises:
-        ConfigurationError: one is unknown or wrong (`request`), with every problem.
-    """
-    try:
-        return model.model_validate({name: value for name, value in query.items() if name != "code"})
-    except ValidationError as exc:
-        raise ConfigurationError([_problem(error, model) for error in exc.errors()], code="request") from exc
+        Raises:
+            ConfigurationError: one is unknown or wrong (`request`), with every problem.
+        """
+        given = {name: value for name, value in query.items() if name in allowed}
+        unknown = [name for name in query if name not in allowed and name != "code"]
+        problems = [f"{shorten(name)}: unknown; allowed: {', '.join(allowed) or 'none'}" for name in unknown]
+        try:
+            read = cls.model_validate(given)
+        except ValidationError as exc:
+            problems = [*(_problem(error, cls) for error in exc.errors()), *problems]
+        if problems:
+            raise ConfigurationError(problems, code="request")
+        return read
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

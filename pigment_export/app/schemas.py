@@ -2,14 +2,12 @@
 
 from datetime import date, datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pigment_export.catalog.options import Model
 
 
-class _Told(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class FailedExport(_Told):
+class FailedExport(Model):
     """An export that has not succeeded, and why."""
 
     name: str
@@ -34,7 +32,7 @@ class FailedExport(_Told):
     """When it came to its end."""
 
 
-class Run(_Told):
+class Run(Model):
     """A run: that goes on (202), that has succeeded (200), or, with a problem's fields beside, that has not (409)."""
 
     run_id: str
@@ -69,7 +67,7 @@ class Run(_Told):
     """When it has ended: path of `result.json` in the file system, which lists every file with rows and sha256."""
 
 
-class RunList(_Told):
+class RunList(Model):
     """Recent runs of this deployment, newest first."""
 
     runs: tuple[Run, ...]
@@ -78,7 +76,7 @@ class RunList(_Told):
     """When each export with a schedule runs next, by name; missing where the catalog is wrong."""
 
 
-class Check(_Told):
+class Check(Model):
     """One thing that was looked at."""
 
     name: str
@@ -91,7 +89,7 @@ class Check(_Told):
     """What to do, where it is not."""
 
 
-class HealthReport(_Told):
+class HealthReport(Model):
     """Whether the app is up, and when asked for, whether it can do its work."""
 
     state: str
@@ -104,7 +102,7 @@ class HealthReport(_Told):
     """Only with `deep=true`."""
 
 
-class Problem(_Told):
+class Problem(Model):
     """What went wrong (RFC 9457)."""
 
     type: str

@@ -6,8 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainValidator, Tag, ValidationInfo
 
 from pigment_export.catalog.options import (
     DELIMITERS,
@@ -15,6 +14,7 @@ from pigment_export.catalog.options import (
     Id,
     ListOptions,
     MetricOptions,
+    Model,
     Several,
     TableOptions,
     ViewOptions,
@@ -59,12 +59,22 @@ Columns = Annotated[
 ]
 
 
-class CommonFields(BaseModel):
-    """What every kind of export has."""
+OPTIONS: Mapping[Kind, type[ViewOptions]] = {
+    Kind.LIST: ListOptions,
+    Kind.METRIC: MetricOptions,
+    Kind.TABLE: TableOptions,
+    Kind.VIEW: ViewOptions,
+}
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+
+def _of_its_kind(value: Any, info: ValidationInfo) -> ViewOptions:
+    """Read options as the export's kind has them; of a wrong kind, there is nothing to say."""
+    kind = info.data.get("kind")
+    return OPTIONS[kind].model_validate(value) if kind else ViewOptions()
+
+
+class Export(Model):
+    """An export."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """A safe path segment: lower-case letters, digits, `_`, `-`, a letter first; at most 64."""
@@ -101,57 +111,15 @@ class CommonFields(BaseModel):
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
 
+    kind: Annotated[Kind, Field(strict=False)]
+    """What it is."""
+    options: Annotated[ViewOptions, PlainValidator(_of_its_kind)] = Field({}, validate_default=True)
+    """Pigment's options for it."""
+
     @property
     def zone(self) -> ZoneInfo | None:
         """Its own time zone; None where the deployment's holds."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
-
-
-class ListExport(CommonFields):
-    """A list."""
-
-    kind: Literal[Kind.LIST]
-    """What it is."""
-    options: ListOptions = ListOptions()
-    """Pigment's options for a list."""
-
-
-class MetricExport(CommonFields):
-    """A metric."""
-
-    kind: Literal[Kind.METRIC]
-    """What it is."""
-    options: MetricOptions = MetricOptions()
-    """Pigment's options for a metric."""
-
-
-class TableExport(CommonFields):
-    """A table."""
-
-    kind: Literal[Kind.TABLE]
-    """What it is."""
-    options: TableOptions = TableOptions()
-    """Pigment's options for a table."""
-
-
-class ViewExport(CommonFields):
-    """A view."""
-
-    kind: Literal[Kind.VIEW]
-    """What it is."""
-    options: ViewOptions = ViewOptions()
-    """Pigment's options for a view."""
-
-
-type Export = Annotated[ListExport | MetricExport | TableExport | ViewExport, Field(discriminator="kind")]
-
-MODELS: Mapping[Kind, type[ListExport | MetricExport | TableExport | ViewExport]] = {
-    Kind.LIST: ListExport,
-    Kind.METRIC: MetricExport,
-    Kind.TABLE: TableExport,
-    Kind.VIEW: ViewExport,
-}
-_EXPORT: TypeAdapter[Export] = TypeAdapter(Export)
 
 
 def to_json(export: Export) -> dict[str, Any]:
@@ -166,37 +134,9 @@ def from_json(definition: Any) -> Export:
     Raises:
         ValueError: it is no definition; pydantic's ValidationError is one.
     """
-    return _EXPORT.validate_python(definition)
+    return Export.model_validate(definition)
 
 
 def delimiter_of(export: Export) -> bytes:
     """Return what stands between the fields of an export's CSV."""
     return DELIMITERS[export.options.fieldDelimiter]
-
-
-class _Untitled(GenerateJsonSchema):
-    """Without a title for each field, which would only repeat its name."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        """Return False: the name is enough."""
-        del schema
-        return False
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the catalog's JSON Schema, for editors: a table of exports by their names."""
-    schema = _EXPORT.json_schema(schema_generator=_Untitled)
-    definitions = schema.pop("$defs")
-    for model in MODELS.values():
-        definition = definitions[model.__name__]
-        del definition["properties"]["name"]  # in the file, it is the table's own
-        definition["required"].remove("name")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The catalog of exports",
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"pattern": NAME_PATTERN},
-        "additionalProperties": schema,
-        "$defs": definitions,
-    }

@@ -3,16 +3,15 @@
 import difflib
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pigment_export.catalog.exports import MODELS, NAME_PATTERN, SECRET_PATTERN, CommonFields, Export, Kind
-from pigment_export.catalog.source import LARGEST_BYTES, read_bytes
+from pigment_export.catalog.exports import NAME_PATTERN, OPTIONS, SECRET_PATTERN, Export, Kind
+from pigment_export.catalog.source import LARGEST_BYTES
 from pigment_export.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 60  # of a wrong value: enough to find it by
@@ -61,25 +60,6 @@ class Catalog:
         return chosen
 
 
-def read(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) -> Catalog:
-    """Read the catalog from where `EXPORTS_FILE` says.
-
-    Args:
-        exports_file: a path, or `lake:PATH` for a file in the file system.
-        folder: what a relative path begins at: the app's own folder, or where a command is typed.
-        read_lake: reads a file of the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
-
-    Returns:
-        The catalog.
-
-    Raises:
-        ConfigurationError: it is not there, or not a catalog, with every problem.
-        ExportError: the lake cannot be read.
-    """
-    data = read_bytes(exports_file, folder=folder, read_lake=read_lake)
-    return load(data, file=exports_file)
-
-
 def load(data: bytes, *, file: str) -> Catalog:
     """Read a catalog from its text.
 
@@ -125,23 +105,12 @@ def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:
     Raises:
         ConfigurationError: with every problem: where, export, field, what is allowed.
     """
-    problems: list[str] = []
-    model: type[CommonFields]
-    kind: Any = fields.get("kind")
     try:
-        model = MODELS[Kind(kind)]
-    except ValueError:
-        told = "missing" if kind is None else f"unknown{_shown(kind)}"
-        problems.append(f".kind: {told}; allowed: {', '.join(Kind)}{_like(kind, Kind)}")
-        model = CommonFields  # so that the rest is checked all the same
-        fields = {field: value for field, value in fields.items() if field not in ("kind", "options")}
-    try:
-        export = model.model_validate({**fields, "name": name})
+        return Export.model_validate({**fields, "name": name})
     except ValidationError as exc:
-        problems += [_told(error, model) for error in exc.errors(include_url=False)]
-    if problems:
-        raise ConfigurationError([f"{where}: {_name(name)}{problem}" for problem in problems], code="catalog")
-    return export  # type: ignore[return-value]  # CommonFields itself is only tried beside a problem
+        errors = sorted(exc.errors(include_url=False), key=lambda error: error["loc"] != ("kind",))  # the kind first
+    problems = [f"{where}: {_name(name)}{_told(error, fields.get('kind'))}" for error in errors]
+    raise ConfigurationError(problems, code="catalog")  # without its cause, which shows what was sent: a key, maybe
 
 
 def _tables(data: bytes, file: str) -> dict[str, Any]:
@@ -159,32 +128,33 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
     return tables
 
 
-def _told(error: ErrorDetails, model: type[BaseModel]) -> str:
+def _told(error: ErrorDetails, kind: Any) -> str:
     """Return one of pydantic's errors in the file's own words, with the field in front."""
     # Without which of several forms it has, unless that is all: a field that is named so.
     path = tuple(part for part in error["loc"] if not str(part).startswith("(")) or error["loc"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     match error["type"]:
+        case _ if path == ("kind",):
+            told = "missing" if kind is None else f"unknown{_shown(kind)}"
+            return f".kind: {told}; allowed: {', '.join(Kind)}{_like(kind, Kind)}"
         case "extra_forbidden":
-            return f"{field}: unknown{_where_it_belongs(path, model)}"
+            return f"{field}: unknown{_where_it_belongs(path, kind)}"
         case "missing":
-            return f"{field}: missing. {_fields_beside(path, model)[str(path[-1])]}"
+            return f"{field}: missing. {_fields_beside(path, kind)[str(path[-1])]}"
         case "string_pattern_mismatch":
             shown = "" if path[-1] == "secret" else _shown(error["input"])  # a key may have been pasted there
             return f"{'' if path == ('name',) else field}: {_PATTERNS[error['ctx']['pattern']]}{shown}"
-        case kind if kind in _TYPES:
-            return f"{field}: {_TYPES[kind]}"
+        case wrong if wrong in _TYPES:
+            return f"{field}: {_TYPES[wrong]}"
         case _:
             said = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
             return f"{field}: {said}{_shown(error['input'])}"
 
 
-def _where_it_belongs(path: tuple[int | str, ...], model: type[BaseModel]) -> str:
+def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
     name = str(path[-1])
-    fields = set(_fields_beside(path, model)) - {"name"} | ({"kind", "options"} if len(path) == 1 else set())
-    kinds = [
-        kind for kind, other in MODELS.items() if name in _fields(_inner(other.model_fields["options"].annotation))
-    ]
+    fields = set(_fields_beside(path, kind)) - {"name"}
+    kinds = [other for other, options in OPTIONS.items() if name in _fields(options)]
     belongs = ""
     if kinds and len(path) == 1:
         belongs = "; it is an option of Pigment's: write it below 'options'"
@@ -193,14 +163,16 @@ def _where_it_belongs(path: tuple[int | str, ...], model: type[BaseModel]) -> st
     return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"
 
 
-def _fields_beside(path: tuple[int | str, ...], model: type[BaseModel]) -> dict[str, str]:
+def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, str]:
     """The fields of the model that the last part of a path stands in."""
-    inner: type[BaseModel] | None = model
+    model: type[BaseModel] | None = Export
     for part in path[:-1]:
-        if inner and isinstance(part, str):
-            annotations = {field.alias or name: field.annotation for name, field in inner.model_fields.items()}
-            inner = _inner(annotations.get(part))
-    return _fields(inner)
+        if part == "options" and model is Export:
+            model = OPTIONS[kind]
+        elif model and isinstance(part, str):
+            annotations = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            model = _inner(annotations.get(part))
+    return _fields(model)
 
 
 def _fields(model: type[BaseModel] | None) -> dict[str, str]:

@@ -83,11 +83,27 @@ _SOURCES: Mapping[str, str] = {"DimensionField": "dimension", "ValueField": "met
 DELIMITERS: Mapping[FieldDelimiter, bytes] = {"Semicolon": b";", "Comma": b","}
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+def _untitled(schema: dict[str, Any]) -> None:
+    """Drop the title of each field, which would only repeat its name."""
+    for field in schema["properties"].values():
+        field.pop("title", None)
 
 
-class DimensionFilter(_Model):
+class Model(BaseModel):
+    """Frozen, strict, and described by its docstrings; its validator is built on first use: most calls use few."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        defer_build=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=_untitled,
+    )
+
+
+class DimensionFilter(Model):
     """Rows of some items of a dimension."""
 
     dimensionId: Id
@@ -96,7 +112,7 @@ class DimensionFilter(_Model):
     """Its items to keep; to keep all, leave the filter out."""
 
 
-class FilterCondition(_Model):
+class FilterCondition(Model):
     """A comparison."""
 
     type: Literal["LessThan", "LessThanOrEqual", "Equal", "NotEqual", "GreaterThan", "GreaterThanOrEqual", "IsNotBlank"]
@@ -113,7 +129,7 @@ class FilterCondition(_Model):
         return self
 
 
-class ValueFilter(_Model):
+class ValueFilter(Model):
     """Rows by the value of a metric."""
 
     metricId: Id
@@ -122,7 +138,7 @@ class ValueFilter(_Model):
     """What its value must fulfil."""
 
 
-class ExportFilter(_Model):
+class ExportFilter(Model):
     """A filter, or filters of filters: the field named after `type` is set, and no other."""
 
     type: Literal["And", "Or", "Dimension", "Value"]
@@ -145,7 +161,7 @@ class ExportFilter(_Model):
         return self
 
 
-class PropertyFilter(_Model):
+class PropertyFilter(Model):
     """Rows of a list by the items of one of its properties."""
 
     propertyTechnicalName: Text
@@ -154,7 +170,7 @@ class PropertyFilter(_Model):
     """The items to keep."""
 
 
-class ExportField(_Model):
+class ExportField(Model):
     """A column of a table's export."""
 
     type: Literal["DimensionField", "ScenarioField", "ValueField"]
@@ -180,7 +196,7 @@ class ExportField(_Model):
         return {"sourceId": self.sourceId, **serialize(self)}
 
 
-class ViewOptions(_Model):
+class ViewOptions(Model):
     """All that a view takes."""
 
     dateFormat: DateFormat = "Iso8601"

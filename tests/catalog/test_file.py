@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from pigment_export.catalog.exports import MODELS, Kind, from_json, json_schema
-from pigment_export.catalog.file import LARGEST_BYTES, Catalog, define, load, read
+from pigment_export.catalog.exports import OPTIONS, Export, Kind, from_json
+from pigment_export.catalog.file import LARGEST_BYTES, Catalog, define, load
+from pigment_export.catalog.source import read_bytes
 from pigment_export.errors import Cause, ConfigurationError, MissingError, Who
+from scripts.make_schema import document
 
 ROOT = Path(__file__).parents[2]
 ID = "22222222-2222-4222-8222-222222222222"
@@ -226,8 +228,8 @@ def no_lake(path: str) -> bytes:
 
 def test_a_catalog_is_read_from_the_apps_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(f"[a]\n{GOOD}")
-    assert read("mine.toml", folder=tmp_path, read_lake=no_lake).exports[0].name == "a"
-    assert read(str(tmp_path / "mine.toml"), folder=Path("elsewhere"), read_lake=no_lake).exports[0].name == "a"
+    for path, folder in (("mine.toml", tmp_path), (str(tmp_path / "mine.toml"), Path("elsewhere"))):
+        assert read_bytes(path, folder=folder, read_lake=no_lake) == f"[a]\n{GOOD}".encode()
 
 
 def test_a_catalog_is_read_from_the_lake_by_its_path_there() -> None:
@@ -237,9 +239,9 @@ def test_a_catalog_is_read_from_the_lake_by_its_path_there() -> None:
         asked.append(path)
         return f"[a]\n{GOOD}".encode()
 
-    catalog = read("lake:config/exports.toml", folder=Path("elsewhere"), read_lake=read_lake)
+    data = read_bytes("lake:config/exports.toml", folder=Path("elsewhere"), read_lake=read_lake)
     assert asked == ["config/exports.toml"]
-    assert catalog.file == "lake:config/exports.toml"
+    assert load(data, file="lake:config/exports.toml").exports[0].name == "a"
 
 
 def test_a_catalog_that_is_not_there_is_a_problem_of_settings(tmp_path: Path) -> None:
@@ -248,7 +250,7 @@ def test_a_catalog_that_is_not_there_is_a_problem_of_settings(tmp_path: Path) ->
 
     for where in ("exports.toml", ".", "lake:exports.toml"):
         with pytest.raises(ConfigurationError, match="EXPORTS_FILE") as caught:
-            read(where, folder=tmp_path, read_lake=missing)
+            read_bytes(where, folder=tmp_path, read_lake=missing)
         assert caught.value.problems[0].startswith(f"{where}: cannot be read")
 
 
@@ -256,7 +258,7 @@ def test_a_catalog_of_any_size_is_read_only_so_far(tmp_path: Path) -> None:
     with (tmp_path / "huge.toml").open("wb") as file:
         file.truncate(2**40)  # no memory would hold it
     with pytest.raises(ConfigurationError, match="larger"):
-        read("huge.toml", folder=tmp_path, read_lake=no_lake)
+        load(read_bytes("huge.toml", folder=tmp_path, read_lake=no_lake), file="huge.toml")
 
 
 def test_an_export_can_be_defined_without_a_file() -> None:
@@ -333,13 +335,13 @@ def test_the_shipped_catalog_has_one_enabled_export_of_each_kind() -> None:
 
 def test_the_schema_for_editors_is_the_one_that_the_models_make() -> None:
     written = json.loads((ROOT / "exports.schema.json").read_text())
-    assert written == json_schema(), "python -m scripts.make_schema writes it anew"
+    assert written == document(), "python -m scripts.make_schema writes it anew"
     assert (ROOT / FILE).read_text().startswith("#:schema ./exports.schema.json\n")
 
 
 def validator() -> Draft202012Validator:
-    Draft202012Validator.check_schema(json_schema())
-    return Draft202012Validator(json_schema(), format_checker=FormatChecker())
+    Draft202012Validator.check_schema(document())
+    return Draft202012Validator(document(), format_checker=FormatChecker())
 
 
 def test_the_schema_takes_the_shipped_catalog() -> None:
@@ -367,10 +369,8 @@ def test_the_schema_refuses_what_the_loader_refuses(table: dict[str, Any]) -> No
 
 def test_every_field_and_option_stands_in_the_docs_with_what_it_is() -> None:
     docs = (ROOT / "docs" / "catalog.md").read_text()
-    for kind, model in MODELS.items():
-        options = model.model_fields["options"].annotation
-        assert options is not None
-        for name, field in {**model.model_fields, **options.model_fields}.items():
+    for kind, options in OPTIONS.items():
+        for name, field in {**Export.model_fields, **options.model_fields}.items():
             if name not in ("name", "kind", "options"):
                 assert f"| `{name}` | {field.description} |" in docs, kind
 
