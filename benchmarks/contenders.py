@@ -69,12 +69,13 @@ class _Keys:
 def ours(source: str, sink: str, *, gzip: bool) -> None:
     """Move an export through the app's own adapters."""
     from pigment_export.azure.adls import LakeFiles
+    from pigment_export.azure.file_system import FileSystem
     from pigment_export.catalog.exports import from_json
     from pigment_export.pigment.client import Pigment
     from pigment_export.retry import Deadline
     from pigment_export.transfer.stream import transfer
 
-    lake = LakeFiles(sink, "files", _token())
+    lake = LakeFiles(FileSystem(sink, "files", _token()))
 
     class Sink:
         def open(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pigment_export.app.calls import HttpCall
     from pigment_export.app.functions import Triggers
     from pigment_export.app.parts import App
+    from pigment_export.azure.file_system import FileSystem
     from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
     from pigment_export.lake.interface import Records
@@ -71,10 +72,11 @@ def pigment_of(settings: Settings, keys: Keys) -> Pigment:
 
 @dataclass(frozen=True)
 class Base:
-    """What every function needs, a tick of the timer too: settings, identity, and the records of the lake."""
+    """What every function needs, a tick of the timer too: settings, identity, and the lake."""
 
     settings: Settings
     identity: Identity
+    file_system: FileSystem
     records: Records
     layout: Layout
     folder: Path
@@ -91,6 +93,7 @@ def base_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Base:
         ConfigurationError: the settings are wrong.
     """
     from pigment_export import settings as reading
+    from pigment_export.azure.file_system import FileSystem
     from pigment_export.azure.records import LakeRecords
     from pigment_export.lake.paths import Layout
 
@@ -99,8 +102,9 @@ def base_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Base:
     except ConfigurationError as error:
         raise ConfigurationError([*error.problems, *_catalog_problems(environ, folder)], code="settings") from error
     identity = identity_of(settings, environ)
-    records = LakeRecords(settings.data_lake_url, settings.data_lake_file_system, identity)
-    return Base(settings, identity, records, Layout(settings.data_lake_root, settings.export_path), folder)
+    file_system = FileSystem(settings.data_lake_url, settings.data_lake_file_system, identity)
+    layout = Layout(settings.data_lake_root, settings.export_path)
+    return Base(settings, identity, file_system, LakeRecords(file_system), layout, folder)
 
 
 def runs_of(base: Base, pigment: Pigment) -> Runs:
@@ -108,8 +112,7 @@ def runs_of(base: Base, pigment: Pigment) -> Runs:
     from pigment_export.azure.adls import LakeFiles
     from pigment_export.runs.deployment import Runs
 
-    settings = base.settings
-    files = LakeFiles(settings.data_lake_url, settings.data_lake_file_system, base.identity)
+    settings, files = base.settings, LakeFiles(base.file_system)
     return Runs(
         files=files,
         records=base.records,

@@ -5,17 +5,19 @@ Azure role: Storage Blob Data Contributor on the file system's container, for ev
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError
-from azure.storage.filedatalake import ContentSettings, DataLakeFileClient, FileSystemClient
+from azure.storage.blob import ContentSettings
 
-from pigment_export.azure.boundary import Answer, Boundary
-from pigment_export.azure.clients import client_options, only_over, sendable
-from pigment_export.azure.identity import Identity
-from pigment_export.azure.lake_errors import LAKE
+from pigment_export.azure.boundary import Answer
+from pigment_export.azure.clients import only_over, sendable
+from pigment_export.azure.file_system import FileSystem
 from pigment_export.errors import MissingError
 from pigment_export.lake.interface import PathInfo
+
+if TYPE_CHECKING:
+    from azure.storage.filedatalake import DataLakeFileClient
 
 _RANGE_NOT_SATISFIABLE = 416
 _ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
@@ -25,33 +27,19 @@ class LakeFiles:
     """Files of one file system; safe to use from several threads.
 
     Args:
-        account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`.
-        file_system: its name.
-        identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer; None for what all clients wait.
+        file_system: where they lie.
     """
 
-    def __init__(
-        self,
-        account_url: str,
-        file_system: str,
-        identity: Identity,
-        *,
-        read_seconds: float | None = None,
-    ) -> None:
+    def __init__(self, file_system: FileSystem) -> None:
         self._file_system = file_system
-        self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
-        self._client = FileSystemClient(account_url, file_system, credential=identity, **client_options(read_seconds))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        self._lake = file_system.boundary
+        self._blobs = file_system.blobs
 
     def now(self) -> datetime:
         """The lake's clock, by one read of the file system's properties."""
         date = Answer(self._lake)
         with self._lake.doing("read its properties", conditional=False):
-            self._client.get_file_system_properties(raw_response_hook=date)
+            self._blobs.get_container_properties(raw_response_hook=date)
         return date.now
 
     def look(self, path: str) -> PathInfo:
@@ -59,7 +47,7 @@ class LakeFiles:
         date = Answer(self._lake)
         try:
             with self._lake.doing(f"look at {path}", conditional=False):
-                properties = self._file(path).get_file_properties(raw_response_hook=date)
+                properties = self._blobs.get_blob_client(path).get_blob_properties(raw_response_hook=date)
                 etag, size = _etag_in({"etag": properties.etag}), int(properties.size)
                 metadata = {name.lower(): value for name, value in (properties.metadata or {}).items()}
         except MissingError:
@@ -79,23 +67,20 @@ class LakeFiles:
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
         """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
         with self._lake.doing(f"flush {path}"):
-            return _etag_in(
-                self._file(path).flush_data(
-                    size, close=True, content_settings=ContentSettings(content_type=content_type), **only_over(etag)
-                )
-            )
+            settings: Any = ContentSettings(content_type=content_type)  # the Data Lake library's own is the same
+            return _etag_in(self._file(path).flush_data(size, close=True, content_settings=settings, **only_over(etag)))
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replace the user metadata, if the ETag still holds; returns the new ETag."""
         sent = sendable(path, metadata)
         with self._lake.doing(f"set the metadata of {path}"):
-            return _etag_in(self._file(path).set_metadata(sent, **only_over(etag)))
+            return _etag_in(self._blobs.get_blob_client(path).set_blob_metadata(sent, **only_over(etag)))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
         """Move a file in one atomic step, if both ends are as they were."""
         with self._lake.doing(f"rename {source} to {destination}"):
             self._file(source).rename_file(
-                f"{self._file_system}/{destination}",
+                f"{self._file_system.name}/{destination}",
                 source_etag=source_etag,
                 source_match_condition=only_over(source_etag)["match_condition"],
                 **only_over(replacing),
@@ -105,7 +90,7 @@ class LakeFiles:
         """Make a folder, its parents too; one that is there already is fine."""
         with self._lake.doing(f"make the folder {path}"):
             try:
-                self._client.get_directory_client(path).create_directory(**only_over(None))
+                self._file_system.paths.get_directory_client(path).create_directory(**only_over(None))
             except HttpResponseError as exc:
                 if getattr(exc, "error_code", None) not in _ALREADY_THERE:  # the storage libraries set it
                     raise
@@ -122,14 +107,14 @@ class LakeFiles:
         """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
         with self._lake.doing(f"read {path}"):
             try:
-                return self._file(path).download_file(offset, length, **only_over(etag)).readall()
+                return bytes(self._blobs.download_blob(path, offset, length, **only_over(etag)).readall())
             except HttpResponseError as exc:
                 if exc.status_code == _RANGE_NOT_SATISFIABLE:  # an empty file has no first byte
                     return b""
                 raise
 
-    def _file(self, path: str) -> DataLakeFileClient:
-        return self._client.get_file_client(path)
+    def _file(self, path: str) -> "DataLakeFileClient":
+        return self._file_system.paths.get_file_client(path)
 
 
 def _etag_in(answer: Mapping[str, Any]) -> str:

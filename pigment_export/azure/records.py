@@ -5,16 +5,15 @@ Azure role: Storage Blob Data Contributor on the file system's container, for ev
 
 from collections.abc import Iterator, Mapping
 
-from azure.storage.blob import ContainerClient, ContentSettings
+from azure.storage.blob import ContentSettings
 
-from pigment_export.azure.boundary import Answer, Boundary
-from pigment_export.azure.clients import client_options, only_over, sendable
-from pigment_export.azure.identity import Identity
-from pigment_export.azure.lake_errors import LAKE, LAKE_RECORD_TOO_LARGE
+from pigment_export.azure.boundary import Answer
+from pigment_export.azure.clients import only_over, sendable
+from pigment_export.azure.file_system import MOST_RECORD_BYTES, FileSystem
+from pigment_export.azure.lake_errors import LAKE_RECORD_TOO_LARGE
 from pigment_export.errors import MissingError
 from pigment_export.lake.interface import ListedBlob, StoredRecord
 
-MOST_BYTES = 8 * 1024 * 1024  # of a record: the plan of a thousand exports is a tenth of it
 _FOLDER = "hdi_isfolder"  # the metadata by which the Blob protocol shows a folder
 _JSON = ContentSettings(content_type="application/json")
 
@@ -23,32 +22,12 @@ class LakeRecords:
     """Records of one file system; safe to use from several threads.
 
     Args:
-        account_url: the account's Data Lake address; its Blob address follows from it.
-        file_system: its name.
-        identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer; None for what all clients wait.
+        file_system: where they lie.
     """
 
-    def __init__(
-        self,
-        account_url: str,
-        file_system: str,
-        identity: Identity,
-        *,
-        read_seconds: float | None = None,
-    ) -> None:
-        self._lake = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
-        self._client = ContainerClient(
-            account_url.replace(".dfs.", ".blob.", 1),
-            file_system,
-            credential=identity,
-            max_single_get_size=MOST_BYTES,
-            **client_options(read_seconds),
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+    def __init__(self, file_system: FileSystem) -> None:
+        self._lake = file_system.boundary
+        self._client = file_system.blobs
 
     def read(self, path: str) -> StoredRecord:
         """Read a record; one that is not there is an answer, not an error.
@@ -99,5 +78,5 @@ class LakeRecords:
 
 
 def _check_size(path: str, size: int) -> None:
-    if size > MOST_BYTES:
+    if size > MOST_RECORD_BYTES:
         raise LAKE_RECORD_TOO_LARGE.raised(f"{path} has {size:,} bytes")

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from emulators.http1 import Request
 from emulators.network import Proxy
 from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.records import LakeRecords
 from pigment_export.azure.vault import Vault
@@ -67,8 +68,8 @@ class Adapters:
     def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.identity_server = OddServer(tls), OddServer(None)
         identity = Identity(Credential)
-        self.files = LakeFiles(self.server.url, "planning", identity, read_seconds=2)
-        self.records = LakeRecords(self.server.url, "planning", identity, read_seconds=2)
+        self._lake = FileSystem(self.server.url, "planning", identity, read_seconds=2)
+        self.files, self.records = LakeFiles(self._lake), LakeRecords(self._lake)
         self._identity = identity
         port = self.identity_server.address[1]
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{port}/msi/token")
@@ -91,8 +92,7 @@ class Adapters:
             return vault.read(None)
 
     def close(self) -> None:
-        self.files.close()
-        self.records.close()
+        self._lake.close()
 
 
 def _has_token(request: Request) -> bool:
@@ -274,7 +274,7 @@ def test_a_connection_through_a_proxy_is_kept_alive_too(
 ) -> None:
     with Proxy({"*.dfs.core.windows.net": adapters.server.address}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
-        files = LakeFiles("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
-        with closing(files), pytest.raises(ExportError, match="lake_unavailable"):
-            files.create("x")
+        lake = FileSystem("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
+        with closing(lake), pytest.raises(ExportError, match="lake_unavailable"):
+            LakeFiles(lake).create("x")
     assert (1, 60, 30) in keepalives

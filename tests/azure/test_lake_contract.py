@@ -13,7 +13,8 @@ import requests
 
 from emulators.lake.account import Answer, Lake, LostReply
 from pigment_export.azure.adls import LakeFiles
-from pigment_export.azure.records import MOST_BYTES, LakeRecords
+from pigment_export.azure.file_system import MOST_RECORD_BYTES
+from pigment_export.azure.records import LakeRecords
 from pigment_export.errors import ConflictError, ExportError, MissingError, PermanentError, RetryableError
 from pigment_export.lake.interface import Files, PathInfo, Records
 from tests.harness.fakes import FakeLake
@@ -462,7 +463,7 @@ def test_a_listing_whose_second_page_is_refused_is_an_error_and_no_short_list(
 
 
 def test_a_file_too_large_to_be_a_record_is_named_and_not_read_on(lake: Lake, real_records: LakeRecords) -> None:
-    lake.write("huge.json", bytes(MOST_BYTES + 1))
+    lake.write("huge.json", bytes(MOST_RECORD_BYTES + 1))
     with pytest.raises(PermanentError, match=r"huge\.json") as caught:
         real_records.read("huge.json")
     assert caught.value.cause.code == "lake_record_too_large"
@@ -470,14 +471,14 @@ def test_a_file_too_large_to_be_a_record_is_named_and_not_read_on(lake: Lake, re
 
 
 def test_a_record_of_the_largest_size_is_written_and_read(lake: Lake, real_records: LakeRecords) -> None:
-    real_records.write("large.json", bytes(MOST_BYTES), {}, replacing=None)
-    assert len(real_records.read("large.json").data) == MOST_BYTES
+    real_records.write("large.json", bytes(MOST_RECORD_BYTES), {}, replacing=None)
+    assert len(real_records.read("large.json").data) == MOST_RECORD_BYTES
     assert len(lake.calls) == 2
 
 
 def test_a_record_that_could_not_be_read_back_is_not_written(lake: Lake, real_records: LakeRecords) -> None:
     with pytest.raises(PermanentError, match=r"huge\.json"):
-        real_records.write("huge.json", bytes(MOST_BYTES + 1), {}, replacing=None)
+        real_records.write("huge.json", bytes(MOST_RECORD_BYTES + 1), {}, replacing=None)
     assert lake.calls == []
 
 

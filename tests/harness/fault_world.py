@@ -232,8 +232,7 @@ class FaultWorld:
                 yield Counted(source, self._count)
 
         yield replace(runs, fetch=fetch), keys
-        runs.files.close()  # type: ignore[attr-defined]
-        runs.records.close()  # type: ignore[attr-defined]
+        base.file_system.close()
         keys.close()
 
     def _count(self, read: int) -> None:

@@ -10,6 +10,7 @@ from azure.core.credentials import AccessToken
 
 from emulators.lake.account import Lake
 from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.records import LakeRecords
 
@@ -47,8 +48,8 @@ def open_lake(lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyP
             credential: Any = None,
             **options: Any,
         ) -> Any:
-            adapter = kind(url, file_system, Identity(lambda: credential or TokenCredential(token)), **options)
-            return opened.enter_context(closing(adapter))
+            identity = Identity(lambda: credential or TokenCredential(token))
+            return kind(opened.enter_context(closing(FileSystem(url, file_system, identity, **options))))
 
         yield open_adapter
 

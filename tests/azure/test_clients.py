@@ -1,0 +1,64 @@
+"""What the clients of Azure share."""
+
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.records import LakeRecords
+
+pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_ca_bundle_is_read_once_for_all_connections(
+    open_lake: Callable[..., Any], ca_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes longer than a request; a bundle that has changed is read anew."""
+    bundle, read = tmp_path / "bundle.pem", []
+    bundle.write_bytes(ca_file.read_bytes())
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(context: ssl.SSLContext, *locations: Any) -> None:
+        read.append(locations)
+        load(context, *locations)
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    for _ in range(2):
+        open_lake(LakeRecords).read("x")
+        open_lake(LakeFiles).delete("x")
+    assert len(read) == 1
+    os.utime(bundle, (1, 1))
+    open_lake(LakeRecords).read("x")
+    assert len(read) == 2
+
+
+def test_the_data_lake_library_is_imported_with_the_first_write() -> None:
+    """Nothing that is asked of the lake before Pigment needs it; here no identity answers, so no request is sent."""
+    program = """
+import contextlib, sys
+from pigment_export import wiring
+from pigment_export.errors import ExportError
+base = wiring.base_of({
+    "KEY_VAULT_URL": "https://v.vault.azure.net", "DATA_LAKE_URL": "https://l.dfs.core.windows.net",
+    "DATA_LAKE_FILE_SYSTEM": "planning", "IDENTITY_ENDPOINT": "http://127.0.0.1:9/", "IDENTITY_HEADER": "h",
+})
+runs = wiring.runs_of(base, wiring.pigment_of(base.settings, wiring.keys_of(base.settings, lambda: base.identity)))
+for is_imported, ask in (
+    (False, lambda: runs.records.read("x")),
+    (False, lambda: runs.files.look("x")),
+    (True, lambda: runs.files.create("x")),
+):
+    with contextlib.suppress(ExportError):
+        ask()
+    assert ("azure.storage.filedatalake" in sys.modules) is is_imported
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
