@@ -4,7 +4,7 @@ The app's files and every dependency of requirements.txt go in, by their hashes,
 Linux x86-64 and CPython 3.13. It needs nothing but Python 3.13 with pip, on Linux, macOS or Windows
 (`py -3.13 scripts/package.py`), and makes the same files on each of them: wheels are unpacked here instead of
 installed, lines end in LF, the zip is sorted, with one timestamp and the same permissions. (Where zlib is another
-one, the zip may be compressed otherwise.)
+one, the zip may be compressed otherwise; where Python is another release of 3.13, bytecode may differ.)
 
 What was built is then unzipped and indexed by Microsoft's worker library in a process that finds nothing else: an app
 that can't be imported runs in Azure with no functions, and only a line in a log says so.
@@ -12,8 +12,10 @@ that can't be imported runs in Azure with no functions, and only a line in a log
 
 import argparse
 import hashlib
+import importlib.util
 import io
 import json
+import marshal
 import os
 import platform
 import re
@@ -43,6 +45,10 @@ SHIPPED = {".py", ".html", ".css"}  # of the app: modules, and the status page
 LEFT_OUT = {"cli", "__main__.py"}
 # Markers that say the same on every machine that builds; another one would make another package on each.
 PORTABLE_MARKERS = {"implementation_name", "platform_python_implementation", "python_version"}
+
+# Without a file of that name in what it deploys, azd leaves out `__pycache__`, as it would for a build in Azure:
+# https://learn.microsoft.com/azure/developer/azure-developer-cli/service-packaging-ignore-files
+IGNORE_FILE = {".funcignore": b"# Leave nothing out: all of it was built to be deployed, bytecode too.\n"}
 
 Files = dict[str, bytes]
 
@@ -165,6 +171,29 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def bytecode(files: Files) -> Files:
+    """The bytecode of each module: Azure mounts the package read-only, and would compile it at every start.
+
+    It is taken without a look at the source (PEP 552, unchecked); another Python than 3.13 ignores it.
+
+    Raises:
+        PackageError: a module is not Python 3.13.
+    """
+    made = {}
+    for path, source in files.items():
+        if not path.endswith(".py"):
+            continue
+        try:
+            code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+        except SyntaxError as error:
+            raise PackageError(f"{path} cannot be compiled: {error}") from error
+        folder, _, name = path.rpartition("/")
+        place = f"{folder}/__pycache__/" if folder else "__pycache__/"
+        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+        made[f"{place}{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"] = header + marshal.dumps(code)
+    return made
+
+
 def zipped(files: Files) -> bytes:
     """A zip of files in which nothing comes from the machine."""
     made = io.BytesIO()
@@ -263,6 +292,7 @@ def build(source: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="wheels-") as wheels:
         libraries = unpack(download(source / "requirements.txt", Path(wheels)), pins)
     files |= {f"{LIBRARIES}/{path}": data for path, data in libraries.items()}
+    files |= bytecode(files) | IGNORE_FILE
     archive = zipped(files)
     functions = try_out(archive, source)
     print(f"the worker library finds {len(functions)} functions, with nothing else on its path:")

@@ -74,13 +74,14 @@ def indexed(folder: Path) -> dict[str, Any]:
 
 
 def test_the_apps_own_files_are_the_code_its_settings_and_its_pins(unzipped: Path) -> None:
-    own = {path for path in files_below(unzipped) if not path.startswith(".python_packages/")}
+    own = {path for path in files_below(unzipped) if not path.startswith(".python_packages/") and ".pyc" not in path}
     shipped = [path for path in (ROOT / "pigment_export").rglob("*.*") if path.suffix in (".py", ".html", ".css")]
     modules = {path.relative_to(ROOT).as_posix() for path in shipped}
     left_out = {path for path in modules if path.startswith("pigment_export/cli/")} | {"pigment_export/__main__.py"}
     assert len(modules) > len(left_out) > 1
-    assert own == {"function_app.py", "host.json", "exports.toml", "requirements.txt"} | modules - left_out
-    for path in own:
+    files = {"function_app.py", "host.json", "exports.toml", "requirements.txt"}
+    assert own - {".funcignore"} == files | modules - left_out
+    for path in own - {".funcignore"}:
         assert (unzipped / path).read_bytes() == (ROOT / path).read_bytes(), path
 
 
@@ -89,9 +90,36 @@ def test_the_folder_has_the_same_files_as_the_zip(out: Path, unzipped: Path) -> 
     assert all((out / "app" / path).read_bytes() == (unzipped / path).read_bytes() for path in files_below(unzipped))
 
 
-def test_no_test_no_stand_in_no_doc_and_nothing_compiled_is_in_it(unzipped: Path) -> None:
+def test_no_test_no_stand_in_and_no_doc_is_in_it(unzipped: Path) -> None:
     folders = {part for path in files_below(unzipped) for part in path.split("/")[:-1]}
-    assert not folders & {"tests", "emulators", "docs", "infra", "benchmarks", "scripts", "__pycache__", "bin"}
+    assert not folders & {"tests", "emulators", "docs", "infra", "benchmarks", "scripts", "bin"}
+
+
+def test_nothing_of_it_is_compiled_at_a_start(unzipped: Path) -> None:
+    """Azure mounts it read-only: what has no bytecode of its own would be compiled at every cold start."""
+    program = """
+import sys
+compiled = []
+def hear(event, arguments):
+    if event == "compile" and str(arguments[1]).startswith(sys.path[0]):
+        compiled.append(arguments[1])
+sys.addaudithook(hear)
+import function_app
+from pigment_export.app.package import import_everything
+import_everything()
+assert "azure.storage.filedatalake" in sys.modules
+assert not compiled, compiled
+"""
+    paths = os.pathsep.join((str(unzipped), str(unzipped / LIBRARIES)))
+    command = [sys.executable, "-S", "-P", "-B", "-c", program]
+    done = subprocess.run(command, env={"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_azd_leaves_nothing_out_of_it(unzipped: Path) -> None:
+    """It leaves out `__pycache__` unless the folder has an ignore file of its own."""
+    lines = (unzipped / ".funcignore").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == []
 
 
 def test_no_local_settings_and_no_key_is_in_it(unzipped: Path) -> None:

@@ -17,7 +17,7 @@ from pigment_export.errors import MissingError
 from pigment_export.lake.interface import PathInfo
 
 if TYPE_CHECKING:
-    from azure.storage.filedatalake import DataLakeFileClient
+    from pigment_export.azure.data_lake import DataLakeFileClient
 
 _RANGE_NOT_SATISFIABLE = 416
 _ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders

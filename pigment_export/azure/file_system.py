@@ -11,7 +11,7 @@ from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE
 
 if TYPE_CHECKING:
-    from azure.storage.filedatalake import FileSystemClient
+    from pigment_export.azure.data_lake import FileSystemClient
 
 MOST_RECORD_BYTES = 8 * 1024 * 1024  # the plan of a thousand exports is a tenth of it
 
@@ -51,7 +51,7 @@ class FileSystem:
 
         Its library is imported here: nothing of it is needed before Pigment has answered, nor in a tick.
         """
-        from azure.storage.filedatalake import FileSystemClient  # noqa: PLC0415 - as the docstring says
+        from pigment_export.azure.data_lake import FileSystemClient  # noqa: PLC0415 - as the docstring says
 
         return FileSystemClient(self._account_url, self.name, credential=self._identity, **self._options)
 
