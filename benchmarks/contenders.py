@@ -73,7 +73,7 @@ def ours(source: str, sink: str, *, gzip: bool) -> None:
     from pigment_export.catalog.exports import from_json
     from pigment_export.pigment.client import Pigment
     from pigment_export.retry import Deadline
-    from pigment_export.transfer.stream import transfer
+    from pigment_export.transfer.stream import Format, transfer
 
     lake = LakeFiles(FileSystem(sink, "files", _token()))
 
@@ -89,7 +89,7 @@ def ours(source: str, sink: str, *, gzip: bool) -> None:
 
     definition = {"name": "export", "kind": "view", "id": "44444444-4444-4444-8444-444444444444", "gzip": gzip}
     with Pigment(source, _Keys(), version="bench").open(from_json(definition), Deadline(3000)) as body:
-        moved = transfer(body, Sink(), delimiter=b";", gzip=gzip)
+        moved = transfer(body, Sink(), Format(b";", gzip=gzip))
     print(moved)
 
 

@@ -23,7 +23,7 @@ def tables() -> Mapping[str, list[list[str]]]:
     answers = [(str(status), row) for status, row in sorted(errors.ANSWERS.items())]
     answers += [(f"{status}, of a list, metric or table", row) for status, row in errors.OF_BLOCKS.items()]
     answers += [("5xx", errors.meaning_of(500)), ("any other", errors.meaning_of(299))]
-    failures = [(", ".join(raised.__name__ for raised in of), row) for of, row in errors.FAILURES]
+    failures = [(raised.__name__, row) for raised, row in errors.FAILURES.items()]
     failures.insert(1, ("DeadlinePassed, in a later try or before the first byte", errors.OUT_OF_TIME))
     bodies = [errors.ERROR_PAGE, errors.PARTIAL, errors.NO_EXPORTS, errors.NO_METADATA, errors.UNREADABLE_LISTING]
     return {

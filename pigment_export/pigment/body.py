@@ -10,7 +10,7 @@ import requests
 
 from pigment_export.pigment.errors import failure_of
 from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning
-from pigment_export.pigment.http2.body import ProvenBody, Reader
+from pigment_export.pigment.http2.body import Body
 from pigment_export.pigment.redaction import without
 from pigment_export.retry import Deadline
 
@@ -48,60 +48,62 @@ class Try:
 
 
 class CheckedBody:
-    """A body whose errors are ours, an error page in it among them; its beginning is looked at before any is given."""
+    """A body as `transfer` reads it: its errors are ours, and no page by the beginning of its content.
 
-    def __init__(self, body: ProvenBody, reader: Reader, delimiter: bytes, tried: Try) -> None:
-        self._reader = reader
+    Args:
+        body: of the answer, proven.
+        delimiter: between the fields of the CSV.
+        tried: how failures are told.
+        keeps_gzip: whether what comes as gzip is given as it came; its content then is what `unpack` makes of it.
+    """
+
+    def __init__(self, body: Body, delimiter: bytes, tried: Try, *, keeps_gzip: bool) -> None:
+        is_packed = keeps_gzip and body.encoding == "gzip"
+        self._body = body if is_packed else body.decoded()
+        self._inflated = body.inflated()
         self._delimiter = delimiter
         self._tried = tried
-        self._beginning: memoryview | None = None  # read, looked at, and not yet given
+        self._is_begun = False  # the content's beginning was looked at
+        self._beginning = bytearray()  # of the content, not yet given
+        self.unpack = self._unpack if is_packed else None
         self.protocol = body.protocol
         self.evidence = body.evidence
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer's beginning; 0 only at an end that is proven."""
-        if self._beginning is None:
-            self._beginning = self._begin()
+        if self.unpack:
+            return self._read(buffer)
+        if not self._is_begun:
+            room = memoryview(bytearray(SNIFFED_BYTES))
+            while (left := SNIFFED_BYTES - len(self._beginning)) and (count := self._read(room[:left])):
+                self._beginning += room[:count]
+            self._look_at_beginning()
         if not self._beginning:
             return self._read(buffer)
         count = min(len(buffer), len(self._beginning))
         buffer[:count] = self._beginning[:count]
-        self._beginning = self._beginning[count:]
+        del self._beginning[:count]
         return count
-
-    def _begin(self) -> memoryview:
-        room = memoryview(bytearray(SNIFFED_BYTES))
-        filled = 0
-        while filled < len(room) and (count := self._read(room[filled:])):
-            filled += count
-        if refusal := refusal_of_beginning(bytes(room[:filled]), self._delimiter):
-            raise refusal
-        return room[:filled]
 
     def _read(self, buffer: memoryview) -> int:
         with self._tried.classified():
-            return self._reader.readinto(buffer)
+            return self._body.readinto(buffer)
 
-
-class PackedBody:
-    """A body that is to be stored as gzip: as it came if it is that already."""
-
-    def __init__(self, body: ProvenBody, delimiter: bytes, tried: Try) -> None:
-        self._body = body
-        self._delimiter = delimiter
-        self._tried = tried
-        self._content = CheckedBody(body, body.raw, delimiter, tried)
-        self.is_packed = body.is_gzip
-        self.protocol = body.protocol
-        self.evidence = body.evidence
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer's beginning; 0 only at an end that is proven."""
-        if not self.is_packed:
-            return self._content.readinto(buffer)
+    def _unpack(self, chunk: bytes | bytearray) -> Iterator[bytes]:
         with self._tried.classified():
-            return self._body.raw.readinto(buffer)
+            for piece in self._inflated.update(chunk):
+                if self._is_begun:
+                    yield piece
+                    continue
+                self._beginning += piece
+                if len(self._beginning) >= SNIFFED_BYTES:
+                    self._look_at_beginning()
+                    yield bytes(self._beginning)
+        if not chunk and not self._is_begun:
+            self._look_at_beginning()
+            yield bytes(self._beginning)
 
-    def unpacked(self, packed: Reader) -> Reader:
-        """Return a reader of the CSV in what is read beside."""
-        return CheckedBody(self._body, self._body.unpacked(packed), self._delimiter, self._tried)
+    def _look_at_beginning(self) -> None:
+        if refusal := refusal_of_beginning(bytes(self._beginning[:SNIFFED_BYTES]), self._delimiter):
+            raise refusal
+        self._is_begun = True

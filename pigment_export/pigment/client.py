@@ -18,7 +18,7 @@ from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.errors import ExportError
 from pigment_export.network import KEEPALIVE
 from pigment_export.pigment import metadata
-from pigment_export.pigment.body import CheckedBody, Key, PackedBody, Try
+from pigment_export.pigment.body import CheckedBody, Key, Try
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
 from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
@@ -43,17 +43,6 @@ class Keys(Protocol):
 
     def read_again(self, name: str | None) -> Key:
         """The same, past what is cached: Pigment did not accept that."""
-
-
-class _BearerAuth(requests.auth.AuthBase):
-    """Sets the header when the request is prepared; its `repr` shows nothing."""
-
-    def __init__(self, key: Key) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        return request
 
 
 class Pigment:
@@ -96,7 +85,7 @@ class Pigment:
             deadline: of the call: no read waits past it.
 
         Yields:
-            The body, decoded; of an export that is stored as gzip a `PackedSource`.
+            The body, decoded; of an export that is stored as gzip as it came if it is that already.
 
         Raises:
             RetryableError: the same request may succeed later.
@@ -111,11 +100,7 @@ class Pigment:
                 raise refusal
             with tried.classified():
                 body = body_of(response)
-            delimiter = delimiter_of(export)
-            if export.gzip:
-                yield PackedBody(body, delimiter, tried)
-            else:
-                yield CheckedBody(body, body.decoded(), delimiter, tried)
+            yield CheckedBody(body, delimiter_of(export), tried, keeps_gzip=export.gzip)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
@@ -237,7 +222,7 @@ class Pigment:
                 self._base_url + request.path,
                 json=request.body,
                 headers={"Accept": accepted, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
-                auth=_BearerAuth(tried.key),
+                auth=_bearer(tried.key),
                 stream=True,
                 allow_redirects=False,
                 timeout=timeouts,  # type: ignore[arg-type]  # the adapter takes more than requests' stubs know
@@ -266,6 +251,16 @@ class Pigment:
             return f": {tried.redacted(text)}"
         message = _message_in(text).strip()
         return f": {message}" if message else ""
+
+
+def _bearer(key: Key) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Return what sets the header when a request is prepared; its `repr` shows nothing."""
+
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {key.reveal()}"
+        return request
+
+    return authorize
 
 
 def _read(readinto: Callable[[memoryview], int], most: int) -> bytes:

@@ -151,88 +151,64 @@ OUT_OF_TIME = ErrorRow(
     "if it continues: filter the export (exportFilter), or split it into several",
 )
 
-FAILURES: tuple[tuple[tuple[type[requests.RequestException], ...], ErrorRow], ...] = (
-    (
-        (DeadlinePassed,),
-        ErrorRow(
-            "deadline_passed",
-            PermanentError,
-            "one try takes longer than a call may last",
-            Who.CATALOG,
-            "export less at once: filter it (exportFilter), or split it into several exports",
-        ),
+FAILURES: Mapping[type[requests.RequestException], ErrorRow] = {
+    DeadlinePassed: ErrorRow(
+        "deadline_passed",
+        PermanentError,
+        "one try takes longer than a call may last",
+        Who.CATALOG,
+        "export less at once: filter it (exportFilter), or split it into several exports",
     ),
-    (
-        (RedirectRefused,),
-        ErrorRow(
-            "pigment_redirect",
-            PermanentError,
-            "",
-            Who.ADMINISTRATOR,
-            "correct PIGMENT_BASE_URL: the key is sent nowhere else",
-        ),
+    RedirectRefused: ErrorRow(
+        "pigment_redirect",
+        PermanentError,
+        "",
+        Who.ADMINISTRATOR,
+        "correct PIGMENT_BASE_URL: the key is sent nowhere else",
     ),
-    (
-        (UnprovenEnd,),
-        ErrorRow(
-            "pigment_unproven_end",
-            PermanentError,
-            "",
-            Who.NETWORK,
-            "allow HTTP/2 to Pigment (ALPN h2), without TLS inspection or a proxy that changes answers",
-        ),
+    UnprovenEnd: ErrorRow(
+        "pigment_unproven_end",
+        PermanentError,
+        "",
+        Who.NETWORK,
+        "allow HTTP/2 to Pigment (ALPN h2), without TLS inspection or a proxy that changes answers",
     ),
-    (
-        (ProtocolViolation,),
-        ErrorRow(
-            "pigment_protocol_error",
-            RetryableError,
-            "",
-            Who.NETWORK,
-            "if it continues: find out what changes HTTP between the app and Pigment",
-        ),
+    ProtocolViolation: ErrorRow(
+        "pigment_protocol_error",
+        RetryableError,
+        "",
+        Who.NETWORK,
+        "if it continues: find out what changes HTTP between the app and Pigment",
     ),
-    (
-        (exceptions.ReadTimeout,),
-        ErrorRow(
-            "pigment_timeout",
-            RetryableError,
-            "",
-            Who.NO_ACTION,
-            "if no byte comes in time again and again: raise the export's timeout_seconds, or filter the export",
-        ),
+    exceptions.ReadTimeout: ErrorRow(
+        "pigment_timeout",
+        RetryableError,
+        "",
+        Who.NO_ACTION,
+        "if no byte comes in time again and again: raise the export's timeout_seconds, or filter the export",
     ),
-    (
-        (BodyCut,),
-        ErrorRow(
-            "pigment_body_cut",
-            RetryableError,
-            "",
-            Who.NO_ACTION,
-            "nothing was published; if it continues: export less at once, or ask Pigment's support",
-        ),
+    BodyCut: ErrorRow(
+        "pigment_body_cut",
+        RetryableError,
+        "",
+        Who.NO_ACTION,
+        "nothing was published; if it continues: export less at once, or ask Pigment's support",
     ),
-    (
-        (RequestDropped,),
-        ErrorRow(
-            "pigment_connection_lost",
-            RetryableError,
-            "",
-            Who.NO_ACTION,
-            "if it continues: see Pigment's status page, then what stands between the app and Pigment",
-        ),
+    RequestDropped: ErrorRow(
+        "pigment_connection_lost",
+        RetryableError,
+        "",
+        Who.NO_ACTION,
+        "if it continues: see Pigment's status page, then what stands between the app and Pigment",
     ),
-    (
-        (requests.RequestException,),
-        ErrorRow(
-            "pigment_unreachable",
-            RetryableError,
-            "",
-            Who.NETWORK,
-            "if it continues: check firewall and proxy between the app and Pigment, then Pigment's status page",
-        ),
+    requests.RequestException: ErrorRow(
+        "pigment_unreachable",
+        RetryableError,
+        "",
+        Who.NETWORK,
+        "if it continues: check firewall and proxy between the app and Pigment, then Pigment's status page",
     ),
-)
+}
 """By exception, tried from the top, after the rows of `network`."""
 
 
@@ -274,7 +250,7 @@ def failure_of(exc: requests.RequestException, *, detail: str = "", first_try: b
         detail: its text, free of secrets.
         first_try: whether the try began with its call: if the call's end came in its body, no try can be longer.
     """
-    row = network.row_of(exc) or next(row for raised, row in FAILURES if isinstance(exc, raised))
+    row = network.row_of(exc) or next(row for raised, row in FAILURES.items() if isinstance(exc, raised))
     if isinstance(exc, DeadlinePassed) and not (first_try and exc.began):
         row = OUT_OF_TIME
     return row.raised(shorten(detail) or type(exc).__name__)

@@ -3,27 +3,35 @@
 Memory is a constant: `IN_FLIGHT + 1` buffers that go round. One is filled while the others are being appended, hashed
 and inspected, each on a thread of its own; a buffer is filled again only when all are done with it. What a source and
 a sink are is said here.
+
+A file that is stored as gzip is what the source gives if that is gzip already, and its content is read beside; else it
+is compressed on the way. Both ways the CSV is inspected, and hashed apart from the stored bytes.
 """
 
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
+
+from isal import isal_zlib
 
 from pigment_export.errors import ErrorRow, RetryableError, Who
-from pigment_export.transfer.gzip import Compressor, Hashed, Reader, Unpacking
 from pigment_export.transfer.inspector import Inspection, Inspector
 
-CHUNK_BYTES = 8 * 1024 * 1024  # few and large beat many and small: each append is a request (benchmarks/)
+CHUNK_BYTES = 8 * 1024 * 1024  # few and large beat many and small: each append is a request (docs/benchmarks.md)
 IN_FLIGHT = 2  # appends at once; more gained nothing and costs a buffer each
+GZIP_LEVEL = 1  # of isal's: 330 MB/s, as small as its higher levels make it but for two in a hundred
+_GZIP = 31  # zlib's code for gzip's own header and trailer
+
+type Chunk = bytes | bytearray
 
 
 class Source(Protocol):
-    """The body of one answer, decoded."""
+    """The body of one answer."""
 
     @property
     def protocol(self) -> str:
@@ -33,20 +41,15 @@ class Source(Protocol):
     def evidence(self) -> str:
         """What proved its end; to be asked after the end."""
 
+    @property
+    def unpack(self) -> Callable[[Chunk], Iterable[bytes]] | None:
+        """What makes the content of what `readinto` gave, chunk by chunk, an empty one last; None: it is the content.
+
+        The chunks are gzip, to be stored as they came. Errors as of `readinto`, since their end is proven, too.
+        """
+
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer's beginning; 0 only at an end that is proven, an error at any other."""
-
-
-@runtime_checkable
-class PackedSource(Source, Protocol):
-    """The body of an answer that is to be stored as gzip."""
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether `readinto` gives gzip, as it came; else it gives the content."""
-
-    def unpacked(self, packed: Reader) -> Reader:
-        """Return a reader of the content of what `readinto` gave; its end is proven, too."""
 
 
 class Sink(Protocol):
@@ -104,7 +107,7 @@ class Format:
 
     Attributes:
         delimiter: between the fields of the CSV.
-        gzip: whether to store it as gzip; what a `PackedSource` has of it is stored as it came.
+        gzip: whether to store it as gzip.
     """
 
     delimiter: bytes
@@ -145,15 +148,12 @@ def transfer(
     """
     elapsed = elapsed or stopwatch()
     first_byte_seconds = 0.0
-    inspector = Inspector(form.delimiter)
+    taken = 0
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
     with ExitStack() as threads:
-        storing = _Storing(sink, threads)
-        way: _Plain | _Packing | _Passing = (
-            _packed_way(source, storing, inspector, threads, chunk_bytes)
-            if form.gzip
-            else _Plain(storing, inspector, threads)
-        )
+        stored = _Stored(sink, threads)
+        pack = _packer(chunk_bytes) if form.gzip and not source.unpack else _as_it_is
+        content = _Content(form, source.unpack or _as_it_is, threads)
         ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
         filled = chunk_bytes
         while filled == chunk_bytes:
@@ -162,29 +162,30 @@ def transfer(
                 _wait(busy)
             else:
                 buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
-            filled = _fill(source, buffer, 0, 1 if way.taken == 0 else chunk_bytes)
-            if way.taken == 0:
+            filled = _fill(source, buffer, 0, chunk_bytes if taken else 1)
+            if not taken:
                 first_byte_seconds = elapsed()
                 filled = filled and _fill(source, buffer, filled, chunk_bytes)
-            if filled == 0:
-                break
-            del buffer[filled:]  # only the last chunk is shorter; it is not filled again
-            ring.append((buffer, way.take(buffer)))
-            progress(Progress(way.taken, inspector.rows, elapsed()))
+            if filled:
+                del buffer[filled:]  # only the last chunk is shorter; it is not filled again
+                taken += filled
+                ring.append((buffer, [*stored.take(pack(buffer)), content.take(buffer)]))
+                progress(Progress(taken, content.inspector.rows, elapsed()))
+        if taken:  # an empty chunk tells that no more comes
+            ring.append((bytearray(), [*stored.take(pack(b"")), content.take(b"")]))
         for _, busy in ring:
             _wait(busy)
-        way.finish()
-    inspection = inspector.finish()
-    progress(Progress(way.taken, inspection.rows, elapsed()))
+    inspection = content.inspector.finish()
+    progress(Progress(taken, inspection.rows, elapsed()))
     if inspection.problem is not None:
-        raise NOT_WHOLE.raised(f"{inspection.problem}, after {way.content_bytes:,} bytes")
-    sink.finish(storing.size)
+        raise NOT_WHOLE.raised(f"{inspection.problem}, after {content.size:,} bytes")
+    sink.finish(stored.size)
     return Transferred(
         inspection=inspection,
-        bytes=storing.size,
-        sha256=storing.sha256,
-        content_bytes=way.content_bytes,
-        content_sha256=way.content_sha256,
+        bytes=stored.size,
+        sha256=stored.sha256.hexdigest(),
+        content_bytes=content.size,
+        content_sha256=(content.sha256 or stored.sha256).hexdigest(),
         protocol=source.protocol,
         evidence=source.evidence,
         seconds=elapsed(),
@@ -192,125 +193,66 @@ def transfer(
     )
 
 
-class _Storing:
+class _Stored:
     """Appends chunks and hashes them, each in order, on threads of their own."""
 
     def __init__(self, sink: Sink, threads: ExitStack) -> None:
         self._sink = sink
-        self._hash = hashlib.sha256()
         self._appending = threads.enter_context(ThreadPoolExecutor(IN_FLIGHT, "append"))
         self._hashing = threads.enter_context(ThreadPoolExecutor(1, "hash"))
+        self.sha256 = hashlib.sha256()
         self.size = 0
 
-    def take(self, chunk: bytearray) -> list[Future[None]]:
-        if self.size == 0:
-            self._sink.open()
-        position, self.size = self.size, self.size + len(chunk)
-        return [
-            self._appending.submit(self._sink.append, position, chunk),
-            self._hashing.submit(self._hash.update, chunk),
-        ]
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
+    def take(self, chunks: Iterable[Chunk]) -> Iterator[Future[None]]:
+        for chunk in filter(len, chunks):
+            if self.size == 0:
+                self._sink.open()
+            position, self.size = self.size, self.size + len(chunk)
+            yield self._appending.submit(self._sink.append, position, chunk)
+            yield self._hashing.submit(self.sha256.update, chunk)
 
 
-class _Plain:
-    """Stored as it is read."""
+class _Content:
+    """Inspects the CSV on a thread of its own, and hashes it there if what is stored is not it."""
 
-    def __init__(self, storing: _Storing, inspector: Inspector, threads: ExitStack) -> None:
-        self._storing = storing
-        self._inspector = inspector
-        self._inspecting = threads.enter_context(ThreadPoolExecutor(1, "inspect"))
-        self.taken = 0
+    def __init__(self, form: Format, unpack: Callable[[Chunk], Iterable[Chunk]], threads: ExitStack) -> None:
+        self._unpack = unpack
+        self._thread = threads.enter_context(ThreadPoolExecutor(1, "inspect"))
+        self.inspector = Inspector(form.delimiter)
+        self.sha256 = hashlib.sha256() if form.gzip else None
+        self.size = 0
 
-    @property
-    def content_bytes(self) -> int:
-        return self._storing.size
+    def take(self, chunk: Chunk) -> Future[None]:
+        return self._thread.submit(self._update, chunk)
 
-    @property
-    def content_sha256(self) -> str:
-        return self._storing.sha256
-
-    def take(self, chunk: bytearray) -> list[Future[None]]:
-        self.taken += len(chunk)
-        return [*self._storing.take(chunk), self._inspecting.submit(self._inspector.update, chunk)]
-
-    def finish(self) -> None:
-        """Nothing is left: what was taken was stored."""
+    def _update(self, chunk: Chunk) -> None:
+        for piece in self._unpack(chunk):
+            self.size += len(piece)
+            if self.sha256:
+                self.sha256.update(piece)
+            self.inspector.update(piece)
 
 
-class _Packing:
-    """Read as content, stored as gzip."""
-
-    def __init__(self, storing: _Storing, inspector: Inspector, threads: ExitStack, chunk_bytes: int) -> None:
-        self._storing = storing
-        self._content = Hashed(inspector.update)
-        self._inspecting = threads.enter_context(ThreadPoolExecutor(1, "inspect"))
-        self._compressor = Compressor(chunk_bytes)
-        self._stored: deque[list[Future[None]]] = deque()
-        self.taken = 0
-
-    @property
-    def content_bytes(self) -> int:
-        return self.taken
-
-    @property
-    def content_sha256(self) -> str:
-        return self._content.sha256
-
-    def take(self, chunk: bytearray) -> list[Future[None]]:
-        self.taken += len(chunk)
-        reading = self._inspecting.submit(self._content.update, chunk)
-        for packed in self._compressor.update(chunk):
-            self._store(packed)
-        return [reading]
-
-    def finish(self) -> None:
-        if self.taken:
-            self._store(self._compressor.finish())
-        for busy in self._stored:
-            _wait(busy)
-
-    def _store(self, packed: bytearray) -> None:
-        self._stored.append(self._storing.take(packed))
-        if len(self._stored) > IN_FLIGHT:
-            _wait(self._stored.popleft())
+def _as_it_is(chunk: Chunk) -> tuple[Chunk]:
+    return (chunk,)
 
 
-class _Passing:
-    """Read as gzip and stored as it came; the content is read beside."""
+def _packer(chunk_bytes: int) -> Callable[[Chunk], Iterator[Chunk]]:
+    """Return what makes one gzip member of chunks, an empty one last; the same bytes make the same member.
 
-    def __init__(self, source: PackedSource, storing: _Storing, inspector: Inspector, threads: ExitStack) -> None:
-        self._storing = storing
-        self._content = Hashed(inspector.update)
-        self._unpacking = Unpacking(source.unpacked, self._content.update, threads)
-        self.taken = 0
+    Args:
+        chunk_bytes: of what it gives, but for the last piece.
+    """
+    compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP)
+    packed = bytearray()
 
-    @property
-    def content_bytes(self) -> int:
-        return self._content.size
+    def pack(chunk: Chunk) -> Iterator[bytearray]:
+        packed.extend(compressor.compress(chunk) if chunk else compressor.flush())
+        while len(packed) >= chunk_bytes or (packed and not chunk):
+            yield packed[:chunk_bytes]
+            del packed[:chunk_bytes]
 
-    @property
-    def content_sha256(self) -> str:
-        return self._content.sha256
-
-    def take(self, chunk: bytearray) -> list[Future[None]]:
-        self.taken += len(chunk)
-        return [*self._storing.take(chunk), self._unpacking.submit(chunk)]
-
-    def finish(self) -> None:
-        self._unpacking.finish()
-
-
-def _packed_way(
-    source: Source, storing: _Storing, inspector: Inspector, threads: ExitStack, chunk_bytes: int
-) -> _Packing | _Passing:
-    """Return the way from what is read to what is stored as gzip."""
-    if isinstance(source, PackedSource) and source.is_packed:
-        return _Passing(source, storing, inspector, threads)
-    return _Packing(storing, inspector, threads, chunk_bytes)
+    return pack
 
 
 def _wait(busy: list[Future[None]]) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pigment_export.errors import Cause, PermanentError, RetryableError, Who
 from pigment_export.pigment.http2.exceptions import BodyCut
 from pigment_export.pigment.http2.gzip import Inflated
-from pigment_export.transfer.gzip import Reader
 from pigment_export.transfer.stream import IN_FLIGHT, Format, Progress, transfer
 
 CAUSE = Cause("x", "x failed", Who.NO_ACTION, "wait")
@@ -23,6 +22,7 @@ class Bytes:
 
     protocol = "HTTP/2"
     evidence = "END_STREAM"
+    unpack: Callable[[bytes | bytearray], Iterator[bytes]] | None = None
 
     def __init__(self, data: bytes, sizes: Sequence[int] = (1 << 20,), error: Exception | None = None) -> None:
         self._data = data
@@ -205,10 +205,7 @@ class Packable(Bytes):
 
     def __init__(self, data: bytes, sizes: Sequence[int] = (1 << 20,), *, is_packed: bool) -> None:
         super().__init__(data, sizes)
-        self.is_packed = is_packed
-
-    def unpacked(self, packed: Reader) -> Reader:
-        return Inflated(packed)
+        self.unpack = Inflated(one_member=False).update if is_packed else None
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,7 +14,7 @@ import requests
 from requests import adapters, exceptions, utils
 
 from pigment_export.pigment.http2.body import Body, Timeouts
-from pigment_export.pigment.http2.connection import Connection, Proxy, ProxyFailedError, SocketOption, connect
+from pigment_export.pigment.http2.connection import Connection, Proxy, SocketOption, connect
 from pigment_export.pigment.http2.exceptions import DeadlinePassed, RedirectRefused, RequestDropped
 from pigment_export.pigment.http2.exchange import HttpRequest
 
@@ -85,16 +85,16 @@ class Http2Adapter(adapters.BaseAdapter):
         context = self._context(verify if isinstance(verify, str) else utils.DEFAULT_CA_BUNDLE_PATH)
         connection = self._connect(url.hostname, url.port or _HTTPS_PORT, proxy, context, timeouts)
         body = Body(connection, timeouts, proxy)
-        head = body.ask(sent)
-        if 300 <= head.status < 400:  # noqa: PLR2004 - HTTP's own class
+        status = body.ask(sent)
+        if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own class
             body.close()
             raise RedirectRefused(
                 f"the server answered with a redirect to {_host_of(body.headers.get('Location', ''))} "
-                f"(HTTP {head.status}), which is not followed"
+                f"(HTTP {status}), which is not followed"
             )
         response = requests.Response()
-        response.status_code = head.status
-        response.reason = http.client.responses.get(head.status, "")
+        response.status_code = status
+        response.reason = http.client.responses.get(status, "")
         response.headers = body.headers
         response.encoding = utils.get_encoding_from_headers(body.headers)
         response.raw = body
@@ -135,8 +135,8 @@ class Http2Adapter(adapters.BaseAdapter):
                 until=min(time.monotonic() + timeouts.connect_seconds, timeouts.ends_at),
                 socket_options=self._socket_options,
             )
-        except ProxyFailedError as error:
-            raise exceptions.ProxyError(str(error)) from error
+        except exceptions.ProxyError:
+            raise
         except TimeoutError as error:
             if time.monotonic() >= timeouts.ends_at:
                 raise DeadlinePassed(f"the call's time was over before {host} was reached") from error

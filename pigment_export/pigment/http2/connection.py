@@ -13,16 +13,14 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from requests.exceptions import ProxyError
 
 type SocketOption = tuple[int, int, int]
 
 RAW_BYTES = 128 * 1024  # of one system call: fewer calls with more gained nothing (benchmarks/read_side.py)
-
-
-class ProxyFailedError(OSError):
-    """The proxy could not be reached, or did not open the tunnel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +209,7 @@ def connect(
         The connection.
 
     Raises:
-        ProxyFailedError: the proxy could not be reached, or did not open the tunnel.
+        ProxyError: the proxy could not be reached, or did not open the tunnel.
         TimeoutError: it took too long.
         OSError: socket or TLS failed.
     """
@@ -223,7 +221,7 @@ def connect(
     except OSError as error:
         if proxy is None:
             raise
-        raise ProxyFailedError(f"the proxy {proxy} could not be reached: {error}") from error
+        raise ProxyError(f"the proxy {proxy} could not be reached: {error}") from error
     try:
         for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *socket_options):
             sock.setsockopt(*option)
@@ -238,38 +236,48 @@ def connect(
 def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until: float) -> None:
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
-    answer = http.client.HTTPResponse(_Until(sock, until), method="CONNECT")  # type: ignore[arg-type]
+
+    def read(buffer: memoryview) -> int:  # waits no longer than `until`, however little comes at a time
+        sock.settimeout(_seconds_until(until))
+        return sock.recv_into(buffer)
+
+    answer = http.client.HTTPResponse(RawReader(read), method="CONNECT")  # type: ignore[arg-type]
     try:
         sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n".encode("ascii"))
         answer.begin()
     except TimeoutError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
+        raise ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
     finally:
         answer.close()
     if answer.status != http.HTTPStatus.OK:
         # Told as http.client does, so that one rule reads both.
         said = f"Tunnel connection failed: {answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
-        raise ProxyFailedError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
+        raise ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
 
 
-class _Until(io.RawIOBase):
-    """A socket as http.client reads it: no read waits past an instant, however little comes at a time."""
+class RawReader(io.RawIOBase):
+    """What http.client reads a connection by.
 
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        self._sock = sock
-        self._until = until
+    Args:
+        read: fills a buffer's beginning; 0 at the connection's end.
+    """
+
+    def __init__(self, read: Callable[[memoryview], int]) -> None:
+        self._read = read
 
     def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return this as http.client asks a socket for it."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
+        """Return True, always."""
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        self._sock.settimeout(_seconds_until(self._until))
-        return self._sock.recv_into(buffer)
+        """Fill a buffer's beginning."""
+        return self._read(buffer)
 
 
 def _seconds_until(until: float) -> float | None:

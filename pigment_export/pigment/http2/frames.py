@@ -18,8 +18,10 @@ from h2.errors import ErrorCodes
 from h2.events import Event, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
+from requests.exceptions import RequestException
 
-from pigment_export.pigment.http2.exchange import ErrorKind, ExchangeError, ResponseHead, length_of, status_of
+from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation, RequestDropped, UnprovenEnd
+from pigment_export.pigment.http2.exchange import Headers, length_of, status_of
 
 BUFFER_BYTES = 256 * 1024  # larger is slower: it falls out of the cache between decryption and copy
 WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; nothing here holds that much
@@ -40,8 +42,8 @@ _PING = b"awaiting"  # eight bytes of no meaning
 class Frames:
     """One request and its answer.
 
-    What came is written into `space()` and announced by `received`; `outgoing` is what must be sent; `head` is there
-    once the headers were; `take` gives the body. Ask for space only when `take` gave nothing.
+    What came is written into `space()` and announced by `received`; `outgoing` is what must be sent; `status` is there
+    once the answer's headers were; `take` gives the body. Ask for space only when `take` gave nothing.
 
     Args:
         headers: of the request, pseudo-headers first, names in lower case.
@@ -49,7 +51,8 @@ class Frames:
     """
 
     def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes = b"") -> None:
-        self.head: ResponseHead | None = None
+        self.status: int | None = None
+        self.headers: Headers = []
         self.length: int | None = None  # the answer's Content-Length
         self.ended = False
         self._unsent = memoryview(body)
@@ -63,15 +66,14 @@ class Frames:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        self._frame_bytes = 0  # of the DATA frame that is being read, padding included
-        self._in_data = False
-        self._last = False  # it ends the stream
+        self._flow = 0  # of the DATA frame that is being read: its length, padding included
         self._payload_left = 0
         self._padding_left = 0
+        self._last = False  # it ends the stream
         self._in_headers = False  # a header block is not complete: nothing may come in between
         self._body_bytes = 0  # of all payloads that were announced by a frame's header
         self._goaway: int | None = None  # code of one that spared this stream
-        self._failure: ExchangeError | None = None
+        self._failure: RequestException | None = None
 
     def outgoing(self, body_bytes: int) -> bytes:
         """Return what must be sent now, often nothing.
@@ -79,8 +81,14 @@ class Frames:
         Args:
             body_bytes: the most of the request's body to hand out.
         """
-        if self.head is None:
-            self._send_body(body_bytes)
+        while self._unsent and self.status is None:
+            window = self._h2.local_flow_control_window(STREAM)
+            size = min(len(self._unsent), window, self._h2.max_outbound_frame_size, body_bytes)
+            if size <= 0:
+                break
+            chunk, self._unsent = self._unsent[:size], self._unsent[size:]
+            self._h2.send_data(STREAM, chunk, end_stream=not self._unsent)
+            body_bytes -= size
         updates, self._updates = self._updates, b""
         return self._h2.data_to_send() + updates
 
@@ -103,13 +111,13 @@ class Frames:
             count: how many bytes; 0: the connection ended.
 
         Raises:
-            ExchangeError: the answer will not come.
+            RequestException: the answer will not come.
         """
         if count == 0:
             after = "" if self._goaway is None else f", after a GOAWAY ({_name(self._goaway)})"
-            raise ExchangeError(ErrorKind.CLOSED, f"the connection ended {self._where()}{after}")
+            raise self._lost(f"the connection ended {self._where()}{after}")
         self._end += count
-        while self.head is None and self._next_frame():
+        while self.status is None and self._next_frame():
             pass
 
     def take(self, target: memoryview) -> int:
@@ -122,13 +130,13 @@ class Frames:
             How many were filled; 0: more must be received, or the body has `ended`.
 
         Raises:
-            ExchangeError: the body will not come.
+            RequestException: the body will not come.
         """
         if self._failure is not None:
             raise self._failure
         filled = 0
         try:
-            while self._payload_left or self._advance():
+            while self._advance():
                 count = min(self._payload_left, self._end - self._start, len(target) - filled)
                 if count == 0:
                     break
@@ -136,38 +144,10 @@ class Frames:
                 self._start += count
                 self._payload_left -= count
                 filled += count
-                if not (self._payload_left or self._padding_left or self._last):
-                    self._finish_data()
-                    filled = self._take_whole_frames(target, filled)
-        except ExchangeError as error:
+        except RequestException as error:
             if not filled:
                 raise
             self._failure = error
-        return filled
-
-    def _take_whole_frames(self, target: memoryview, filled: int) -> int:
-        """Copy DATA frames that are there whole and have nothing but payload; returns how much is filled.
-
-        It does what `_begin_data` and `_finish_data` do for any frame, in a third of the time.
-        """
-        buffer, view, start, began = self._buffer, self._view, self._start, filled
-        room = min(len(target) - filled, self._window)
-        if self.length is not None:
-            room = min(room, self.length - self._body_bytes)
-        while start + _HEADER_BYTES <= self._end:
-            high, low, kind, flags, stream = _HEADER.unpack_from(buffer, start)
-            length = high << 8 | low
-            end = start + _HEADER_BYTES + length
-            if kind or flags or stream != STREAM or length > MAX_FRAME_BYTES or length > room or end > self._end:
-                break
-            target[filled : filled + length] = view[start + _HEADER_BYTES : end]
-            filled += length
-            room -= length
-            start = end
-        self._start = start
-        self._window -= filled - began
-        self._body_bytes += filled - began
-        self._give_back(filled - began)
         return filled
 
     def _advance(self) -> bool:
@@ -181,21 +161,13 @@ class Frames:
                     return False
                 self._start += count
                 self._padding_left -= count
-            elif self._in_data:
-                self._finish_data()
-            elif not self._next_frame():
-                return False
+            elif self._last:
+                self._finish_body()
+            else:
+                self._give_back()
+                if not self._next_frame():
+                    return False
         return False
-
-    def _send_body(self, most: int) -> None:
-        while self._unsent:
-            window = self._h2.local_flow_control_window(STREAM)
-            size = min(len(self._unsent), window, self._h2.max_outbound_frame_size, most)
-            if size <= 0:
-                return
-            chunk, self._unsent = self._unsent[:size], self._unsent[size:]
-            self._h2.send_data(STREAM, chunk, end_stream=not self._unsent)
-            most -= size
 
     def _next_frame(self) -> bool:
         """Begin a DATA frame, or deal with any other; False where more must be received."""
@@ -215,10 +187,15 @@ class Frames:
         self._start += len(frame)
         if kind == _GOAWAY:
             self._take_goaway(frame, stream)
-        else:
-            if kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
-                self._in_headers = not flags & _END_HEADERS
-            self._take_other(frame)
+            return True
+        if kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
+            self._in_headers = not flags & _END_HEADERS
+        try:
+            events = self._h2.receive_data(frame)
+        except H2Error as error:
+            raise self._violation(f"{error} ({type(error).__name__})") from error
+        for event in events:
+            self._take_event(event)
         return True
 
     def _begin_data(self, length: int, flags: int, stream: int, available: int) -> bool:
@@ -226,7 +203,7 @@ class Frames:
             raise self._violation("DATA within a header block")
         if stream != STREAM:
             raise self._violation(f"DATA on stream {stream}, which was never opened")
-        if self.head is None:
+        if self.status is None:
             raise self._violation("DATA before the answer's headers")
         padding = 0
         if flags & _PADDED:
@@ -239,27 +216,19 @@ class Frames:
             raise self._violation("more DATA than the window allows")
         self._start += _HEADER_BYTES + (1 if padding else 0)
         self._window -= length
-        self._frame_bytes = length
+        self._flow = length
         self._payload_left = length - padding
         self._padding_left = padding - 1 if padding else 0
-        self._in_data = True
         self._last = bool(flags & _END_STREAM)
         self._body_bytes += self._payload_left
         if self.length is not None and self._body_bytes > self.length:
-            raise ExchangeError(
-                ErrorKind.TOO_LONG, f"the body is longer than its Content-Length of {self.length:,} bytes"
-            )
+            raise BodyCut(f"the body is longer than its Content-Length of {self.length:,} bytes")
         return True
 
-    def _finish_data(self) -> None:
-        self._in_data = False
-        if self._last:
-            self._finish_body()
-            return
-        self._give_back(self._frame_bytes)
-
-    def _give_back(self, consumed: int) -> None:
-        self._consumed += consumed
+    def _give_back(self) -> None:
+        """Open the windows again by what was consumed."""
+        self._consumed += self._flow
+        self._flow = 0
         if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
             self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
             self._window += self._consumed
@@ -268,7 +237,7 @@ class Frames:
     def _finish_body(self) -> None:
         if self.length is not None and self._body_bytes != self.length:
             said = f"{self._body_bytes:,} of the {self.length:,} bytes of its Content-Length"
-            raise ExchangeError(ErrorKind.TOO_SHORT, f"the body ended after {said}")
+            raise BodyCut(f"the body ended after {said}")
         self.ended = True
 
     def _take_goaway(self, frame: bytes, stream: int) -> None:
@@ -276,24 +245,21 @@ class Frames:
             raise self._violation("a malformed GOAWAY")
         last, code = struct.unpack_from(">LL", frame, _HEADER_BYTES)
         if last & 0x7FFF_FFFF < STREAM:
-            text = f"the server dropped the request by a GOAWAY ({_name(code)}) {self._where()}"
-            raise ExchangeError(ErrorKind.GONE_AWAY, text)
+            raise self._lost(f"the server dropped the request by a GOAWAY ({_name(code)}) {self._where()}")
         self._goaway = code
-
-    def _take_other(self, frame: bytes) -> None:
-        try:
-            events = self._h2.receive_data(frame)
-        except H2Error as error:
-            raise self._violation(f"{error} ({type(error).__name__})") from error
-        for event in events:
-            self._take_event(event)
 
     def _take_event(self, event: Event) -> None:
         """Interim answers, PING, SETTINGS and WINDOW_UPDATE need nothing more than h2 has done."""
         if isinstance(event, ResponseReceived):
-            self._take_head([(str(name), str(value)) for name, value in event.headers or ()])
+            fields = [(str(name), str(value)) for name, value in event.headers or ()]
+            self.headers = [(name, value) for name, value in fields if not name.startswith(":")]
+            self.length = length_of(self.headers)
+            self.status = status_of(dict(fields).get(":status", ""))
         elif isinstance(event, TrailersReceived):
-            self._take_trailers({str(name): str(value) for name, value in event.headers or ()})
+            trailers = {str(name): str(value) for name, value in event.headers or ()}
+            said = trailers.get("grpc-status", "0").strip()
+            if said != "0":
+                raise self._lost(f"the server says that it failed (grpc-status {said[:20]})")
         elif isinstance(event, StreamEnded):
             self._finish_body()
         elif isinstance(event, StreamReset):
@@ -301,28 +267,21 @@ class Frames:
                 raise self._violation("a window that was opened too far")
             code = int(event.error_code or 0)
             text = f"the server reset the stream ({_name(code)}) {self._where()}"
-            http1 = code == ErrorCodes.HTTP_1_1_REQUIRED
-            raise ExchangeError(ErrorKind.HTTP1_REQUIRED if http1 else ErrorKind.RESET, text)
-
-    def _take_head(self, fields: list[tuple[str, str]]) -> None:
-        headers = [(name, value) for name, value in fields if not name.startswith(":")]
-        status = status_of(dict(fields).get(":status", ""))
-        self.length = length_of(headers)
-        self.head = ResponseHead(status, headers)
-
-    def _take_trailers(self, fields: dict[str, str]) -> None:
-        said = fields.get("grpc-status", "0").strip()
-        if said != "0":
-            raise ExchangeError(ErrorKind.FAILED, f"the server says that it failed (grpc-status {said[:20]})")
+            if code == ErrorCodes.HTTP_1_1_REQUIRED:
+                raise UnprovenEnd(f"{text}, where no end of a body would be proven")
+            raise self._lost(text)
 
     def _where(self) -> str:
-        if self.head is None:
+        if self.status is None:
             return "before it answered"
         received = self._body_bytes - self._payload_left
         return f"after {received:,} bytes of the body"
 
-    def _violation(self, what: str) -> ExchangeError:
-        return ExchangeError(ErrorKind.VIOLATION, f"the server broke HTTP/2 {self._where()}: {what}")
+    def _lost(self, text: str) -> RequestException:
+        return RequestDropped(text) if self.status is None else BodyCut(text)
+
+    def _violation(self, what: str) -> ProtocolViolation:
+        return ProtocolViolation(f"the server broke HTTP/2 {self._where()}: {what}")
 
 
 def _client() -> H2Connection:

@@ -6,7 +6,7 @@ server pads, so they would be a fault that is not understood yet.
 Source: RFC 1952 (https://www.rfc-editor.org/rfc/rfc1952).
 """
 
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 from isal import igzip_lib
 
@@ -16,84 +16,90 @@ ENCODED_BYTES = 128 * 1024  # read at once
 DECODED_BYTES = 1024 * 1024  # the most that one step makes of them: gzip shrinks up to a thousandfold
 
 
-class Encoded(Protocol):
-    """Where the encoded bytes come from."""
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        """Fill a buffer's beginning; 0 at the end."""
-
-
 class Inflated:
-    """The decoded bytes of a gzip body.
+    """The decoded bytes of a gzip body: given to `update` piece by piece, or read by `readinto`.
 
     Args:
-        encoded: the body as it came.
         one_member: whether a second member is an error: nothing else proves the end, and a body that is cut between
             two members looks whole.
+        encoded: fills a buffer's beginning with the body as it came, 0 at its end; for `readinto`.
     """
 
-    def __init__(self, encoded: Encoded, *, one_member: bool = False) -> None:
+    def __init__(self, *, one_member: bool, encoded: Callable[[memoryview], int] | None = None) -> None:
         self._one_member = one_member
-        self._encoded = encoded
-        self._chunk = memoryview(bytearray(ENCODED_BYTES))
-        self._input: bytes | memoryview = b""  # not yet given to the decoder, which keeps what it was given
         self._decoder = _decoder()
         self._members = 0
         self._within = False  # a member has begun
         self._ended = False
+        self._pieces = self._read(encoded) if encoded else iter(())
+        self._rest = memoryview(b"")  # decoded, and not yet given
 
-    def readinto(self, target: memoryview) -> int:
-        """Decode into a buffer's beginning.
+    def update(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
+        """Decode the next bytes of the body, in bounded steps. Take every step before the next call.
 
         Args:
-            target: bytes to fill.
+            data: as it came; empty at its end.
 
-        Returns:
-            How many were filled; 0 only at the end of a whole body.
+        Yields:
+            What they come to, often nothing.
 
         Raises:
             BodyCut: there was no byte, it ended within a member, it is damaged, or something follows it.
             UnprovenEnd: there is a second member, and only one proves the end.
         """
-        while not self._ended:
-            if self._decoder.eof:
-                self._members += 1
-                self._input = self._decoder.unused_data
-                self._decoder = _decoder()
-                self._within = False
-            if self._decoder.needs_input and not self._input and not self._fetch():
-                break
-            data, self._input = self._input, b""
-            self._within = self._within or len(data) > 0
-            if self._within and self._members and self._one_member:
+        if not data:
+            self._finish()
+        while data or not self._decoder.needs_input:
+            self._within = True
+            if self._members and self._one_member:
                 raise UnprovenEnd(
                     "the gzip body has several members, and nothing but gzip would prove its end: a cut between two "
                     "members would look like the end"
                 )
-            decoded = self._decode(data, min(len(target), DECODED_BYTES))
+            try:
+                decoded = bytes(self._decoder.decompress(data, DECODED_BYTES))  # it keeps what it was given
+            except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stubs call the class an instance
+                where = f"after {self._members} whole members" if self._members else "in its first member"
+                raise BodyCut(f"the gzip body is broken {where}: {error}") from error
+            data = b""
+            if self._decoder.eof:
+                data = self._decoder.unused_data
+                self._decoder = _decoder()
+                self._members += 1
+                self._within = False
             if decoded:
-                target[: len(decoded)] = decoded
-                return len(decoded)
-        return 0
+                yield decoded
 
-    def _fetch(self) -> bool:
-        count = self._encoded.readinto(self._chunk)
-        if count:
-            self._input = self._chunk[:count]
-            return True
+    def readinto(self, target: memoryview) -> int:
+        """Decode into a buffer's beginning; raises as `update` does.
+
+        Returns:
+            How many bytes were filled; 0 only at the end of a whole body.
+        """
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                if not self._ended:
+                    raise BodyCut("the gzip body has failed before")
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(target), len(self._rest))
+        target[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def _read(self, encoded: Callable[[memoryview], int]) -> Iterator[bytes]:
+        chunk = memoryview(bytearray(ENCODED_BYTES))
+        while count := encoded(chunk):
+            yield from self.update(chunk[:count])
+        yield from self.update(b"")
+
+    def _finish(self) -> None:
         if self._within:
             raise BodyCut("the gzip body ended before its trailer: it is cut")
         if self._members == 0:
             raise BodyCut("the body is said to be gzip, but it has no byte")
         self._ended = True
-        return False
-
-    def _decode(self, data: bytes | memoryview, most: int) -> bytes:
-        try:
-            return bytes(self._decoder.decompress(data, most))
-        except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stubs call the class an instance
-            where = f"after {self._members} whole members" if self._members else "in its first member"
-            raise BodyCut(f"the gzip body is broken {where}: {error}") from error
 
 
 def _decoder() -> igzip_lib.IgzipDecompressor:

@@ -4,16 +4,9 @@ import http.client
 import io
 from contextlib import suppress
 
-from pigment_export.pigment.http2.connection import Connection
-from pigment_export.pigment.http2.exchange import (
-    EndProof,
-    ErrorKind,
-    ExchangeError,
-    HttpRequest,
-    ResponseHead,
-    length_of,
-    status_of,
-)
+from pigment_export.pigment.http2.connection import Connection, RawReader
+from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation
+from pigment_export.pigment.http2.exchange import Headers, HttpRequest, length_of, status_of
 
 CHUNK_BYTES = 128 * 1024
 # What http.client raises over what a server sends; a number that it cannot read is a ValueError.
@@ -31,21 +24,19 @@ class Http11Exchange:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._reader = _Reader(connection)
-        self._buffered = _Buffered(self._reader)
+        self._until = 0.0
+        self._buffered = _Buffered(RawReader(self._receive), CHUNK_BYTES)
         self._response: http.client.HTTPResponse
-        self.length: int | None = None
+        self._length: int | None = None
 
     @property
-    def ends_by(self) -> EndProof:
-        """See `Exchange`."""
-        if self.length is not None:
-            return EndProof.CONTENT_LENGTH
-        return EndProof.CHUNKED if self._response.chunked else EndProof.CONNECTION_CLOSED
+    def proofs(self) -> list[str]:
+        """What proves the body's end: exactly as many bytes as were announced, or nothing."""
+        return [] if self._length is None else ["Content-Length"]
 
-    def ask(self, request: HttpRequest, until: float) -> ResponseHead:
-        """See `Exchange`."""
-        self._reader.until = until
+    def ask(self, request: HttpRequest, until: float) -> tuple[int, Headers]:
+        """See `Http2Exchange`."""
+        self._until = until
         client = http.client.HTTPConnection(request.authority)
         client.sock = self  # all that it needs of a socket: sendall and makefile
         try:
@@ -64,28 +55,28 @@ class Http11Exchange:
             [],
             ["chunked"],
         ):
-            raise ExchangeError(ErrorKind.VIOLATION, "the server broke HTTP/1.1: its transfer encoding is not chunked")
+            raise ProtocolViolation("the server broke HTTP/1.1: its transfer encoding is not chunked")
         length_of(fields)  # http.client takes the first of several, and ignores what is no number
-        self.length = self._response.length
-        return ResponseHead(status_of(str(self._response.status)), fields)
+        self._length = self._response.length
+        return status_of(str(self._response.status)), fields
 
     def readinto(self, target: memoryview, until: float) -> int:
-        """See `Exchange`."""
-        self._reader.until = until
+        """See `Http2Exchange`."""
+        self._until = until
         try:
             data = self._response.read1(min(len(target), CHUNK_BYTES))
         except http.client.IncompleteRead as error:
-            raise ExchangeError(ErrorKind.TOO_SHORT, "the chunked body ended before its last chunk") from error
+            raise BodyCut("the chunked body ended before its last chunk") from error
         except _BROKEN as error:
             raise _violation(error) from None  # its text quotes the server, which may quote the request
         left = self._response.chunk_left  # a text where there are no chunks
         if isinstance(left, int) and left < 0:  # http.client reads "-5" as a size, too
-            raise ExchangeError(ErrorKind.VIOLATION, "the server broke HTTP/1.1: a chunk of negative size")
+            raise ProtocolViolation("the server broke HTTP/1.1: a chunk of negative size")
         if not data and self._response.length:  # which http.client does not mind
-            missing = f"{self._response.length:,} of the {self.length:,} bytes of its Content-Length are missing"
-            raise ExchangeError(ErrorKind.TOO_SHORT, f"the body ended early: {missing}")
-        if not data and self.length is not None and self._buffered.has_more:
-            raise ExchangeError(ErrorKind.TOO_LONG, f"more came than the {self.length:,} bytes of its Content-Length")
+            missing = f"{self._response.length:,} of the {self._length:,} bytes of its Content-Length are missing"
+            raise BodyCut(f"the body ended early: {missing}")
+        if not data and self._length is not None and self._has_more():
+            raise BodyCut(f"more came than the {self._length:,} bytes of its Content-Length")
         target[: len(data)] = data
         return len(data)
 
@@ -93,7 +84,7 @@ class Http11Exchange:
         """What http.client sends by; it goes out while the answer is awaited."""
         self._connection.write(data)
 
-    def makefile(self, _mode: str) -> "_Buffered":
+    def makefile(self, _mode: str) -> io.BufferedReader:
         """What http.client reads by: the same for interim answers and the final one."""
         return self._buffered
 
@@ -106,44 +97,29 @@ class Http11Exchange:
             response.begin()
             if response.status >= http.HTTPStatus.OK:
                 return response
-            response.fp = None  # type: ignore[assignment]  # dropped, it would close what the next one reads by
 
+    def _receive(self, buffer: memoryview) -> int:
+        while (count := self._connection.readinto(buffer, self._until)) is None:
+            pass
+        return count
 
-class _Reader(io.RawIOBase):
-    """A connection as a raw file."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.until = 0.0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        while True:
-            count = self._connection.readinto(buffer, self.until)
-            if count is not None:
-                return count
+    def _has_more(self) -> bool:
+        """Whether something came behind the body, as far as the network has brought it: without waiting."""
+        self._until = 0.0
+        with suppress(OSError):
+            return len(self._buffered.peek(1)) > 0
+        return False
 
 
 class _Buffered(io.BufferedReader):
-    """What http.client reads by, and closes once a body has ended."""
-
-    def __init__(self, reader: _Reader) -> None:
-        super().__init__(reader, CHUNK_BYTES)
-        self._reader = reader
-        self.has_more = False  # something came behind the body, as far as the network had brought it
-
-    def flush(self) -> None:
-        """Nothing is ever written; an answer that is collected flushes this, perhaps after it was closed."""
+    """What http.client reads by; it closes it after each answer, and what came behind is still to be seen."""
 
     def close(self) -> None:
-        """Look for what came behind the body, without waiting."""
-        self._reader.until = 0.0
-        with suppress(OSError, ValueError):
-            self.has_more = self.has_more or len(self.peek(1)) > 0
-        super().close()
+        """Stay open: the connection is the exchange's."""
+
+    def flush(self) -> None:
+        """Nothing is ever written; an answer that is collected flushes this, perhaps after what is beneath it."""
 
 
-def _violation(error: Exception) -> ExchangeError:
-    return ExchangeError(ErrorKind.VIOLATION, f"the server broke HTTP/1.1: {type(error).__name__}")
+def _violation(error: Exception) -> ProtocolViolation:
+    return ProtocolViolation(f"the server broke HTTP/1.1: {type(error).__name__}")

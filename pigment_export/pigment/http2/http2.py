@@ -3,7 +3,8 @@
 import time
 
 from pigment_export.pigment.http2.connection import Connection
-from pigment_export.pigment.http2.exchange import EndProof, ErrorKind, ExchangeError, HttpRequest, ResponseHead
+from pigment_export.pigment.http2.exceptions import ProtocolViolation
+from pigment_export.pigment.http2.exchange import Headers, HttpRequest
 from pigment_export.pigment.http2.frames import Frames
 
 SENT_AT_ONCE_BYTES = 64 * 1024  # of a request's body: an early answer stops the rest
@@ -21,19 +22,30 @@ class Http2Exchange:
     """
 
     protocol = "HTTP/2"
-    ends_by = EndProof.END_STREAM
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._frames: Frames
 
     @property
-    def length(self) -> int | None:
-        """See `Exchange`."""
-        return self._frames.length
+    def proofs(self) -> list[str]:
+        """What proves the body's end; a reset tells every other one."""
+        return ["END_STREAM"] if self._frames.length is None else ["END_STREAM", "Content-Length"]
 
-    def ask(self, request: HttpRequest, until: float) -> ResponseHead:
-        """See `Exchange`."""
+    def ask(self, request: HttpRequest, until: float) -> tuple[int, Headers]:
+        """Send a request and wait for its answer.
+
+        Args:
+            request: what is asked.
+            until: `time.monotonic()` instant at which waiting ends.
+
+        Returns:
+            The final answer's status and headers.
+
+        Raises:
+            RequestException: none will come.
+            OSError: none came in time, or the connection failed.
+        """
         pseudo = [
             (b":method", request.method.encode()),
             (b":authority", request.authority.encode()),
@@ -41,12 +53,12 @@ class Http2Exchange:
             (b":path", request.target.encode()),
         ]
         self._frames = Frames([*pseudo, *request.headers], request.body)
-        while self._frames.head is None:
+        while (status := self._frames.status) is None:
             self._turn(until)
-        return self._frames.head
+        return status, self._frames.headers
 
     def readinto(self, target: memoryview, until: float) -> int:
-        """See `Exchange`."""
+        """Fill the beginning of `target` from the body as soon as a byte is there; 0 at its end. Raises as `ask`."""
         frames = self._frames
         while True:
             count = frames.take(target)
@@ -60,7 +72,7 @@ class Http2Exchange:
         while True:
             connection.write(frames.outgoing(SENT_AT_ONCE_BYTES - connection.unsent_bytes))
             if connection.unsent_bytes > MOST_UNSENT_BYTES:
-                raise ExchangeError(ErrorKind.VIOLATION, "the server demands answers and reads none of them")
+                raise ProtocolViolation("the server demands answers and reads none of them")
             ping_at = time.monotonic() + PING_SECONDS
             try:
                 count = connection.readinto(frames.space(), min(until, ping_at))
