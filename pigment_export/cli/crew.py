@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import NoReturn
 
 from pigment_export.cli.board import Board
-from pigment_export.cli.output import say
+from pigment_export.cli.output import retrying, say
 from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, Deadline
 from pigment_export.transfer.stream import Progress
@@ -20,10 +19,6 @@ STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it 
 
 type Progressed = Callable[[Progress], None]  # is told how far a transfer is
 type Do[T] = Callable[[str, Deadline, Progressed], T]
-
-
-class StoppedError(BaseException):
-    """The person has interrupted the command: not an error of the export."""
 
 
 class Crew[T]:
@@ -98,12 +93,12 @@ class Crew[T]:
 
     def _moved(self, name: str, progress: Progress) -> None:
         if self._stopped.is_set():
-            _stop()
+            raise KeyboardInterrupt  # not an error of the export
         self._board.move(name, progress)
 
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
-            _stop()
+            raise KeyboardInterrupt
 
 
 def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
@@ -112,17 +107,9 @@ def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
     Args:
         seconds: until the call's end.
     """
-    return Deadline(
-        seconds,
-        is_attended=True,
-        on_retry=lambda retry: say(f"{retry.cause.reason}; attempt {retry.attempt} in {retry.wait_seconds:.0f} s"),
-    )
+    return Deadline(seconds, is_attended=True, on_retry=lambda retry: say(retrying(retry)))
 
 
 def _is_of_setup(error: BaseException | None) -> bool:
     """Whether only a person heals it, by what was wrong in the first place."""
     return error is not None and (isinstance(error, SetupError) or _is_of_setup(error.__cause__))
-
-
-def _stop() -> NoReturn:
-    raise StoppedError

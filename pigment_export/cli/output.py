@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pigment_export.errors import ConfigurationError, ExportError
+from pigment_export.retry import Retry
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 _GAP = "  "
@@ -33,10 +34,6 @@ _STYLES = {
     "late": "yellow",
     "failing": "red",
 }
-
-
-class OutputError(Exception):
-    """Stdout takes nothing: what was done is done, but its result could not be told."""
 
 
 class _Unbreakable:
@@ -95,7 +92,7 @@ def emit(text: str) -> None:
     """Write a result.
 
     Raises:
-        OutputError: stdout takes it no more; a reader that has stopped reading is fine.
+        OSError: stdout takes it no more; a reader that has stopped reading is fine.
     """
     if sys.stdout is None:
         return
@@ -106,7 +103,7 @@ def emit(text: str) -> None:
         _forget_stdout()
     except OSError as exc:
         _forget_stdout()
-        raise OutputError(f"the result could not be written to stdout: {exc.strerror or exc}") from exc
+        raise OSError(f"the result could not be written to stdout: {exc.strerror or exc}") from exc
 
 
 def _forget_stdout() -> None:
@@ -205,6 +202,11 @@ def number(value: Any) -> str:
 def seconds(value: Any) -> str:
     """Seconds with one decimal, or nothing."""
     return f"{float(value):,.1f}" if value is not None else ""
+
+
+def retrying(retry: Retry) -> str:
+    """What failed, and when it is tried again."""
+    return f"{retry.cause.reason}; attempt {retry.attempt} in {retry.wait_seconds:.0f} s"
 
 
 def clock(elapsed_seconds: float) -> str:

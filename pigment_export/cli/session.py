@@ -19,12 +19,11 @@ def show_log(*, verbose: bool) -> None:
     Args:
         verbose: all of them; else only warnings that the commands do not tell by themselves.
     """
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
-        handlers=[_ConsoleHandler()],
-        force=True,
-    )
+    handler = logging.lastResort  # writes to what stderr is now: while something is drawn live, above it
+    if handler is not None:
+        handler.setLevel(logging.NOTSET)
+        level = logging.INFO if verbose else logging.WARNING
+        logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
     if not verbose:
         logging.getLogger("pigment_export").addFilter(_is_news)
     logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
@@ -48,17 +47,9 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     except ExportError as error:
         output.say(output.explain(error))
         return output.REFUSED
-    except (output.OutputError, OSError) as error:
+    except OSError as error:
         output.say(f"{error}")
         return output.FAILED
-
-
-class _ConsoleHandler(logging.Handler):
-    """Writes log lines through the console, so that they stand above what is drawn live."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        output.say(self.format(record))
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ from emulators.pigment.faults import Fault
 from pigment_export.cli import crew as crew_module
 from pigment_export.cli import output
 from pigment_export.cli.board import Board
-from pigment_export.cli.crew import Crew, StoppedError
+from pigment_export.cli.crew import Crew
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Progress
@@ -128,7 +128,7 @@ def test_a_wait_within_a_try_is_told_with_what_failed_and_which_attempt_comes_ne
     with Board(["revenue"]) as board:
         crew = Crew(do, board, again=True)
         crew.stop()
-        with pytest.raises(StoppedError):
+        with pytest.raises(KeyboardInterrupt):
             list(crew.work(["revenue"]))
     assert "revenue: the lake did not answer; attempt 2 in " in capsys.readouterr().err
 
