@@ -70,6 +70,12 @@ def pigment_of(settings: Settings, keys: Keys) -> Pigment:
     return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
+def pigment_alone_of(settings: Settings, environ: Mapping[str, str]) -> tuple[Pigment, Keys]:
+    """Pigment, and the keys that it is asked with, for what needs no lake."""
+    keys = keys_of(settings, lambda: identity_of(settings, environ))
+    return pigment_of(settings, keys), keys
+
+
 @dataclass(frozen=True)
 class Base:
     """What every function needs, a tick of the timer too: settings, identity, and the lake."""

@@ -12,13 +12,11 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from pigment_export import wiring
-from pigment_export.app.parts import App
 from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import load
 from pigment_export.catalog.source import LAKE
-from pigment_export.cli.crew import attended
-from pigment_export.cli.parts import app_of
-from pigment_export.errors import ConfigurationError, ConflictError, ExportError
+from pigment_export.cli.parts import app_now, attended
+from pigment_export.errors import ConfigurationError, ConflictError
 
 NEW_FILE = "# The catalog: one table per export, named as its folder in the lake.\n"
 
@@ -75,19 +73,18 @@ class CatalogText:
         return text
 
 
-def read_text(exports_file: str, environ: Mapping[str, str]) -> CatalogText:
+def read_text(exports_file: str) -> CatalogText:
     """Read the catalog's text.
 
     Args:
-        exports_file: a path, or `lake:PATH` for a file in the file system.
-        environ: the environment; only a file in the lake needs its settings.
+        exports_file: a path, or `lake:PATH` for a file in the file system, which needs the settings of a lake.
 
     Raises:
         ConfigurationError: settings are missing, or the file is not UTF-8.
         ExportError: the lake cannot be used.
     """
     if exports_file.startswith(LAKE):
-        return _in_lake(exports_file, environ)
+        return _in_lake(exports_file)
     path = Path(exports_file).resolve()
     try:
         data = path.read_bytes()
@@ -113,8 +110,8 @@ def _replace(path: Path, before: bytes, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _in_lake(exports_file: str, environ: Mapping[str, str]) -> CatalogText:
-    records = app_of(environ).runs.records
+def _in_lake(exports_file: str) -> CatalogText:
+    records = app_now().runs.records
     path = exports_file.removeprefix(LAKE)
     record = attended().retry(lambda: records.read(path))
 
@@ -134,19 +131,6 @@ def _decoded(data: bytes, file: str) -> str:
         raise ConfigurationError([f"{file}: not UTF-8: save it as UTF-8"], code="catalog") from exc
 
 
-def exports_file_of(environ: Mapping[str, str]) -> str:
+def exports_file_now() -> str:
     """Where the catalog is, as `EXPORTS_FILE` says."""
-    return os.fspath(environ.get("EXPORTS_FILE", "").strip() or "exports.toml")
-
-
-def exports_now(environ: Mapping[str, str], app: App | None) -> tuple[Export, ...]:
-    """The exports of the catalog; none where it is missing or wrong.
-
-    Args:
-        environ: the environment.
-        app: the parts; without them, the catalog is a file here.
-    """
-    try:
-        return app.catalog(attended()).exports if app else read_text(exports_file_of(environ), environ).exports()
-    except ExportError:
-        return ()
+    return os.environ.get("EXPORTS_FILE", "").strip() or "exports.toml"

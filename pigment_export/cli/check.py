@@ -1,35 +1,32 @@
 """`check`: whether everything that an export needs is as it must be, one line each, with what to do where it is not."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-
-import click
+from typing import TYPE_CHECKING
 
 from pigment_export import wiring
 from pigment_export.app.health import checked
 from pigment_export.app.schemas import Check
-from pigment_export.cli.catalog_text import exports_file_of, exports_now, read_text
-from pigment_export.cli.crew import attended
-from pigment_export.cli.names import names
-from pigment_export.cli.output import FAILED, OK, emit_json, emit_state
-from pigment_export.cli.parts import app_of, settings_of
-from pigment_export.errors import ConfigurationError
+from pigment_export.catalog.exports import Export
+from pigment_export.cli.catalog_text import exports_file_now, read_text
+from pigment_export.cli.find import PERSONAL, Finder
+from pigment_export.cli.output import FAILED, OK, emit_json
+from pigment_export.cli.parts import app_now, attended, settings_now
+from pigment_export.cli.table import emit_state
+from pigment_export.errors import ConfigurationError, ExportError
 from pigment_export.settings import Settings
 
+if TYPE_CHECKING:
+    from pigment_export.app.parts import App
+
 VAULT_SCOPE, STORAGE_SCOPE = "https://vault.azure.net/.default", "https://storage.azure.com/.default"
-WRONG = "correct it, and check again"
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
 def check(*, as_json: bool) -> int:
-    """Check settings, identity, key, Pigment, every configured id, and the lake.
-
-    With PIGMENT_API_KEY alone, what needs no Azure is checked. Exit code 1: something is wrong.
-    """
+    """Check everything, and say each as it is done."""
     lines: list[Check] = []
-    for line in _lines(os.environ):
+    for line in _lines():
         lines.append(line)
         if not as_json:
             remedy = f"\n{line.remedy}" if line.remedy else ""
@@ -39,55 +36,87 @@ def check(*, as_json: bool) -> int:
     return OK if all(line.ok for line in lines) else FAILED
 
 
-def _lines(environ: Mapping[str, str]) -> Iterator[Check]:
+def _lines() -> Iterator[Check]:
     """What was looked at; where nothing further can be, it ends early."""
     try:
-        settings = settings_of(environ)
-        app = app_of(environ) if settings.data_lake_url or settings.data_lake_file_system else None
+        settings = settings_now()
+        app = app_now() if settings.data_lake_url or settings.data_lake_file_system else None
     except ConfigurationError as error:
-        yield from (Check(name="settings", ok=False, detail=problem, remedy=WRONG) for problem in error.problems)
+        for problem in error.problems:
+            yield Check(name="settings", ok=False, detail=problem, remedy="correct it, and check again")
         return
     yield Check(name="settings", ok=True, detail="complete" if app else "complete, for commands without a lake")
-    for scope in _scopes(settings):
-        line = checked("identity", partial(_sign_in, settings, environ, scope))
-        yield line
-        if not line.ok:
-            return  # all further ones would only say so again
-    yield from app.health.each(attended()) if app else _without_lake(settings, environ)
-    yield checked("expiry of the Pigment key", partial(_expiry, settings, environ))
-    yield from names(environ, exports_now(environ, app))
+    for used, scope in ((settings.key_vault_url, VAULT_SCOPE), (settings.data_lake_url, STORAGE_SCOPE)):
+        if used:
+            line = checked("identity", partial(_sign_in, settings, scope))
+            yield line
+            if not line.ok:
+                return  # all further ones would only say so again
+    yield from app.health.each(attended()) if app else _without_lake(settings)
+    yield checked("expiry of the Pigment key", partial(_expiry, settings))
+    yield from _names(_exports(app))
 
 
-def _scopes(settings: Settings) -> list[str]:
-    uses = ((settings.key_vault_url, VAULT_SCOPE), (settings.data_lake_url, STORAGE_SCOPE))
-    return [scope for used, scope in uses if used]
-
-
-def _sign_in(settings: Settings, environ: Mapping[str, str], scope: str) -> str:
-    identity = wiring.identity_of(settings, environ)
+def _sign_in(settings: Settings, scope: str) -> str:
+    identity = wiring.identity_of(settings, os.environ)
     identity.get_token(scope)
     return f"signed in{f' as {identity.name}' if identity.name else ''}, for {scope.split('/')[2]}"
 
 
-def _without_lake(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
-    keys = wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ))
-    pigment = wiring.pigment_of(settings, keys)
-
-    def catalog() -> str:
-        return f"{len(read_text(exports_file_of(environ), environ).exports())} exports"
+def _without_lake(settings: Settings) -> Iterator[Check]:
+    pigment, _ = wiring.pigment_alone_of(settings, os.environ)
 
     def use_key() -> str:
         if pigment.check_key(None, attended()):
             return "Pigment accepts it for exports and metadata"
         return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
 
-    yield checked("read the catalog", catalog)
+    yield checked("read the catalog", lambda: f"{len(read_text(exports_file_now()).exports())} exports")
     yield checked("use the Pigment key", use_key)
     yield Check(name="lake", ok=True, detail="not set (DATA_LAKE_URL): fetch, add and what finds ids need none")
 
 
-def _expiry(settings: Settings, environ: Mapping[str, str]) -> str:
-    key = wiring.keys_of(settings, lambda: wiring.identity_of(settings, environ)).read(None)
+def _expiry(settings: Settings) -> str:
+    key = wiring.pigment_alone_of(settings, os.environ)[1].read(None)
     if key.expires_at is None:
         return "not known here: Pigment's page of API keys shows it; its last day no longer works"
     return f"{key.expires_at:%Y-%m-%d}, as the vault says"
+
+
+def _exports(app: "App | None") -> tuple[Export, ...]:
+    """The exports of the catalog, which is a file here where there are no parts; none where it is missing or wrong."""
+    try:
+        return app.catalog(attended()).exports if app else read_text(exports_file_now()).exports()
+    except ExportError:
+        return ()
+
+
+def _names(exports: tuple[Export, ...]) -> Iterator[Check]:
+    """A check of each export's id; one for all where the key may not read metadata."""
+    if not exports:
+        return
+    finder = Finder()
+    try:
+        finder.applications()
+    except ExportError:
+        detail = "not looked for: this needs a key with the scope Modeling metadata"
+        yield Check(name="ids of the exports", ok=True, detail=detail)
+        return
+    for export in exports:
+        yield _name(finder, export)
+
+
+def _name(finder: Finder, export: Export) -> Check:
+    found = finder.find(export.id, None, export.application) or finder.find(export.id)
+    if found is None and export.secret is not None:
+        detail = f"{export.kind} {export.id}: not seen by this key; the export has one of its own ({export.secret})"
+        return Check(name=export.name, ok=True, detail=detail)
+    if found is None:
+        detail = f"Pigment lists nothing with the id {export.id} that the key's owner sees"
+        remedy = "check the id (pigment-export blocks, views), and the access rights of the key's owner"
+        return Check(name=export.name, ok=False, detail=detail, remedy=remedy)
+    what = f"{found.kind} {found.name}, in {found.application}"
+    if found.kind is not export.kind:
+        return Check(name=export.name, ok=False, detail=f"{what}; the catalog says {export.kind}", remedy="correct it")
+    personal = "; a personal view: only a key of its owner's can export it" if found.type == PERSONAL else ""
+    return Check(name=export.name, ok=True, detail=f"{what}{personal}")

@@ -7,9 +7,8 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 from pigment_export.cli.board import Board
-from pigment_export.cli.output import retrying, say
 from pigment_export.errors import ExportError, RetryableError, SetupError
-from pigment_export.retry import CALL_SECONDS, CLAIM_SECONDS, Deadline
+from pigment_export.retry import CALL_SECONDS, Deadline
 from pigment_export.transfer.stream import Progress
 
 SIDE_BY_SIDE = 2  # the queue's batchSize in the deployed app (host.json)
@@ -99,15 +98,6 @@ class Crew[T]:
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
             raise KeyboardInterrupt
-
-
-def attended(seconds: float = CLAIM_SECONDS) -> Deadline:
-    """The deadline of a call that a person waits for: each wait of it is told at once.
-
-    Args:
-        seconds: until the call's end.
-    """
-    return Deadline(seconds, is_attended=True, on_retry=lambda retry: say(retrying(retry)))
 
 
 def _is_of_setup(error: BaseException | None) -> bool:

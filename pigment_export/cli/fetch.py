@@ -1,4 +1,4 @@
-"""`fetch`: one export to a local folder."""
+"""`fetch`: one export to a local folder; what can be checked is checked before Pigment is asked."""
 
 import json
 import os
@@ -8,59 +8,44 @@ from typing import Any
 
 import click
 
+from pigment_export import wiring
+from pigment_export.catalog.exports import delimiter_of
+from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
 from pigment_export.cli.board import Board
-from pigment_export.cli.crew import Crew
-from pigment_export.cli.fetching import file_in, prepared
+from pigment_export.cli.crew import Crew, Do
+from pigment_export.cli.folder import FolderFile
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
+from pigment_export.cli.parts import settings_now
 from pigment_export.errors import ExportError
-from pigment_export.transfer.stream import Transferred
+from pigment_export.transfer.stream import Format, Transferred, stopwatch, transfer
 
 
-@click.command()
-@click.argument("what", metavar="[KIND] ID", nargs=-1, required=True)
-@click.option(
-    "--to",
-    "folder",
-    default=".",
-    show_default="this one",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the file; it must exist. An existing file is never replaced.",
-)
-@click.option("--name", help="The file's name.  [default: KIND-ID.csv]")
-@click.option("--options", default="{}", metavar="JSON", help="Pigment's options, as the catalog has them.")
-@click.option("--timeout-seconds", type=click.IntRange(min=1), help="Wait so long for the body's first byte.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was fetched as JSON.")
 def fetch(
     *, what: Sequence[str], folder: Path, name: str | None, options: str, timeout_seconds: int | None, as_json: bool
 ) -> int:
-    """Fetch one export to a local folder.
-
-    ID is the address of a page in Pigment, or KIND (list, metric, table or view) and an id. A key is all it needs:
-    PIGMENT_API_KEY, or a vault that you may read (KEY_VAULT_URL).
-
-    Example: pigment-export fetch view 44444444-4444-4444-8444-444444444444
-    """
-    kind, block_id = named(what)
-    definition: dict[str, Any] = {"kind": kind, "id": block_id, "options": _options(options)}
+    """Fetch one export to a local folder."""
+    kind, found_id = named(what)
+    definition: dict[str, Any] = {"kind": kind, "id": found_id, "options": _options(options)}
     if timeout_seconds is not None:
         definition["timeout_seconds"] = timeout_seconds
-    file = file_in(folder, name or f"{kind}-{block_id}")
-    start = prepared(os.environ, definition, file)
+    file_name = name or f"{kind}-{found_id}"
+    file = FolderFile(folder, file_name if file_name.endswith(".csv") else f"{file_name}.csv", nonce=wiring.new_nonce())
+    do = _prepared(definition, file)
     only = name or str(kind)
     with Board([only]) as board:
-        crew = Crew(lambda _, deadline, progress: start(deadline, progress), board, again=False)
+        crew = Crew(do, board, again=False)
         try:
-            ((_, outcome),) = crew.work([only])
+            ((_, moved),) = crew.work([only])
         except KeyboardInterrupt:
             crew.stop()
             file.drop()
             say("interrupted: the fetch was ended, and nothing of it is left in the folder")
             return INTERRUPTED
-    if isinstance(outcome, ExportError):
-        say(explain(outcome))
+    if isinstance(moved, ExportError):
+        say(explain(moved))
         return FAILED
-    _tell(*outcome, as_json=as_json)
+    _tell(file.path, moved, as_json=as_json)
     return OK
 
 
@@ -72,6 +57,27 @@ def _options(text: str) -> Mapping[str, Any]:
     if not isinstance(chosen, dict):
         raise click.BadParameter("a JSON object, as '{\"friendlyHeaders\": true}'", param_hint="--options")
     return chosen
+
+
+def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Do[Transferred]:
+    """Check settings, definition, folder and key; what is returned asks Pigment."""
+    settings = settings_now()
+    export = define(str(definition["kind"]), definition, where="command line")
+    file.check()
+    pigment, keys = wiring.pigment_alone_of(settings, os.environ)
+    keys.read(export.secret)
+    form = Format(delimiter_of(export))
+
+    def do(_name: str, deadline: Any, progress: Any) -> Transferred:
+        for attempt in deadline.attempts():
+            with attempt, file:
+                elapsed = stopwatch()
+                with pigment.open(export, deadline) as source:
+                    moved = transfer(source, file, form, progress=progress, elapsed=elapsed)
+                file.publish()
+        return moved
+
+    return do
 
 
 def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:

@@ -1,80 +1,145 @@
-"""`apps`, `blocks`, `views`: what there is in Pigment, with the ids that exports name it by."""
+"""`apps`, `blocks`, `views`: what Pigment lists, with the ids that exports name it by; asked for once a command.
+
+Pigment's metadata calls tell names, ids and types. They tell no items, scenarios or dimensions of a block.
+"""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from pigment_export import wiring
+from pigment_export.catalog.exports import Kind
 from pigment_export.cli.address import id_in
-from pigment_export.cli.finder import PERSONAL, Finder, Thing
-from pigment_export.cli.output import OK, emit_json, emit_table
+from pigment_export.cli.output import emit_json
+from pigment_export.cli.parts import attended, settings_now
+from pigment_export.cli.table import emit_table
 
-_search = click.argument("search", default="", metavar="[SEARCH]")
-_application = click.option("--app", help="Only of this application: its name, id or address.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+PERSONAL = "Personal"  # a view that only its owner sees
 
 
-@click.command()
-@_search
-@_json
-def apps(*, search: str, as_json: bool) -> int:
-    """List Pigment's applications.
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A line of a listing.
 
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
+    Attributes:
+        id: its UUID.
+        name: its name for people.
+        type: Pigment's word for it.
+        kind: of an export of it; None for an application, and for a type that this app does not know.
+        application: the name of the application that it belongs to.
+        application_id: and its id.
     """
-    found = [thing for thing in Finder(os.environ).applications() if thing.matches(search)]
-    return _show(found, ("name", "id"), as_json=as_json, empty="no such application that the key's owner sees")
+
+    id: str
+    name: str
+    type: str
+    kind: Kind | None
+    application: str
+    application_id: str
+
+    def matches(self, text: str) -> bool:
+        """Whether a text stands in its name or is the beginning of its id."""
+        return text.lower() in self.name.lower() or self.id.startswith(text.lower())
+
+    def to_fields(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        fields = {name: getattr(self, name) for name in ("name", "id", "type", "kind", "application", "application_id")}
+        return fields | ({"is_personal": self.type == PERSONAL} if self.kind is Kind.VIEW else {})
 
 
-@click.command()
-@_search
-@_application
-@_json
-def blocks(*, search: str, app: str | None, as_json: bool) -> int:
-    """List lists, metrics and tables.
+class Finder:
+    """Asks Pigment for its listings; a key is enough, one with the scope Modeling metadata."""
 
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
-    """
-    finder = Finder(os.environ)
+    def __init__(self) -> None:
+        self._pigment, _ = wiring.pigment_alone_of(settings_now(), os.environ)
+        self._applications: tuple[Thing, ...] | None = None
+        self._blocks: dict[str, tuple[Thing, ...]] = {}
+
+    def applications(self) -> tuple[Thing, ...]:
+        """All that the key's owner sees."""
+        if self._applications is None:
+            self._applications = tuple(
+                Thing(found.id, found.name, "Application", None, found.name, found.id)
+                for found in self._pigment.applications(attended())
+            )
+        return self._applications
+
+    def application(self, text: str) -> Thing:
+        """One application by its id, its address or (a part of) its name.
+
+        Raises:
+            click.UsageError: there is none, or more than one.
+        """
+        wanted = id_in(text, "application")
+        found = [thing for thing in self.applications() if thing.id == wanted.lower()]
+        found = found or [thing for thing in self.applications() if thing.name.lower() == wanted.lower()]
+        found = found or [thing for thing in self.applications() if thing.matches(wanted)]
+        if len(found) != 1:
+            told = ", ".join(thing.name for thing in found or self.applications())
+            raise click.UsageError(f"{'no' if not found else 'more than one'} application {text!r}: {told}")
+        return found[0]
+
+    def blocks(self, application: Thing | None = None) -> Iterator[Thing]:
+        """The lists, metrics and tables of one application, or of all."""
+        for owner in (application,) if application else self.applications():
+            if owner.id not in self._blocks:
+                self._blocks[owner.id] = tuple(
+                    Thing(found.id, found.name, found.type, found.kind, owner.name, owner.id)
+                    for found in self._pigment.blocks(attended(), application=owner.id)
+                )
+            yield from self._blocks[owner.id]
+
+    def views(self, application: Thing | None = None, block: str | None = None) -> Iterator[Thing]:
+        """The views of one application or of all, of one block or of all."""
+        for owner in (application,) if application else self.applications():
+            for found in self._pigment.views(attended(), application=owner.id, block=block):
+                yield Thing(found.id, found.name, found.type, Kind.VIEW, owner.name, owner.id)
+
+    def find(self, wanted: str, kind: Kind | None = None, application: str | None = None) -> Thing | None:
+        """Look for an id among blocks and views.
+
+        Args:
+            wanted: the id.
+            kind: where it is known.
+            application: id of the one to look in; None for all.
+
+        Returns:
+            What it is; None where the key's owner sees nothing of this id.
+        """
+        owner = next((thing for thing in self.applications() if thing.id == application), None)
+        if kind is not Kind.VIEW and (found := next((one for one in self.blocks(owner) if one.id == wanted), None)):
+            return found
+        if kind in (None, Kind.VIEW):
+            return next((one for one in self.views(owner) if one.id == wanted), None)
+        return None
+
+
+def apps(*, search: str, as_json: bool) -> None:
+    """List applications."""
+    _show("application", Finder().applications(), search, ("name", "id"), as_json=as_json)
+
+
+def blocks(*, search: str, app: str | None, as_json: bool) -> None:
+    """List lists, metrics and tables."""
+    finder = Finder()
+    found = finder.blocks(finder.application(app) if app else None)
+    _show("block", found, search, ("name", "kind", "id", "type", "application"), as_json=as_json)
+
+
+def views(*, search: str, app: str | None, block: str | None, as_json: bool) -> None:
+    """List views."""
+    finder = Finder()
     owner = finder.application(app) if app else None
-    found = [thing for thing in finder.blocks(owner) if thing.matches(search)]
-    titles = ("name", "kind", "id", "type", "application")
-    return _show(found, titles, as_json=as_json, empty="no such block that the key's owner sees")
+    found = finder.views(owner, id_in(block, "block") if block else None)
+    _show("view", found, search, ("name", "id", "type", "application"), as_json=as_json)
 
 
-@click.command()
-@_search
-@_application
-@click.option("--block", help="Only of this block: its id or address.")
-@_json
-def views(*, search: str, app: str | None, block: str | None, as_json: bool) -> int:
-    """List views. A personal one can be exported only with a key of its owner's.
-
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
-    """
-    finder = Finder(os.environ)
-    owner = finder.application(app) if app else None
-    found = [thing for thing in finder.views(owner, id_in(block, "block") if block else None) if thing.matches(search)]
-    titles = ("name", "id", "type", "application")
-    return _show(found, titles, as_json=as_json, empty="no such view that the key's owner sees")
-
-
-def _show(found: Sequence[Thing], titles: Sequence[str], *, as_json: bool, empty: str) -> int:
+def _show(what: str, things: Iterable[Thing], search: str, titles: Sequence[str], *, as_json: bool) -> None:
+    found = [thing.to_fields() for thing in things if thing.matches(search)]
     if as_json:
-        emit_json([_fields(thing) for thing in found])
+        emit_json(found)
     else:
-        emit_table(titles, [[str(_fields(thing)[title] or "") for title in titles] for thing in found], empty=empty)
-    return OK
-
-
-def _fields(thing: Thing) -> dict[str, Any]:
-    fields = {
-        "name": thing.name,
-        "id": thing.id,
-        "type": thing.type,
-        "kind": thing.kind,
-        "application": thing.application,
-        "application_id": thing.application_id,
-    }
-    return fields | ({"is_personal": thing.type == PERSONAL} if thing.kind == "view" else {})
+        emit_table(found, titles, empty=f"no such {what} that the key's owner sees")

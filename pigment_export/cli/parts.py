@@ -1,44 +1,49 @@
 """The parts that commands work with: those of the app, with what only the command line says of them."""
 
-from collections.abc import Mapping
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pigment_export import settings as reading
 from pigment_export import wiring
-from pigment_export.cli.output import say
+from pigment_export.cli.output import retrying, say
+from pigment_export.retry import CLAIM_SECONDS, Deadline
 
 if TYPE_CHECKING:
     from pigment_export.app.parts import App
     from pigment_export.settings import Settings
 
 
-def settings_of(environ: Mapping[str, str]) -> "Settings":
+def settings_now() -> "Settings":
     """The settings, of which a key or a vault is enough.
 
     Raises:
         ConfigurationError: they are wrong.
     """
-    settings = reading.load(environ, lake=False)
-    _say_which_key(settings)
-    return settings
+    return _told(reading.load(os.environ, lake=False))
 
 
-def app_of(environ: Mapping[str, str]) -> "App":
+def app_now() -> "App":
     """The parts of the app; its catalog is looked for in this folder.
 
     Raises:
         ConfigurationError: settings or catalog are wrong.
     """
-    app = wiring.app_of(environ, Path.cwd())
-    _say_which_key(app.settings)
+    app = wiring.app_of(os.environ, Path.cwd())
+    _told(app.settings)
     return app
 
 
-def _say_which_key(settings: "Settings") -> None:
+def attended() -> Deadline:
+    """The deadline of a call that a person waits for: each wait of it is told at once."""
+    return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=lambda retry: say(retrying(retry)))
+
+
+def _told(settings: "Settings") -> "Settings":
     if settings.pigment_api_key and settings.key_vault_url:
         _say_once("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
+    return settings
 
 
 @cache

@@ -1,6 +1,6 @@
-"""`runs`, `show`, `files`: what became of runs, and the files of an export."""
+"""`plan`, `runs`, `show`, `files`: what a run would do, what became of runs, and the files of an export."""
 
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,121 +8,149 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pigment_export.app.views import run_view
-from pigment_export.cli.crew import attended
-from pigment_export.cli.output import OK, emit, emit_json, emit_state, emit_table, number
-from pigment_export.cli.parts import app_of
+from pigment_export.catalog.exports import Export
+from pigment_export.cli.output import emit, emit_json
+from pigment_export.cli.parts import app_now, attended
+from pigment_export.cli.table import emit_state, emit_table, instant
 from pigment_export.delivery.description import Latest
-from pigment_export.lake.paths import latest
+from pigment_export.lake.paths import latest, new_run_id
+from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
+from pigment_export.runs.timetable import next_occurrences
 
 if TYPE_CHECKING:
     from pigment_export.app.parts import App
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_run = click.argument("run", metavar="[RUN]", required=False)
+A_NONCE = "x" * 16  # stands in a path where each run has its own
+SHOWN_DIGITS = 12  # of a sha256 in a table
 
 
-@click.command()
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-@click.option("--state", type=click.Choice(["running", "succeeded", "failed"]), help="Only those of this state.")
-@click.option("--deployment", help="Only those of this app.  [default: of all that use this lake]")
-@_json
-def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool) -> int:
+def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
+    """Show what a run would fetch, where it would land, and when it is due next; touch nothing."""
+    app = app_now()
+    catalog = app.catalog(attended())
+    chosen = catalog.select(names, groups)
+    now = attended().retry(app.runs.now)
+    due = next_occurrences(app.runs, catalog, now)
+    told = [_planned(app.runs, export, now, due[export.name]) for export in chosen]
+    if as_json:
+        emit_json(told)
+    else:
+        emit_table(told, ("export", "kind", "id", "next due", "path"))
+
+
+def _planned(runs: Runs, export: Export, now: datetime, due: datetime | None) -> dict[str, object]:
+    zone = export.zone or runs.time_zone
+    destination = runs.layout.destination(
+        export.name,
+        snapshot_date=now.astimezone(zone).date(),
+        run_id=new_run_id(now, A_NONCE),
+        is_compressed=export.gzip,
+    )
+    return {
+        "export": export.name,
+        "kind": str(export.kind),
+        "id": export.id,
+        "next due": due and f"{due.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+        "path": destination.path,
+        "replaces": destination.replaces,
+    }
+
+
+def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool) -> None:
     """List the runs of the last seven days, the newest first."""
-    app = app_of(os.environ)
+    app = app_now()
     of = replace(app.runs, deployment=deployment) if deployment else app.runs
     found = recent_runs(of, attended(), limit=limit, state=state, of_all=deployment is None)
     views = [(summary, run_view(summary, listing, app.base_url)) for summary, listing in found]
     if as_json:
         emit_json([{**_plain(view), "deployment": summary.deployment} for summary, view in views])
-        return OK
+        return
     rows = [
-        [
-            view.run_id,
-            view.state,
-            f"{view.done} of {view.of}",
-            f"{view.snapshot_date}",
-            _at(view.claimed_at),
-            _at(view.ended_at),
-            summary.trigger,
-            summary.deployment,
-        ]
+        {
+            "run": view.run_id,
+            "state": view.state,
+            "done": f"{view.done} of {view.of}",
+            "date": view.snapshot_date,
+            "began": view.claimed_at,
+            "ended": view.ended_at,
+            "by": summary.trigger,
+            "deployment": summary.deployment,
+        }
         for summary, view in views
     ]
     titles = ("run", "state", "done", "date", "began", "ended", "by", "deployment")
-    emit_table(titles, rows, empty="no run in the last seven days")
-    return OK
+    emit_table(rows, titles, empty="no run in the last seven days")
 
 
-@click.command()
-@_run
-@_json
-def show(*, run: str | None, as_json: bool) -> int:
-    """Show a run: the receipts of its exports, and what to do about failures.
-
-    RUN is a run's id, or an end of it that no other has; without it, the newest.
-    """
-    app = app_of(os.environ)
+def show(*, run: str | None, as_json: bool) -> None:
+    """Show a run: the receipts of its exports, and what to do about failures."""
+    app = app_now()
     progress = run_named(app, run)
     summary, listing = progress.plan.summary, progress.listing
     view = run_view(summary, listing, app.base_url, result=progress.plan.folder.result)
     receipts = [listing.receipts[name].to_fields() for name in progress.plan.names if name in listing.receipts]
     if as_json:
         emit_json({**_plain(view), "deployment": summary.deployment, "receipts": receipts})
-        return OK
+        return
     by = summary.trigger if summary.asked_by == summary.deployment else f"{summary.trigger} by {summary.asked_by}"
-    asked = f"{summary.deployment}, {by}"
-    ended = f"ended {_at(view.ended_at)}" if view.ended_at else f"expires {_at(view.expires_at)}"
+    ended = f"ended {instant(view.ended_at)}" if view.ended_at else f"expires {instant(view.expires_at)}"
     emit_state(view.state, f"   {view.run_id} for {view.snapshot_date}, {view.done} of {view.of}")
-    emit(f"{asked}, began {_at(view.claimed_at)}, {ended}\n\n")
+    emit(f"{summary.deployment}, {by}, began {instant(view.claimed_at)}, {ended}\n\n")
     waiting = [{"name": name, "state": "waiting"} for name in progress.plan.names if name not in listing.receipts]
-    rows = [
-        [
-            each["name"],
-            each["state"],
-            number(each.get("rows")),
-            number(each.get("bytes")),
-            each.get("sha256", "")[:12],
-            each.get("path", ""),
-        ]
-        for each in (*receipts, *waiting)
-    ]
-    emit_table(("export", "state", "rows", "bytes", "sha256", "path"), rows, right=("rows", "bytes"))
+    receipts_table([*receipts, *waiting], "sha256")
     for each in receipts:
         if each.get("class"):
             owner = f" (owner: {each['owner']})" if each.get("owner") else ""
             emit(f"\n{each['name']}{owner}: {each.get('reason', '')} [{each['class']}]\n")
             emit(f"  {each.get('who', '')}: {each.get('remedy', '')}\n")
-    return OK
 
 
-@click.command()
-@click.argument("name")
-@_json
-def files(*, name: str, as_json: bool) -> int:
-    """List the last good files of an export: rows, size, age, sha256, path."""
-    app = app_of(os.environ)
+def receipts_table(receipts: Sequence[Mapping[str, Any]], field: str) -> None:
+    """Write receipts as a table.
+
+    Args:
+        receipts: their fields.
+        field: which one stands between size and path.
+    """
+    rows = [
+        {
+            "export": each["name"],
+            "state": each["state"],
+            "rows": each.get("rows"),
+            "bytes": each.get("bytes"),
+            "seconds": each.get("seconds"),
+            "sha256": each.get("sha256", "")[:SHOWN_DIGITS],
+            "path": each.get("path"),
+        }
+        for each in receipts
+    ]
+    emit_table(rows, ("export", "state", "rows", "bytes", field, "path"))
+
+
+def files(*, name: str, as_json: bool) -> None:
+    """List the last good files of an export."""
+    app = app_now()
     record = attended().retry(lambda: app.runs.records.read(latest(app.runs.layout.folder(name))))
     newest = Latest.from_json(record.data) if record.etag else None
     entries = (newest, *newest.previous) if newest else ()
     if as_json:
         emit_json([entry.model_dump(mode="json", exclude={"previous"}, exclude_none=True) for entry in entries])
-        return OK
+        return
     rows = [
-        [
-            f"{entry.snapshot_date}",
-            number(entry.rows),
-            number(entry.bytes),
-            _at(entry.fetched_at),
-            _age(record.now, entry.fetched_at),
-            entry.sha256[:12],
-            entry.path,
-        ]
+        {
+            "date": entry.snapshot_date,
+            "rows": entry.rows,
+            "bytes": entry.bytes,
+            "fetched": entry.fetched_at,
+            "age": _age(record.now, entry.fetched_at),
+            "sha256": entry.sha256[:SHOWN_DIGITS],
+            "path": entry.path,
+        }
         for entry in entries
     ]
     titles = ("date", "rows", "bytes", "fetched", "age", "sha256", "path")
-    emit_table(titles, rows, right=("rows", "bytes"), empty=f"no good file of {name} yet")
-    return OK
+    emit_table(rows, titles, empty=f"no good file of {name} yet")
 
 
 def run_named(app: "App", run: str | None) -> RunProgress:
@@ -156,10 +184,6 @@ def _recent_id(app: "App", end: str) -> str:
 def _plain(model: Any) -> dict[str, Any]:
     fields: dict[str, Any] = model.model_dump(mode="json", exclude_none=True, by_alias=True)
     return fields
-
-
-def _at(instant: datetime | None) -> str:
-    return f"{instant:%Y-%m-%d %H:%M:%SZ}" if instant else ""
 
 
 def _age(now: datetime, then: datetime) -> str:

@@ -16,9 +16,9 @@ import pytest
 from emulators.everything import Everything
 from emulators.pigment.faults import Fault
 from pigment_export.cli import crew as crew_module
-from pigment_export.cli import output
 from pigment_export.cli.board import Board
 from pigment_export.cli.crew import Crew
+from pigment_export.cli.table import emit_table
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Progress
@@ -44,7 +44,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.setenv("COLUMNS", str(width))
-        output.emit_table(TITLES, ROWS, right=("rows", "bytes", "seconds"))
+        emit_table([dict(zip(TITLES, row, strict=True)) for row in ROWS], TITLES)
         return capsys.readouterr().out.splitlines()
 
     return show
@@ -77,7 +77,7 @@ def test_a_pipe_gets_lines_of_any_length_without_colour(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
-    output.emit_table(TITLES, ROWS, right=("rows",))
+    emit_table([dict(zip(TITLES, row, strict=True)) for row in ROWS], TITLES)
     text = capsys.readouterr().out
     assert len(text.splitlines()) == 1 + len(ROWS)
     assert "\x1b" not in text

@@ -1,0 +1,118 @@
+"""Results that are set: tables that fit the terminal, and lines that begin with a state in its colour."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from pigment_export.cli.output import emit
+
+_GAP = "  "
+_NUMBERS = ("rows", "bytes", "seconds")  # columns that are set to the right
+_STYLES = {
+    "succeeded": "green",
+    "superseded": "cyan",
+    "running": "cyan",
+    "retrying": "yellow",
+    "held": "yellow",
+    "failed": "red",
+    "ok": "green",
+    "wrong": "red",
+    "on time": "green",
+    "late": "yellow",
+    "failing": "red",
+}
+
+
+def emit_state(state: str, text: str) -> None:
+    """Write a line that begins with a state in its colour; further lines of the text are set below it.
+
+    Args:
+        state: one word.
+        text: what is said of it.
+    """
+    first, *rest = text.splitlines()
+    line = Text.assemble((f"{state:<7}", _STYLES.get(state, "")), first)
+    _emit([line, *(Text(f"{'':<7}{more}") for more in rest)], _console())
+
+
+def emit_table(rows: Sequence[Mapping[str, object]], titles: Sequence[str], *, empty: str = "nothing") -> None:
+    """Write rows as a table that fits the terminal.
+
+    Where it is too narrow the last column stands below the others; where that is not enough either, each cell has a
+    line of its own.
+
+    Args:
+        rows: their cells by title; there may be more than are shown.
+        titles: of the columns.
+        empty: what to say where there are no rows.
+    """
+    if not rows:
+        emit(f"{empty}\n")
+        return
+    cells = [[_text(row[title]) for title in titles] for row in rows]
+    console = _console()
+    widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    room = console.width if console.is_terminal else sys.maxsize
+
+    def line(row: Sequence[str]) -> Text:
+        parts = []
+        for cell, title, width in zip(row, titles, widths, strict=False):
+            styled, space = (cell, _STYLES.get(cell, "")), " " * (width - cell_len(cell))
+            parts.append(Text.assemble(space, styled) if title in _NUMBERS else Text.assemble(styled, space))
+        joined = Text(_GAP).join(parts)
+        joined.rstrip()
+        return joined
+
+    if sum(widths) + len(_GAP) * (len(widths) - 1) <= room:
+        lines = [line(titles), *map(line, cells)]
+    elif sum(widths[:-1]) + len(_GAP) * (len(widths) - 2) <= room:
+        lines = [line(titles[:-1])]
+        for row in cells:
+            lines += [line(row[:-1]), *([Text(f"{_GAP}{row[-1]}")] if row[-1] else [])]
+    else:
+        lines = [under for row in cells for under in _record(titles, row)]
+    lines[0].stylize("bold")
+    _emit(lines, console)
+
+
+def _record(titles: Sequence[str], row: Sequence[str]) -> list[Text]:
+    """A row with a line for each of its cells."""
+    more = [
+        Text.assemble(f"{_GAP}{title}: ", (cell, _STYLES.get(cell, "")))
+        for title, cell in zip(titles[1:], row[1:], strict=True)
+        if cell
+    ]
+    return [Text(row[0], style="bold"), *more]
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+        case datetime():
+            return instant(value)
+        case _:
+            return str(value)
+
+
+def instant(value: datetime) -> str:
+    """An instant in UTC, to the second."""
+    return f"{value:%Y-%m-%d %H:%M:%SZ}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def _emit(lines: Sequence[Text], console: Console) -> None:
+    with console.capture() as captured:
+        console.print(Text("\n").join(lines))
+    emit(captured.get())
