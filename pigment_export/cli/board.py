@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -24,6 +23,9 @@ class Board:
     Args:
         names: of all exports, in order.
         now: seconds that never go back.
+
+    Attributes:
+        live: a context in which a terminal shows it; elsewhere it shows nothing.
     """
 
     def __init__(self, names: Sequence[str], *, now: Callable[[], float] = time.monotonic) -> None:
@@ -33,24 +35,14 @@ class Board:
         self._lock = threading.Lock()
         self._lines: dict[str, float | str] = {}  # what is told of an export, or since when Pigment is silent
         self._done = 0
-        self._live: Live | None = None
-        if stderr().is_terminal and not stderr().is_dumb_terminal:
-            self._live = Live(
-                get_renderable=self._drawn,
-                console=stderr(),
-                refresh_per_second=REDRAWS_A_SECOND,
-                transient=True,
-                redirect_stdout=False,
-            )
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._is_drawn = stderr().is_terminal and not stderr().is_dumb_terminal
+        self.live = Live(
+            get_renderable=self._drawn,
+            console=stderr(),
+            refresh_per_second=REDRAWS_A_SECOND,
+            transient=True,
+            redirect_stdout=False,
+        )
 
     def begin(self, name: str) -> None:
         """An export is being worked on."""
@@ -85,7 +77,7 @@ class Board:
     def tick(self) -> None:
         """Tell where things are now and then, where nothing is redrawn."""
         now = self._now()
-        if self._live is None and self._lines and now - self._told >= PLAIN_SECONDS:
+        if not self._is_drawn and self._lines and now - self._told >= PLAIN_SECONDS:
             self._told = now
             rows, summary = self._shown(now)
             say(", ".join([*(f"{name}: {text}" for name, text in rows), *summary]))

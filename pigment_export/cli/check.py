@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from pigment_export import wiring
 from pigment_export.app.health import checked
@@ -16,9 +15,6 @@ from pigment_export.cli.parts import app_now, attended, settings_now
 from pigment_export.cli.table import emit_state
 from pigment_export.errors import ConfigurationError, ExportError
 from pigment_export.settings import Settings
-
-if TYPE_CHECKING:
-    from pigment_export.app.parts import App
 
 VAULT_SCOPE, STORAGE_SCOPE = "https://vault.azure.net/.default", "https://storage.azure.com/.default"
 
@@ -54,7 +50,11 @@ def _lines() -> Iterator[Check]:
                 return  # all further ones would only say so again
     yield from app.health.each(attended()) if app else _without_lake(settings)
     yield checked("expiry of the Pigment key", partial(_expiry, settings))
-    yield from _names(_exports(app))
+    try:
+        exports = app.catalog(attended()).exports if app else read_text(exports_file_now()).exports()
+    except ExportError:
+        return  # as it was told above
+    yield from _names(exports)
 
 
 def _sign_in(settings: Settings, scope: str) -> str:
@@ -81,14 +81,6 @@ def _expiry(settings: Settings) -> str:
     if key.expires_at is None:
         return "not known here: Pigment's page of API keys shows it; its last day no longer works"
     return f"{key.expires_at:%Y-%m-%d}, as the vault says"
-
-
-def _exports(app: "App | None") -> tuple[Export, ...]:
-    """The exports of the catalog, which is a file here where there are no parts; none where it is missing or wrong."""
-    try:
-        return app.catalog(attended()).exports if app else read_text(exports_file_now()).exports()
-    except ExportError:
-        return ()
 
 
 def _names(exports: tuple[Export, ...]) -> Iterator[Check]:

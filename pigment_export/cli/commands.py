@@ -3,6 +3,8 @@
 import logging
 import sys
 from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,49 +42,54 @@ def cli(*, verbose: bool) -> None:
     show_log(verbose=verbose)
 
 
-@cli.command()
+def _command(module: str) -> Callable[[Callable[[], None]], click.Command]:
+    """Declare a command: the function of the same name in a module does it, which is imported when it is called."""
+
+    def declare(declared: Callable[[], None]) -> click.Command:
+        @wraps(declared)
+        def call(**given: Any) -> int | None:
+            does: Callable[..., int | None] = getattr(import_module(f"pigment_export.cli.{module}"), declared.__name__)
+            return does(**given)
+
+        return cli.command()(call)
+
+    return declare
+
+
+@_command("find")
 @_search
 @_json()
-def apps(**given: Any) -> None:
+def apps() -> None:
     """List Pigment's applications.
 
     SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
     """
-    from pigment_export.cli import find
-
-    find.apps(**given)
 
 
-@cli.command()
+@_command("find")
 @_search
 @_app
 @_json()
-def blocks(**given: Any) -> None:
+def blocks() -> None:
     """List lists, metrics and tables.
 
     SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
     """
-    from pigment_export.cli import find
-
-    find.blocks(**given)
 
 
-@cli.command()
+@_command("find")
 @_search
 @_app
 @click.option("--block", help="Only of this block: its id or address.")
 @_json()
-def views(**given: Any) -> None:
+def views() -> None:
     """List views. A personal one can be exported only with a key of its owner's.
 
     SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
     """
-    from pigment_export.cli import find
-
-    find.views(**given)
 
 
-@cli.command()
+@_command("add")
 @click.argument("what", metavar="[[KIND] ID]", nargs=-1)
 @click.option("--name", help="The export's name.  [default: made from its name in Pigment]")
 @click.option("--owner", help="Named in receipts and alerts.")
@@ -90,7 +97,7 @@ def views(**given: Any) -> None:
 @click.option("--whole-block", is_flag=True, help="Of an address that shows a view: export the block behind it.")
 @click.option("--file", "exports_file", help="The catalog: a path or lake:PATH.  [default: EXPORTS_FILE]")
 @_json("what was added as JSON")
-def add(**given: Any) -> None:
+def add() -> None:
     """Add an export to the catalog; comments and order of the file stay.
 
     ID is the address of a page in Pigment, or an id; without it, you choose from a list. A key that may read metadata
@@ -98,24 +105,18 @@ def add(**given: Any) -> None:
 
     Example: pigment-export add "https://pigment.app/application/…/tables/…?viewId=…"
     """
-    from pigment_export.cli.add import add
-
-    add(**given)
 
 
-@cli.command()
+@_command("check")
 @_json("the checks as JSON")
-def check(**given: Any) -> int:
+def check() -> None:
     """Check settings, identity, key, Pigment, every configured id, and the lake.
 
     With PIGMENT_API_KEY alone, what needs no Azure is checked. Exit code 1: something is wrong.
     """
-    from pigment_export.cli.check import check
-
-    return check(**given)
 
 
-@cli.command()
+@_command("fetch")
 @click.argument("what", metavar="[KIND] ID", nargs=-1, required=True)
 @click.option(
     "--to",
@@ -129,7 +130,7 @@ def check(**given: Any) -> int:
 @click.option("--options", default="{}", metavar="JSON", help="Pigment's options, as the catalog has them.")
 @click.option("--timeout-seconds", type=click.IntRange(min=1), help="Wait so long for the body's first byte.")
 @_json("what was fetched as JSON")
-def fetch(**given: Any) -> int:
+def fetch() -> None:
     """Fetch one export to a local folder.
 
     ID is the address of a page in Pigment, or KIND (list, metric, table or view) and an id. A key is all it needs:
@@ -137,26 +138,20 @@ def fetch(**given: Any) -> int:
 
     Example: pigment-export fetch view 44444444-4444-4444-8444-444444444444
     """
-    from pigment_export.cli.fetch import fetch
-
-    return fetch(**given)
 
 
-@cli.command()
+@_command("runs")
 @_names
 @_groups
 @_json()
-def plan(**given: Any) -> None:
+def plan() -> None:
     """Show what a run would fetch and where it would land, and touch nothing.
 
     Beside it stands when each export is due next.
     """
-    from pigment_export.cli.runs import plan
-
-    plan(**given)
 
 
-@cli.command()
+@_command("run")
 @_names
 @_groups
 @click.option(
@@ -167,61 +162,49 @@ def plan(**given: Any) -> None:
     "filled with what Pigment holds now.  [default: today in EXPORT_TIME_ZONE]",
 )
 @_json("the run as JSON")
-def run(**given: Any) -> int:
+def run() -> None:
     """Run exports of the catalog into the lake: the named ones, or all that are enabled.
 
     What fails for now is tried again every five minutes until it succeeds, the run expires or you interrupt it.
     """
-    from pigment_export.cli.run import run
-
-    return run(**given)
 
 
-@cli.command()
+@_command("runs")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
 @click.option("--state", type=click.Choice(["running", "succeeded", "failed"]), help="Only those of this state.")
 @click.option("--deployment", help="Only those of this app.  [default: of all that use this lake]")
 @_json()
-def runs(**given: Any) -> None:
+def runs() -> None:
     """List the runs of the last seven days, the newest first."""
-    from pigment_export.cli.runs import runs
-
-    runs(**given)
 
 
-@cli.command()
+@_command("runs")
 @_run
 @_json()
-def show(**given: Any) -> None:
+def show() -> None:
     """Show a run: the receipts of its exports, and what to do about failures.
 
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
-    from pigment_export.cli.runs import show
-
-    show(**given)
 
 
-@cli.command()
+@_command("run")
 @_run
 @_json()
-def retry(**given: Any) -> int:
+def retry() -> None:
     """Run once more what failed or was held in a run that has ended.
 
     Exports are as they were defined there, and for today.
 
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
-    from pigment_export.cli.run import retry
-
-    return retry(**given)
 
 
-@cli.command()
+@_command("run")
 @click.argument("run", metavar="RUN")
 @_names
 @_json()
-def release(**given: Any) -> int:
+def release() -> None:
     """Publish held files of a run: the named exports', or all of them.
 
     Look at them first: 'show RUN' says where they are and why they are held. A release is a run of its own. It checks
@@ -229,34 +212,25 @@ def release(**given: Any) -> int:
 
     RUN is a run's id, or an end of it that no other has.
     """
-    from pigment_export.cli.run import release
-
-    return release(**given)
 
 
-@cli.command()
+@_command("runs")
 @click.argument("name")
 @_json()
-def files(**given: Any) -> None:
+def files() -> None:
     """List the last good files of an export: rows, size, age, sha256, path."""
-    from pigment_export.cli.runs import files
-
-    files(**given)
 
 
-@cli.command()
+@_command("status")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the status page to this file.")
 @click.option("--open", "is_opened", is_flag=True, help="Show the status page in the browser.")
 @click.option("--deployment", help="Of this app.  [default: the one that ran last by schedule or call]")
 @_json()
-def status(**given: Any) -> int:
+def status() -> None:
     """Show how every export is doing: its health in a word, its last good file, when it is due next.
 
     Exit code 1: an export needs attention.
     """
-    from pigment_export.cli.status import status
-
-    return status(**given)
 
 
 def show_log(*, verbose: bool) -> None:

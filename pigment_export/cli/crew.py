@@ -17,31 +17,31 @@ TICK_SECONDS = 0.25
 STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it is told to stop
 
 type Progressed = Callable[[Progress], None]  # is told how far a transfer is
-type Do[T] = Callable[[str, Deadline, Progressed], T]
 
 
 class Crew[T]:
-    """Works through exports.
+    """Works through exports, and tells what is under way.
 
     Args:
+        names: of the exports, in order.
         do: one try of one export: its name, the deadline of the try, what is told of its progress.
-        board: is told what happens.
         again: whether a try that may succeed later is made again, every five minutes.
+
+    Attributes:
+        board: tells what happens.
     """
 
-    def __init__(self, do: Do[T], board: Board, *, again: bool) -> None:
+    def __init__(self, names: Sequence[str], do: Callable[[str, Deadline, Progressed], T], *, again: bool) -> None:
+        self._names = names
         self._do = do
-        self._board = board
         self._again = again
         self._stopped = threading.Event()
         self._ended: SimpleQueue[tuple[str, T | BaseException]] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self.board = Board(names)
 
-    def work(self, names: Sequence[str]) -> Iterator[tuple[str, T | ExportError]]:
+    def work(self) -> Iterator[tuple[str, T | ExportError]]:
         """Work on everything until nothing is left.
-
-        Args:
-            names: of the exports, in order.
 
         Yields:
             Each export and what it came to as they end, or the error of a try that is not made again.
@@ -49,14 +49,16 @@ class Crew[T]:
         Raises:
             KeyboardInterrupt: the person pressed Ctrl-C.
         """
-        due = dict.fromkeys(names, 0.0)
+        due = dict.fromkeys(self._names, 0.0)
         running = 0
         while due or running:
             for name in [name for name, at in due.items() if at <= monotonic()][: SIDE_BY_SIDE - running]:
                 del due[name]
                 running += 1
-                self._start(name)
-            self._board.tick()
+                thread = threading.Thread(target=self._try, args=(name,), name=f"export {name}", daemon=True)
+                self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+                thread.start()
+            self.board.tick()
             try:
                 name, outcome = self._ended.get(timeout=TICK_SECONDS)
             except Empty:
@@ -64,7 +66,7 @@ class Crew[T]:
             running -= 1
             if self._again and isinstance(outcome, RetryableError) and not _is_of_setup(outcome):
                 due[name] = monotonic() + RETRY_SECONDS
-                self._board.rest(name, f"{outcome}", RETRY_SECONDS)
+                self.board.rest(name, f"{outcome}", RETRY_SECONDS)
             elif isinstance(outcome, BaseException) and not isinstance(outcome, ExportError):
                 raise outcome
             else:
@@ -77,27 +79,21 @@ class Crew[T]:
         for thread in self._threads:
             thread.join(max(0.0, ends_at - monotonic()))
 
-    def _start(self, name: str) -> None:
-        thread = threading.Thread(target=self._try, args=(name,), name=f"export {name}", daemon=True)
-        self._threads = [*(other for other in self._threads if other.is_alive()), thread]
-        thread.start()
-
     def _try(self, name: str) -> None:
-        deadline = Deadline(CALL_SECONDS, is_attended=True, on_retry=partial(self._board.wait, name), sleep=self._sleep)
-        self._board.begin(name)
+        deadline = Deadline(CALL_SECONDS, is_attended=True, on_retry=partial(self.board.wait, name), sleep=self._sleep)
+        self.board.begin(name)
         try:
             self._ended.put((name, self._do(name, deadline, partial(self._moved, name))))
         except BaseException as error:  # noqa: BLE001 - raised on the main thread
             self._ended.put((name, error))
 
     def _moved(self, name: str, progress: Progress) -> None:
-        if self._stopped.is_set():
-            raise KeyboardInterrupt  # not an error of the export
-        self._board.move(name, progress)
+        self._sleep(0)
+        self.board.move(name, progress)
 
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt  # as the main thread has seen it: it is no error of the export
 
 
 def _is_of_setup(error: BaseException | None) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ from pigment_export import wiring
 from pigment_export.catalog.exports import delimiter_of
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
-from pigment_export.cli.board import Board
-from pigment_export.cli.crew import Crew, Do
+from pigment_export.cli.crew import Crew, Progressed
 from pigment_export.cli.folder import FolderFile
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
 from pigment_export.cli.parts import settings_now
 from pigment_export.errors import ExportError
+from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Format, Transferred, stopwatch, transfer
 
 
@@ -31,12 +31,10 @@ def fetch(
         definition["timeout_seconds"] = timeout_seconds
     file_name = name or f"{kind}-{found_id}"
     file = FolderFile(folder, file_name if file_name.endswith(".csv") else f"{file_name}.csv", nonce=wiring.new_nonce())
-    do = _prepared(definition, file)
-    only = name or str(kind)
-    with Board([only]) as board:
-        crew = Crew(do, board, again=False)
+    crew = Crew([name or str(kind)], _prepared(definition, file), again=False)
+    with crew.board.live:
         try:
-            ((_, moved),) = crew.work([only])
+            ((_, moved),) = crew.work()
         except KeyboardInterrupt:
             crew.stop()
             file.drop()
@@ -59,7 +57,7 @@ def _options(text: str) -> Mapping[str, Any]:
     return chosen
 
 
-def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Do[Transferred]:
+def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str, Deadline, Progressed], Transferred]:
     """Check settings, definition, folder and key; what is returned asks Pigment."""
     settings = settings_now()
     export = define(str(definition["kind"]), definition, where="command line")
@@ -68,7 +66,7 @@ def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Do[Transferred
     keys.read(export.secret)
     form = Format(delimiter_of(export))
 
-    def do(_name: str, deadline: Any, progress: Any) -> Transferred:
+    def do(_name: str, deadline: Deadline, progress: Progressed) -> Transferred:
         for attempt in deadline.attempts():
             with attempt, file:
                 elapsed = stopwatch()

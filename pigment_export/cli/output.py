@@ -104,9 +104,9 @@ def emit_json(value: Any) -> None:
     emit(json.dumps(value, indent=1, default=str) + "\n")
 
 
-def number(value: Any) -> str:
-    """A count with its thousands, or nothing."""
-    return f"{int(value):,}" if value is not None else ""
+def number(value: float | None, decimals: int = 0) -> str:
+    """A number with its thousands, or nothing."""
+    return f"{value:,.{decimals}f}" if value is not None else ""
 
 
 def retrying(retry: "Retry") -> str:

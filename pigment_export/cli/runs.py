@@ -1,6 +1,6 @@
 """`plan`, `runs`, `show`, `files`: what a run would do, what became of runs, and the files of an export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pigment_export.app.views import run_view
-from pigment_export.catalog.exports import Export
 from pigment_export.cli.output import emit, emit_json
 from pigment_export.cli.parts import app_now, attended
 from pigment_export.cli.table import emit_state, emit_table, instant
 from pigment_export.delivery.description import Latest
 from pigment_export.lake.paths import latest, new_run_id
-from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
 from pigment_export.runs.timetable import next_occurrences
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from pigment_export.app.parts import App
 
 A_NONCE = "x" * 16  # stands in a path where each run has its own
-SHOWN_DIGITS = 12  # of a sha256 in a table
 
 
 def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
@@ -32,29 +29,29 @@ def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
     chosen = catalog.select(names, groups)
     now = attended().retry(app.runs.now)
     due = next_occurrences(app.runs, catalog, now)
-    told = [_planned(app.runs, export, now, due[export.name]) for export in chosen]
+    told = []
+    for export in chosen:
+        zone, due_at = export.zone or app.runs.time_zone, due[export.name]
+        destination = app.runs.layout.destination(
+            export.name,
+            snapshot_date=now.astimezone(zone).date(),
+            run_id=new_run_id(now, A_NONCE),
+            is_compressed=export.gzip,
+        )
+        told.append(
+            {
+                "export": export.name,
+                "kind": str(export.kind),
+                "id": export.id,
+                "next due": due_at and f"{due_at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+                "path": destination.path,
+                "replaces": destination.replaces,
+            }
+        )
     if as_json:
         emit_json(told)
     else:
         emit_table(told, ("export", "kind", "id", "next due", "path"))
-
-
-def _planned(runs: Runs, export: Export, now: datetime, due: datetime | None) -> dict[str, object]:
-    zone = export.zone or runs.time_zone
-    destination = runs.layout.destination(
-        export.name,
-        snapshot_date=now.astimezone(zone).date(),
-        run_id=new_run_id(now, A_NONCE),
-        is_compressed=export.gzip,
-    )
-    return {
-        "export": export.name,
-        "kind": str(export.kind),
-        "id": export.id,
-        "next due": due and f"{due.astimezone(zone):%Y-%m-%d %H:%M %Z}",
-        "path": destination.path,
-        "replaces": destination.replaces,
-    }
 
 
 def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool) -> None:
@@ -67,20 +64,12 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
         emit_json([{**_plain(view), "deployment": summary.deployment} for summary, view in views])
         return
     rows = [
-        {
-            "run": view.run_id,
-            "state": view.state,
-            "done": f"{view.done} of {view.of}",
-            "date": view.snapshot_date,
-            "began": view.claimed_at,
-            "ended": view.ended_at,
-            "by": summary.trigger,
-            "deployment": summary.deployment,
-        }
+        view.model_dump() | {"done": f"{view.done} of {view.of}", "deployment": summary.deployment}
         for summary, view in views
     ]
     titles = ("run", "state", "done", "date", "began", "ended", "by", "deployment")
-    emit_table(rows, titles, empty="no run in the last seven days")
+    fields = {"run": "run_id", "date": "snapshot_date", "began": "claimed_at", "ended": "ended_at", "by": "trigger"}
+    emit_table(rows, titles, fields, empty="no run in the last seven days")
 
 
 def show(*, run: str | None, as_json: bool) -> None:
@@ -98,34 +87,12 @@ def show(*, run: str | None, as_json: bool) -> None:
     emit_state(view.state, f"   {view.run_id} for {view.snapshot_date}, {view.done} of {view.of}")
     emit(f"{summary.deployment}, {by}, began {instant(view.claimed_at)}, {ended}\n\n")
     waiting = [{"name": name, "state": "waiting"} for name in progress.plan.names if name not in listing.receipts]
-    receipts_table([*receipts, *waiting], "sha256")
+    emit_table([*receipts, *waiting], ("export", "state", "rows", "bytes", "sha256", "path"), {"export": "name"})
     for each in receipts:
         if each.get("class"):
             owner = f" (owner: {each['owner']})" if each.get("owner") else ""
             emit(f"\n{each['name']}{owner}: {each.get('reason', '')} [{each['class']}]\n")
             emit(f"  {each.get('who', '')}: {each.get('remedy', '')}\n")
-
-
-def receipts_table(receipts: Sequence[Mapping[str, Any]], field: str) -> None:
-    """Write receipts as a table.
-
-    Args:
-        receipts: their fields.
-        field: which one stands between size and path.
-    """
-    rows = [
-        {
-            "export": each["name"],
-            "state": each["state"],
-            "rows": each.get("rows"),
-            "bytes": each.get("bytes"),
-            "seconds": each.get("seconds"),
-            "sha256": each.get("sha256", "")[:SHOWN_DIGITS],
-            "path": each.get("path"),
-        }
-        for each in receipts
-    ]
-    emit_table(rows, ("export", "state", "rows", "bytes", field, "path"))
 
 
 def files(*, name: str, as_json: bool) -> None:
@@ -137,20 +104,10 @@ def files(*, name: str, as_json: bool) -> None:
     if as_json:
         emit_json([entry.model_dump(mode="json", exclude={"previous"}, exclude_none=True) for entry in entries])
         return
-    rows = [
-        {
-            "date": entry.snapshot_date,
-            "rows": entry.rows,
-            "bytes": entry.bytes,
-            "fetched": entry.fetched_at,
-            "age": _age(record.now, entry.fetched_at),
-            "sha256": entry.sha256[:SHOWN_DIGITS],
-            "path": entry.path,
-        }
-        for entry in entries
-    ]
+    rows = [entry.model_dump() | {"age": _age(record.now, entry.fetched_at)} for entry in entries]
     titles = ("date", "rows", "bytes", "fetched", "age", "sha256", "path")
-    emit_table(rows, titles, empty=f"no good file of {name} yet")
+    fields = {"date": "snapshot_date", "fetched": "fetched_at"}
+    emit_table(rows, titles, fields, empty=f"no good file of {name} yet")
 
 
 def run_named(app: "App", run: str | None) -> RunProgress:

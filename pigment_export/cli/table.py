@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from pigment_export.cli.output import emit
 
+SHOWN_DIGITS = 12  # of a sha256
 _GAP = "  "
 _NUMBERS = ("rows", "bytes", "seconds")  # columns that are set to the right
 _STYLES = {
@@ -39,21 +41,28 @@ def emit_state(state: str, text: str) -> None:
     _emit([line, *(Text(f"{'':<7}{more}") for more in rest)], _console())
 
 
-def emit_table(rows: Sequence[Mapping[str, object]], titles: Sequence[str], *, empty: str = "nothing") -> None:
+def emit_table(
+    rows: Sequence[Mapping[str, object]],
+    titles: Sequence[str],
+    fields: Mapping[str, str] = MappingProxyType({}),
+    *,
+    empty: str = "nothing",
+) -> None:
     """Write rows as a table that fits the terminal.
 
     Where it is too narrow the last column stands below the others; where that is not enough either, each cell has a
     line of its own.
 
     Args:
-        rows: their cells by title; there may be more than are shown.
+        rows: their fields; there may be more or fewer than are shown.
         titles: of the columns.
+        fields: what columns show whose field has another name, by title.
         empty: what to say where there are no rows.
     """
     if not rows:
         emit(f"{empty}\n")
         return
-    cells = [[_text(row[title]) for title in titles] for row in rows]
+    cells = [[_text(title, row.get(fields.get(title, title))) for title in titles] for row in rows]
     console = _console()
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     room = console.width if console.is_terminal else sys.maxsize
@@ -89,10 +98,12 @@ def _record(titles: Sequence[str], row: Sequence[str]) -> list[Text]:
     return [Text(row[0], style="bold"), *more]
 
 
-def _text(value: object) -> str:
+def _text(title: str, value: object) -> str:
     match value:
         case None:
             return ""
+        case str() if title == "sha256":
+            return value[:SHOWN_DIGITS]
         case int():
             return f"{value:,}"
         case float():

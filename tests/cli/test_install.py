@@ -75,3 +75,38 @@ def test_no_module_of_the_command_line_needs_the_functions_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--version"], ["pydantic", "rich", "requests", "azure", "tomlkit", "jinja2"]),
+        (["--help"], ["pydantic", "rich", "requests", "azure", "tomlkit", "jinja2"]),
+        (["fetch", "--help"], ["pydantic", "rich", "requests", "azure", "tomlkit", "jinja2"]),
+        (["apps"], ["azure.storage", "tomlkit", "jinja2", "pigment_export.runs", "pigment_export.app"]),
+        (
+            ["fetch", "view", "44444444-4444-4444-8444-444444444444"],
+            ["azure.storage", "tomlkit", "jinja2", "pigment_export.runs", "pigment_export.app"],
+        ),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(arguments: list[str], unneeded: list[str], tmp_path: Path) -> None:
+    """As far as the first connection, which leads nowhere."""
+    program = (
+        "import atexit, runpy, sys\n"
+        f"atexit.register(lambda: print([name for name in {unneeded!r} if name in sys.modules], file=sys.stderr))\n"
+        "runpy.run_module('pigment_export', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PIGMENT_API_KEY": "pgm_made_up",
+            "PIGMENT_BASE_URL": "https://nowhere.invalid",
+        },
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "[]"
+    assert "resolve" in done.stderr or done.returncode == 0

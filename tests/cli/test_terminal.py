@@ -90,8 +90,7 @@ def test_two_exports_are_worked_on_side_by_side_and_all_come_to_their_end() -> N
         together.wait(timeout=30)
         return name.upper()
 
-    with Board("abcd") as board:
-        assert dict(Crew(do, board, again=False).work("abcd")) == {name: name.upper() for name in "abcd"}
+    assert dict(Crew("abcd", do, again=False).work()) == {name: name.upper() for name in "abcd"}
 
 
 def test_what_may_pass_is_tried_again_and_what_may_not_is_told(
@@ -108,8 +107,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_told(
             raise RetryableError(CAUSE)
         return "done"
 
-    with Board(["good", "bad"]) as board:
-        outcomes = dict(Crew(do, board, again=True).work(["good", "bad"]))
+    outcomes = dict(Crew(["good", "bad"], do, again=True).work())
     assert outcomes["good"] == "done"
     assert isinstance(outcomes["bad"], ExportError)
     assert tries.count("good") == 2
@@ -125,11 +123,10 @@ def test_a_wait_within_a_try_is_told_with_what_failed_and_which_attempt_comes_ne
     def do(_name: str, deadline: Deadline, _progress: Callable[[Progress], None]) -> None:
         deadline.waits_for(RetryableError(CAUSE), 1)
 
-    with Board(["revenue"]) as board:
-        crew = Crew(do, board, again=True)
-        crew.stop()
-        with pytest.raises(KeyboardInterrupt):
-            list(crew.work(["revenue"]))
+    crew = Crew(["revenue"], do, again=True)
+    crew.stop()
+    with pytest.raises(KeyboardInterrupt):
+        list(crew.work())
     assert "revenue: the lake did not answer; attempt 2 in " in capsys.readouterr().err
 
 

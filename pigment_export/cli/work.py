@@ -1,0 +1,116 @@
+"""A run that this process works on by itself, from its claim to its end."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pigment_export.cli.crew import Crew, Progressed
+from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, number, say
+from pigment_export.cli.parts import attended
+from pigment_export.cli.table import emit_table
+from pigment_export.delivery.receipt import Receipt
+from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
+from pigment_export.runs.claim import Choose, claim_run
+from pigment_export.runs.finish import finish_run
+from pigment_export.runs.plan import ClaimRequest, Plan
+from pigment_export.runs.work import deliver_export, fail_exports
+
+if TYPE_CHECKING:
+    from pigment_export.app.parts import App
+    from pigment_export.retry import Deadline
+
+GOOD = ("succeeded", "superseded")
+STOPPED = ErrorRow(
+    "interrupted",
+    PermanentError,
+    "the run was interrupted by the person who had started it",
+    Who.CALLER,
+    "start a new run when you are ready",
+).cause()
+
+type Fields = Mapping[str, Any]
+
+
+def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int:
+    """Start a run, work on it until it ends, and tell what became of it.
+
+    Args:
+        app: the parts.
+        asked: what is asked for, as its claim keeps it.
+        choose: chooses the exports, or held files to release.
+        as_json: whether to tell it as JSON.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigurationError: what was asked for is wrong; nothing was touched.
+        ExportError: the lake cannot be used.
+    """
+    kept = {name: value for name, value in asked.items() if value}
+    day = date.fromisoformat(kept["date"]) if "date" in kept else None
+    request = ClaimRequest("cli", app.runs.new_nonce(), app.settings.deployment, kept, date_asked=day)
+    plan = claim_run(app.runs, request, choose, attended()).plan
+    say(f"run {plan.run_id}: {', '.join(plan.names)}")
+    for day in _past_days(app, plan):
+        say(f"note: Pigment has no past: a file of {day} gets what Pigment holds now")
+
+    def deliver(name: str, deadline: "Deadline", progress: Progressed) -> Receipt:
+        (planned,) = (planned for planned in plan.exports if planned.export.name == name)
+        return deliver_export(app.runs, plan, planned, deadline, progress)
+
+    receipts: dict[str, Fields] = {}
+    stopped = False
+    crew = Crew(plan.names, deliver, again=True)
+    with crew.board.live:
+        try:
+            for name, outcome in crew.work():
+                if isinstance(outcome, ExportError):
+                    receipts |= _settled(app, plan, {name: outcome.cause})
+                else:
+                    receipts[name] = outcome.to_fields()
+                crew.board.end(name, _ending(receipts[name]))
+        except KeyboardInterrupt:
+            stopped = True
+            say("interrupted: ending the run (Ctrl-C again leaves it open; it then expires by itself)")
+            crew.stop()
+            receipts |= _settled(app, plan, {name: STOPPED for name in plan.names if name not in receipts})
+    ordered = [receipts[name] for name in plan.names if name in receipts]
+    if as_json:
+        told = {"run_id": plan.run_id, "snapshot_date": plan.snapshot_date, "records": plan.folder.path}
+        emit_json({**told, "exports": ordered})
+    else:
+        emit_table(ordered, ("export", "state", "rows", "bytes", "seconds", "path"), {"export": "name"})
+    if stopped:
+        return INTERRUPTED
+    return OK if all(receipt["state"] in GOOD for receipt in ordered) else FAILED
+
+
+def _past_days(app: "App", plan: Plan) -> list[date]:
+    """The dates of its files that lie before the day on which it was started."""
+    zones = {(planned.snapshot_date or plan.snapshot_date, planned.export.zone) for planned in plan.exports}
+    here = app.runs.time_zone
+    return sorted({day for day, zone in zones if day < plan.claimed_at.astimezone(zone or here).date()})
+
+
+def _settled(app: "App", plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fields]:
+    """Settle exports that are not tried again, and end the run if they were the last.
+
+    Where the lake itself cannot be used, they have no record there, and stay open until the run expires.
+    """
+    deadline = attended()
+    try:
+        receipts = fail_exports(app.runs, plan, causes, deadline)
+        finish_run(app.runs.records, plan, deadline)
+    except ExportError as error:
+        reason = error.cause.reason
+        say(f"the run stays open in the lake until it expires, since its end could not be written: {reason}")
+        return {name: {"name": name, "state": "failed", **cause.to_fields()} for name, cause in causes.items()}
+    return {name: receipt.to_fields() for name, receipt in receipts.items()}
+
+
+def _ending(receipt: Fields) -> str:
+    if receipt["state"] in GOOD:
+        moved = f"{number(receipt.get('rows'))} rows, {number(receipt.get('bytes'))} bytes"
+        return f"{receipt['state']}, {moved}, {number(receipt.get('seconds'), 1)} s"
+    return f"{receipt['state']}: {receipt.get('reason', '')}\n  {receipt.get('who', '')}: {receipt.get('remedy', '')}"
