@@ -1,21 +1,27 @@
-"""The functions, triggers only: decode, one call into the package, encode. See `pigment_export.app.functions`.
+"""The functions, triggers only: decode, one call into the package, encode. See `pigment_export.app`.
 
-Nothing is read or built while the host indexes this file but the level of access that the decorators need.
+Nothing is read or built while the host indexes this file but the level of access that the decorators need; what a
+function does is imported when it is called.
 """
 
+import os
 import typing
 
 import azure.functions as func
 
 from pigment_export import wiring
+from pigment_export.environment import auth_level_of
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable
 
     from pigment_export.app.calls import HttpCall
     from pigment_export.app.http import HttpAnswer
+    from pigment_export.app.parts import App
+    from pigment_export.retry import Deadline
+    from pigment_export.runs.schedule import Look, Watch
 
-app = func.FunctionApp(http_auth_level=func.AuthLevel[wiring.auth_level()])
+app = func.FunctionApp(http_auth_level=func.AuthLevel[auth_level_of(os.environ)])
 
 Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the built-in list
 
@@ -26,27 +32,35 @@ Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the buil
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Start what the schedules say is due; the next tick is the retry."""
-    messages.set(wiring.on_schedule())
+    from pigment_export.app.tick import tick
+
+    messages.set(tick(wiring.app, _start_due))
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 37 * * * *")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Heal, end and sweep what no other call would."""
-    messages.set(wiring.triggers().housekeeping())
+    from pigment_export.app import functions
+
+    messages.set(functions.housekeeping(wiring.app))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_one(message: func.QueueMessage) -> None:
     """Deliver one export of a run; the message comes back where it fails for now."""
-    wiring.triggers().export_one(_text(message))
+    from pigment_export.app import functions
+
+    functions.export_one(wiring.app, _text(message))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def record_poison(message: func.QueueMessage, messages: Texts) -> None:
     """Send an export that the queue has given up again while its run lasts, or settle it."""
-    messages.set(wiring.triggers().record_poison(_text(message)))
+    from pigment_export.app import functions
+
+    messages.set(functions.record_poison(wiring.app, _text(message)))
 
 
 @app.route(route="runs", methods=["POST"])
@@ -89,7 +103,20 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="status", methods=["GET"])
 def status_page(req: func.HttpRequest) -> func.HttpResponse:
     """Show the status page."""
-    return _answer(req, lambda call: call.status())
+
+    def show(call: "HttpCall") -> "HttpAnswer":
+        from pigment_export.app import page  # no other call pays for the template library
+
+        return call.status(page.answer)
+
+    return _answer(req, show)
+
+
+def _start_due(app: "App", watch: "Watch", seen: "Look", deadline: "Deadline") -> list[str]:
+    """Start what a tick has found due; most find nothing, and so do not import what it takes."""
+    from pigment_export.app import functions
+
+    return functions.start_due(app, watch, seen, deadline)
 
 
 def _text(message: func.QueueMessage) -> str:
@@ -100,7 +127,12 @@ def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> 
     """Decode a call and encode its answer; where a library is missing, the host would send an empty 500."""
     headers = {name.lower(): value for name, value in req.headers.items()}
     try:
-        status, body, told, media_type = make(wiring.http_call(headers, dict(req.params), req.get_body()))
+        from pigment_export.app.calls import HttpCall
+
+        answer = make(HttpCall(wiring.app, os.environ, headers, dict(req.params), req.get_body()))
     except ImportError as exc:
-        status, body, told, media_type = wiring.incomplete(exc)
-    return func.HttpResponse(body, status_code=status, headers=dict(told), mimetype=media_type)
+        from pigment_export.app.package import incomplete
+
+        return func.HttpResponse(incomplete(exc), status_code=500, mimetype="application/problem+json")
+    told = dict(answer.headers)
+    return func.HttpResponse(answer.body, status_code=answer.status, headers=told, mimetype=answer.media_type)

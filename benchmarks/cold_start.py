@@ -27,20 +27,23 @@ SETTINGS = {
     "DATA_LAKE_FILE_SYSTEM": "planning",
     "IDENTITY_CLIENT_ID": "11111111-2222-4333-8444-555555555555",
 }
+APP = "import function_app; from pigment_export import wiring; app = wiring.app();"
 IMPORTS = {
     "python alone": "pass",
     "import azure.functions": "import azure.functions",
     "import function_app (what the host indexes)": "import function_app",
-    "and the parts of all functions": "import function_app; from pigment_export import wiring; wiring.app()",
+    "and the parts of all functions": f"{APP} app.runs",
     "and the first HTTP call": (
-        "import function_app; from pigment_export import wiring; wiring.app(); wiring.http_call({}, {}, b'').health()"
+        f"{APP} from pigment_export.app.calls import HttpCall; HttpCall(wiring.app, {{}}, {{}}, {{}}).health()"
     ),
     "and the status page": (
-        "import function_app; from pigment_export import wiring; wiring.app(); from pigment_export.app import page; "
-        "page.policy(); page._environment().get_template('page.html')"
+        f"{APP} from pigment_export.app import page; page.policy(); page._environment().get_template('page.html')"
     ),
 }
-START = "from pigment_export import wiring; print(*wiring.http_call({}, {}, b'{}').start_run()[1], sep='\\n')"
+START = (
+    "from pigment_export import wiring; from pigment_export.app.calls import HttpCall; "
+    "print(*HttpCall(wiring.app, {}, {}, {}, b'{}').start_run()[1], sep='\\n')"
+)
 WARM_CALLS = 5  # after the cold one, in the same process
 LEAST_MILLISECONDS = 0.5  # of a part that is shown
 

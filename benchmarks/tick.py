@@ -18,8 +18,10 @@ def seconds(call):
     call()
     return time.process_time() - began
 def tick():
+    from function_app import _start_due
     from pigment_export import wiring
-    wiring.on_schedule()
+    from pigment_export.app.tick import tick
+    tick(wiring.app, _start_due)
 print(seconds(tick), seconds(tick))
 """
 

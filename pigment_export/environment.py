@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 
 AUTH_LEVELS = ("FUNCTION", "ANONYMOUS", "ADMIN")
+EXPORTS_FILE = "exports.toml"  # the catalog, where no setting says so
 
 
 def text_of(environ: Mapping[str, str], name: str) -> str:
@@ -24,6 +25,11 @@ def auth_level_of(environ: Mapping[str, str]) -> str:
     """Return `HTTP_AUTH_LEVEL` alone, for the decorators; where it is wrong, a key is asked for."""
     level = text_of(environ, "HTTP_AUTH_LEVEL").upper()
     return level if level in AUTH_LEVELS else "FUNCTION"
+
+
+def exports_file_of(environ: Mapping[str, str]) -> str:
+    """Return where the catalog is, as `EXPORTS_FILE` alone says."""
+    return text_of(environ, "EXPORTS_FILE") or EXPORTS_FILE
 
 
 def is_in_azure(environ: Mapping[str, str]) -> bool:

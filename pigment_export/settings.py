@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from pigment_export import network
 from pigment_export.cron import expression_in, zone_in
-from pigment_export.environment import AUTH_LEVELS, deployment_of, is_in_azure, text_of
+from pigment_export.environment import AUTH_LEVELS, EXPORTS_FILE, deployment_of, is_in_azure, text_of
 from pigment_export.errors import ConfigurationError
-from pigment_export.lake.paths import root_problems, template_problems
+from pigment_export.lake.paths import Layout, root_problems, template_problems
 
 ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
 
@@ -150,7 +150,7 @@ class Settings:
     exports_file: str = _row(
         "The catalog: a path in the package, or lake:PATH for a file in the file system.",
         _exports_file,
-        default="exports.toml",
+        default=EXPORTS_FILE,
         example="lake:config/exports.toml",
     )
     export_schedule: str = _row(
@@ -201,6 +201,11 @@ class Settings:
         shown=False,
         example="https://exports.example.com",
     )
+
+    @property
+    def layout(self) -> Layout:
+        """Where things go in the lake."""
+        return Layout(self.data_lake_root, self.export_path)
 
 
 SETTINGS = tuple(replace(row.metadata["row"], name=row.name.upper()) for row in fields(Settings) if row.metadata)

@@ -15,8 +15,7 @@ from pigment_export.app import page
 from pigment_export.app.http import POLL_SECONDS, PROBLEM, RETRY_SECONDS
 from pigment_export.app.requests import Query, RunRequest
 from pigment_export.app.schemas import HealthReport, Problem, Run, RunList
-from pigment_export.app.selection import INLINE_FIELDS
-from pigment_export.app.starting import LONGEST_KEY
+from pigment_export.app.start import INLINE_FIELDS, LONGEST_KEY
 from scripts.make_schema import MODELS, NAMES, schemas_by_kind
 
 JSON = "application/json"

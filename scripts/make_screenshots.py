@@ -67,7 +67,7 @@ def overview() -> Overview:
         who="the owner of the export",
         remedy="check in Pigment whether the owner of the key still sees everything",
     )
-    return Overview("pigment", "0.1.0", NOW, ZoneInfo("Europe/Paris"), exports, (failed,), (held,))
+    return Overview("pigment", NOW, ZoneInfo("Europe/Paris"), exports, (failed,), (held,))
 
 
 def main() -> None:

@@ -1,17 +1,35 @@
-"""What the HTTP functions do: admit the caller, do what is asked, and answer, whatever happens."""
+"""What the HTTP functions do: admit the caller, do what is asked, and answer, whatever happens.
+
+A function key is the host's business. Without one (`ANONYMOUS`), the app asks for Entra in front of it, and on each
+call for the principal that only Entra's own layer can set; on a local host, any call is admitted.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pigment_export.app import access, following, starting
-from pigment_export.app.http import SERVER_ERROR, HttpAnswer, HttpRequest, error_answer, json_answer
+from pigment_export.app import following, health, package, start
+from pigment_export.app.http import SERVER_ERROR, HttpAnswer, error_answer, json_answer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
-from pigment_export.errors import ExportError
+from pigment_export.environment import auth_level_of, is_local_host, text_of
+from pigment_export.errors import ErrorRow, ExportError, RefusedError, Who, shorten
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
 from pigment_export.runs.messages import messages_for
+
+PRINCIPAL = "x-ms-client-principal-id"
+
+ANONYMOUS_UNGUARDED = ErrorRow(
+    "anonymous_unguarded",
+    RefusedError,
+    "HTTP_AUTH_LEVEL is ANONYMOUS, and no Entra authentication stands before this app",
+    Who.ADMINISTRATOR,
+    "turn on authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
+)
+PRINCIPAL_MISSING = ErrorRow(
+    "principal_missing", RefusedError, "the call has no principal", Who.CALLER, "call with a token of Entra"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,86 +39,99 @@ class HttpCall:
     Attributes:
         build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
         environ: the environment.
-        import_everything: imports what any call may need; ImportError where the package lacks it.
-        status_page: makes the status page and its headers; imported on use, since no other call pays for its library.
-        request: of the caller.
+        headers: by name, in lower case.
+        query: parameters of the address, by name.
+        body: as it came.
     """
 
     build: Callable[[], App]
     environ: Mapping[str, str]
-    import_everything: Callable[[], None]
-    status_page: Callable[[App, Deadline], tuple[str, Mapping[str, str]]]
-    request: HttpRequest
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = b""
 
     def start_run(self) -> tuple[HttpAnswer, list[str]]:
         """Answer `POST /api/runs`; returns the messages to send, too."""
         messages: list[str] = []
 
-        def start(app: App, asked_by: str) -> HttpAnswer:
-            Query.read(self.request.query, ())
-            started = starting.start_run(app, self.request, asked_by, _answering())
-            messages.extend(messages_for(started.claim.plan, started.claim.pending))
-            return started.answer
+        def act(app: App, asked_by: str, _query: Query) -> HttpAnswer:
+            key = self.headers.get("idempotency-key")
+            answer, claim = start.start_run(app, self.body, key, asked_by, _answering())
+            messages.extend(messages_for(claim.plan, claim.pending))
+            return answer
 
-        return self._answer(start), messages
+        return self._answer(act), messages
 
     def run_status(self, run_id: str) -> HttpAnswer:
         """Answer `GET /api/runs/{runId}`."""
-
-        def follow(app: App, _asked_by: str) -> HttpAnswer:
-            Query.read(self.request.query, ())
-            return following.run_status(app, run_id, _answering())
-
-        return self._answer(follow)
+        return self._answer(lambda app, _by, _query: following.run_status(app, run_id, _answering()))
 
     def cancel_run(self, run_id: str) -> HttpAnswer:
         """Answer `POST /api/runs/{runId}/cancel`."""
-
-        def cancel(app: App, asked_by: str) -> HttpAnswer:
-            Query.read(self.request.query, ())
-            return following.cancel_run(app, run_id, asked_by, _answering())
-
-        return self._answer(cancel)
+        return self._answer(lambda app, by, _query: following.cancel_run(app, run_id, by, _answering()))
 
     def list_runs(self) -> HttpAnswer:
         """Answer `GET /api/runs`."""
-        return self._answer(lambda app, _: following.list_runs(app, self.request, _answering()))
+        return self._answer(lambda app, _by, query: following.list_runs(app, query, _answering()), "limit", "state")
 
     def health(self) -> HttpAnswer:
         """Answer `GET /api/health`: 200, or 503 where a check has failed."""
 
-        def look(app: App, _asked_by: str) -> HttpAnswer:
-            deep = Query.read(self.request.query, ("deep",)).deep
-            self.import_everything()
-            report = app.health.report(app.version, app.settings.deployment, _answering() if deep else None)
+        def act(app: App, _asked_by: str, query: Query) -> HttpAnswer:
+            package.import_everything()
+            report = health.report(app, _answering() if query.deep else None)
             return json_answer(report, 200 if report.state == "up" else 503)
 
-        return self._answer(look)
+        return self._answer(act, "deep")
 
-    def status(self) -> HttpAnswer:
-        """Answer `GET /api/status`: the status page."""
+    def status(self, show: Callable[[App, Deadline], HttpAnswer]) -> HttpAnswer:
+        """Answer `GET /api/status`.
 
-        def show(app: App, _asked_by: str) -> HttpAnswer:
-            Query.read(self.request.query, ())
-            page, headers = self.status_page(app, _answering())
-            return HttpAnswer(200, page.encode(), headers, "text/html")
+        Args:
+            show: makes the status page; imported on use, since no other call pays for its library.
+        """
+        return self._answer(lambda app, _by, _query: show(app, _answering()))
 
-        return self._answer(show)
-
-    def _answer(self, act: Callable[[App, str], HttpAnswer]) -> HttpAnswer:
+    def _answer(self, act: Callable[[App, str, Query], HttpAnswer], *parameters: str) -> HttpAnswer:
         """Answer a caller who is admitted; what is the app's own failure is logged, whichever call met it.
 
         Args:
-            act: makes the answer, of the parts and of who calls.
+            act: makes the answer, of the parts, of who calls, and of the query.
+            *parameters: that the query may have.
         """
         try:
-            asked_by = access.admit(self.environ, self.request.headers)
-            return act(self.build(), asked_by)
+            asked_by = admit(self.environ, self.headers)
+            app = self.build()
+            return act(app, asked_by, Query.read(self.query, parameters))
         except ExportError as error:
             answer = error_answer(error)
             if answer.status >= SERVER_ERROR:
                 log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **error.cause.to_fields())
             return answer
+
+
+def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """Admit a caller.
+
+    Args:
+        environ: the environment.
+        headers: of the call, names in lower case.
+
+    Returns:
+        Who calls, as far as it is known: a principal's object id, or by which right.
+
+    Raises:
+        RefusedError: the app's setup admits no call (503), or not one without a principal (401).
+    """
+    guarded = text_of(environ, "WEBSITE_AUTH_ENABLED").lower() == "true"
+    principal = shorten(headers.get(PRINCIPAL, "")) if guarded else ""  # without Entra, any caller could send it
+    level = auth_level_of(environ)
+    if level == "ANONYMOUS" and not is_local_host(environ):
+        if not guarded:
+            raise ANONYMOUS_UNGUARDED.raised()
+        if not principal:
+            raise PRINCIPAL_MISSING.raised()
+    return principal or ("local host" if is_local_host(environ) else f"{level.lower()} key")
 
 
 def _answering() -> Deadline:

@@ -3,11 +3,10 @@
 from contextlib import suppress
 from datetime import datetime
 
-from pigment_export.app.http import POLL_SECONDS, HttpAnswer, HttpRequest, json_answer, problem
+from pigment_export.app.http import POLL_SECONDS, HttpAnswer, json_answer, problem
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
-from pigment_export.app.schemas import Run, RunList
-from pigment_export.app.views import MOST_FAILED_LISTED, run_view
+from pigment_export.app.schemas import MOST_FAILED_LISTED, Run, RunList, run_view
 from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancel_run as cancel
@@ -53,18 +52,17 @@ def cancel_run(app: App, run_id: str, asked_by: str, deadline: Deadline) -> Http
     return _answer(app, cancel(app.runs, run_id, asked_by, deadline))
 
 
-def list_runs(app: App, request: HttpRequest, deadline: Deadline) -> HttpAnswer:
+def list_runs(app: App, query: Query, deadline: Deadline) -> HttpAnswer:
     """Return recent runs, newest first, and when each export runs next.
 
     Args:
         app: the parts.
-        request: its query may have `limit` and `state`.
+        query: how many, and of which state.
         deadline: of this call.
 
     Raises:
-        ExportError: the query is wrong, or the lake cannot be used.
+        ExportError: the lake cannot be used.
     """
-    query = Query.read(request.query, ("limit", "state"))
     found = recent_runs(app.runs, deadline, limit=query.limit, state=query.state)
     runs = (run_view(*run, app.base_url, most_failed=MOST_FAILED_LISTED) for run in found)
     return json_answer(RunList(runs=tuple(runs), next=_next(app, deadline)), 200)

@@ -4,16 +4,17 @@ A check passes only where what it names was really done: the key is read past wh
 export, and the lake's promises that everything rests on are tried on the real service. Azure roles: as for an export.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 
+from pigment_export import __version__
+from pigment_export.app.parts import App
 from pigment_export.app.schemas import Check, HealthReport
-from pigment_export.catalog.file import Catalog
 from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.lake.interface import Files, Records
 from pigment_export.retry import Deadline
+from pigment_export.runs.deployment import Runs
 
 STALE_ETAG = '"0x0000000000000"'  # of nothing that ever was
 PROBE = b"pigment\n"
@@ -30,161 +31,129 @@ LAKE_BREAKS_PROMISE = ErrorRow(
 type Step = tuple[str, Callable[[], str]]  # a check's name, and what does it: returns what was seen, or raises
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """The checks.
-
-    Attributes:
-        catalog: reads the catalog.
-        read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
-        check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
-        files: the lake's files.
-        records: the lake's records.
-        probes: prefix of the paths to try the lake with.
-        new_nonce: makes 16 random hexadecimal digits.
-    """
-
-    catalog: Callable[[Deadline], Catalog]
-    read_key: Callable[[str | None], object]
-    check_key: Callable[[str | None, Deadline], bool]
-    files: Files
-    records: Records
-    probes: str
-    new_nonce: Callable[[], str]
-
-    def report(self, version: str, deployment: str, deadline: Deadline | None) -> HealthReport:
-        """Return what a caller is told of the app's health.
-
-        Args:
-            version: of the app.
-            deployment: the app's own name.
-            deadline: for the checks; None for none of them.
-        """
-        checks = self.checks(deadline) if deadline else ()
-        state = "up" if all(check.ok for check in checks) else "failing"
-        return HealthReport(state=state, version=version, deployment=deployment, checks=checks)
-
-    def checks(self, deadline: Deadline) -> tuple[Check, ...]:
-        """Check everything, one after the other, whatever each comes to.
-
-        Args:
-            deadline: of this call.
-        """
-        return tuple(self.each(deadline))
-
-    def each(self, deadline: Deadline) -> Iterator[Check]:
-        """Yield each check as it is done, for a person who waits.
-
-        Args:
-            deadline: of this call.
-        """
-        return (checked(*step) for step in self._steps(deadline))
-
-    def _steps(self, deadline: Deadline) -> Iterator[Step]:
-        secrets: set[str | None] = set()  # filled by the first check, which has run when the next one is asked for
-
-        def read_catalog() -> str:
-            exports = self.catalog(deadline).exports
-            secrets.update(export.secret for export in exports if export.enabled)
-            return f"{sum(export.enabled for export in exports)} of {len(exports)} exports are enabled"
-
-        yield "read the catalog", read_catalog
-        for secret in sorted(secrets or {None}, key=lambda name: name or ""):
-            of_secret = f" {secret}" if secret else ""
-            yield f"read the Pigment key{of_secret}", partial(self._read_key, secret)
-            yield f"use the Pigment key{of_secret}", partial(self._use_key, secret, deadline)
-        yield from _LakeProbe(self.files, self.records, f"{self.probes}{self.new_nonce()}").steps()
-
-    def _read_key(self, secret: str | None) -> str:
-        self.read_key(secret)
-        return "read"
-
-    def _use_key(self, secret: str | None, deadline: Deadline) -> str:
-        if self.check_key(secret, deadline):
-            return "Pigment accepts it for exports and metadata"
-        return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
-
-
-class _LakeProbe:
-    """Tries with two small files and a record what the lake promises; they are removed in the end.
+def report(app: App, deadline: Deadline | None) -> HealthReport:
+    """Return what a caller is told of the app's health.
 
     Args:
-        files: the lake's files.
-        records: the lake's records.
-        path: that the paths begin with.
+        app: the parts.
+        deadline: for the checks; None for none of them.
     """
+    checks = tuple(each(app, deadline)) if deadline else ()
+    state = "up" if all(check.ok for check in checks) else "failing"
+    return HealthReport(state=state, version=__version__, deployment=app.settings.deployment, checks=checks)
 
-    def __init__(self, files: Files, records: Records, path: str) -> None:
-        self._files = files
-        self._records = records
-        self._moving, self._standing, self._record = (
-            f"{path}.{name}.partial" for name in ("moving", "standing", "record")
-        )
-        self._etags: dict[str, str] = {}
 
-    def steps(self) -> Iterator[Step]:
-        """Yield the checks; those of renames only where there are files to rename."""
-        with self._removed():
-            yield "write to the lake", self._write
-            if len(self._etags) == 2:  # noqa: PLR2004 - both files
-                yield "no rename over a file that has changed", partial(self._refuse, STALE_ETAG)
-                yield "no rename over a file that is there", partial(self._refuse, None)
-                yield "rename over a file as it was seen", self._rename
-            yield "write a record once", self._write_once
+def each(app: App, deadline: Deadline) -> Iterator[Check]:
+    """Yield each check as it is done, one after the other, whatever each comes to.
 
-    def _write(self) -> str:
-        etags: dict[str, str] = {}
-        for path in (self._moving, self._standing):
-            etag = self._files.create(path)
-            self._files.append(path, 0, PROBE)
-            etag = self._files.flush(path, len(PROBE), etag, content_type="text/csv")
-            etags[path] = self._files.describe(path, PROBE_METADATA if path == self._moving else {}, etag)
-            if self._files.read(path, len(PROBE), etags[path]) != PROBE:
-                raise LAKE_BREAKS_PROMISE.raised("a file does not hold what was written to it")
-        self._etags = etags
+    Args:
+        app: the parts.
+        deadline: of this call.
+    """
+    return (checked(*step) for step in _steps(app, deadline))
+
+
+def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | None, deadline: Deadline) -> str:
+    """Ask Pigment whether it accepts a key.
+
+    Args:
+        check_key: as `App` has it.
+        secret: name of the key's secret; None for the deployment's own.
+        deadline: of this call.
+
+    Raises:
+        ExportError: it does not.
+    """
+    if check_key(secret, deadline):
+        return "Pigment accepts it for exports and metadata"
+    return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
+
+
+def _steps(app: App, deadline: Deadline) -> Iterator[Step]:
+    secrets: set[str | None] = set()  # filled by the first check, which has run when the next one is asked for
+
+    def read_catalog() -> str:
+        exports = app.catalog(deadline).exports
+        secrets.update(export.secret for export in exports if export.enabled)
+        return f"{sum(export.enabled for export in exports)} of {len(exports)} exports are enabled"
+
+    def read_key(secret: str | None) -> str:
+        app.read_key(secret)
+        return "read"
+
+    yield "read the catalog", read_catalog
+    for secret in sorted(secrets or {None}, key=lambda name: name or ""):
+        of_secret = f" {secret}" if secret else ""
+        yield f"read the Pigment key{of_secret}", partial(read_key, secret)
+        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, deadline)
+    yield from _lake_steps(app.runs)
+
+
+def _lake_steps(runs: Runs) -> Iterator[Step]:
+    """Try with two small files and a record what the lake promises; those of renames only where there are files.
+
+    All three are removed in the end; what cannot be removed is swept a day later.
+    """
+    files, records = runs.files, runs.records
+    probe = f"{runs.layout.probes}{runs.new_nonce()}"
+    moving, standing, record = (f"{probe}.{name}.partial" for name in ("moving", "standing", "record"))
+    etags: dict[str, str] = {}
+
+    def write() -> str:
+        etags.update({moving: _written(files, moving, PROBE_METADATA), standing: _written(files, standing, {})})
         return "two small files were written and read"
 
-    def _refuse(self, replacing: str | None) -> str:
+    def refuse(replacing: str | None) -> str:
         """Rename with a condition that does not hold: the lake must refuse, and nothing may have moved."""
-        etag = self._etags[self._moving]
         try:
-            self._files.rename(self._moving, self._standing, source_etag=etag, replacing=replacing)
+            files.rename(moving, standing, source_etag=etags[moving], replacing=replacing)
         except ConflictError as error:
-            if self._files.look(self._standing).etag == self._etags[self._standing]:
+            if files.look(standing).etag == etags[standing]:
                 return f"refused, as it must be ({error.cause.code})"
-        raise LAKE_BREAKS_PROMISE.raised(
-            f"the lake renamed a file over one that {'had changed' if replacing else 'was there'}"
-        )
+        what = "had changed" if replacing else "was there"
+        raise LAKE_BREAKS_PROMISE.raised(f"the lake renamed a file over one that {what}")
 
-    def _rename(self) -> str:
-        over, etag = self._etags[self._standing], self._etags[self._moving]
-        self._files.rename(self._moving, self._standing, source_etag=etag, replacing=over)
-        if dict(self._files.look(self._standing).metadata) != PROBE_METADATA:
+    def rename() -> str:
+        files.rename(moving, standing, source_etag=etags[moving], replacing=etags[standing])
+        if dict(files.look(standing).metadata) != PROBE_METADATA:
             raise LAKE_BREAKS_PROMISE.raised("a rename did not keep the file's metadata")
         return "done, and the metadata is kept"
 
-    def _write_once(self) -> str:
-        self._records.write(self._record, PROBE, PROBE_METADATA, replacing=None)
-        try:
-            self._records.write(self._record, b"other\n", {}, replacing=None)
-        except ConflictError as error:
-            refused = f"and refused the second time ({error.cause.code})"
-        else:
-            raise LAKE_BREAKS_PROMISE.raised("the lake wrote a record over another, against the condition")
-        listed = [(row.path, dict(row.metadata)) for row in self._records.list(self._record)]
-        if self._records.read(self._record).data != PROBE or listed != [(self._record, PROBE_METADATA)]:
-            raise LAKE_BREAKS_PROMISE.raised("a record is not read or listed as it was written")
-        return f"written, listed, {refused}"
+    try:
+        yield "write to the lake", write
+        if etags:
+            yield "no rename over a file that has changed", partial(refuse, STALE_ETAG)
+            yield "no rename over a file that is there", partial(refuse, None)
+            yield "rename over a file as it was seen", rename
+        yield "write a record once", partial(_write_once, records, record)
+    finally:
+        for path in (moving, standing, record):
+            with suppress(ExportError):
+                files.delete(path)
 
-    @contextmanager
-    def _removed(self) -> Iterator[None]:
-        """Remove what was written; what cannot be removed is swept a day later."""
-        try:
-            yield
-        finally:
-            for path in (self._moving, self._standing, self._record):
-                with suppress(ExportError):
-                    self._files.delete(path)
+
+def _written(files: Files, path: str, metadata: Mapping[str, str]) -> str:
+    etag = files.create(path)
+    files.append(path, 0, PROBE)
+    etag = files.flush(path, len(PROBE), etag, content_type="text/csv")
+    etag = files.describe(path, metadata, etag)
+    if files.read(path, len(PROBE), etag) != PROBE:
+        raise LAKE_BREAKS_PROMISE.raised("a file does not hold what was written to it")
+    return etag
+
+
+def _write_once(records: Records, path: str) -> str:
+    records.write(path, PROBE, PROBE_METADATA, replacing=None)
+    try:
+        records.write(path, b"other\n", {}, replacing=None)
+    except ConflictError as error:
+        refused = f"and refused the second time ({error.cause.code})"
+    else:
+        raise LAKE_BREAKS_PROMISE.raised("the lake wrote a record over another, against the condition")
+    listed = [(row.path, dict(row.metadata)) for row in records.list(path)]
+    if records.read(path).data != PROBE or listed != [(path, PROBE_METADATA)]:
+        raise LAKE_BREAKS_PROMISE.raised("a record is not read or listed as it was written")
+    return f"written, listed, {refused}"
 
 
 def checked(name: str, look: Callable[[], str]) -> Check:

@@ -1,4 +1,4 @@
-"""HTTP itself: a request as a function decodes it, an answer as it encodes it. Errors are problem+json (RFC 9457).
+"""HTTP itself: an answer as its function encodes it. Errors are problem+json (RFC 9457).
 
 The statuses are made for Data Factory and Logic Apps: 202 is asked again, 200 is success, 409 is final: they do not
 retry it.
@@ -7,7 +7,6 @@ retry it.
 import http
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -17,7 +16,6 @@ from pigment_export.errors import ConfigurationError, ExportError, RetryableErro
 
 POLL_SECONDS = 20  # between two looks at a run
 RETRY_SECONDS = 30  # before asking again where Azure does not answer for now
-MOST_PROBLEMS = 50  # in one answer: a person corrects no more at once, and what was sent may have any number
 MOST_PROBLEMS = 50  # in one answer: a person corrects no more at once, and what was sent may have any number
 PROBLEM = "application/problem+json"
 SERVER_ERROR = 500
@@ -36,21 +34,6 @@ STATUSES = {
     "principal_missing": 401,
     "anonymous_unguarded": 503,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """An HTTP request, as its function decodes it.
-
-    Attributes:
-        headers: by name, in lower case.
-        query: parameters of the address, by name.
-        body: as it came.
-    """
-
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    body: bytes = b""
 
 
 class HttpAnswer(NamedTuple):

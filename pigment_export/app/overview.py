@@ -4,26 +4,30 @@ One read of `_latest.json` for each export, and one listing for each day that is
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from pigment_export.app.latest_files import latest_files
 from pigment_export.app.parts import App
-from pigment_export.app.schemas import FailedExport
-from pigment_export.app.views import failed_export
+from pigment_export.app.schemas import FailedExport, failed_export
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.description import Latest
 from pigment_export.delivery.receipt import ReceiptSummary, State
+from pigment_export.errors import ExportError
+from pigment_export.lake.paths import latest
 from pigment_export.retry import Deadline
-from pigment_export.runs.follow import RECENT_DAYS, RunListing, recent_runs
+from pigment_export.runs.deployment import Runs
+from pigment_export.runs.follow import RunListing, recent_runs
 from pigment_export.runs.timetable import Freshness, freshness_of, next_occurrences, schedules_of
 
 MOST_FAILURES = 20
 MOST_BARS = 30  # of a chart: a month of days
+READERS = 8  # of `_latest.json` at once: a hundred exports take a second or two
 
 
 class Word(StrEnum):
@@ -84,23 +88,19 @@ class Overview:
 
     Attributes:
         deployment: the app's own name.
-        version: of the app.
         now: the lake's clock.
         time_zone: to show times in.
         exports: of the catalog, the most urgent first.
         failures: of recent runs, newest first.
         held: files that wait for a decision, newest first.
-        days: that were looked back.
     """
 
     deployment: str
-    version: str
     now: datetime
     time_zone: ZoneInfo
     exports: tuple[ExportHealth, ...]
     failures: tuple[Failure, ...]
     held: tuple[Failure, ...]
-    days: int = RECENT_DAYS
 
     @property
     def counts(self) -> list[tuple[Word, int]]:
@@ -129,30 +129,28 @@ def overview_of(app: App, deadline: Deadline) -> Overview:
     """
     now = deadline.retry(app.runs.now)
     catalog = app.catalog(deadline)
-    runs = recent_runs(app.runs, deadline)
-    told = list(_receipts(run for _, run in runs))
-    seen = {name: (run, receipt) for run, name, receipt in reversed(told)}  # the newest of each stays
-    files = latest_files(app.runs, catalog.exports, deadline)
+    runs = [run for _, run in recent_runs(app.runs, deadline)]
+    receipts = [(run, name, receipt) for run in runs for name, receipt in run.receipts.items()]
+    seen = {name: (run, receipt) for run, name, receipt in reversed(receipts)}  # the newest of each stays
+    files = _latest_files(app.runs, catalog.exports, deadline)
     schedules = deadline.retry(partial(schedules_of, app.runs))
-    hours = app.settings.freshness_hours
-    freshness = partial(freshness_of, app.runs, schedules, hours=hours, now=now)
     next_at = next_occurrences(app.runs, catalog, now)
-    exports = [
-        _health_of(
-            export,
-            files.get(export.name),
-            seen.get(export.name),
-            freshness=freshness,
-            next_at=next_at[export.name],
+    exports = []
+    for export in catalog.exports:
+        file = files.get(export.name)
+        fetched_at = file.fetched_at if file else None
+        hours = app.settings.freshness_hours
+        fresh = freshness_of(app.runs, schedules, export, succeeded_at=fetched_at, hours=hours, now=now)
+        health, note = _health_of(export, fetched_at, seen.get(export.name), fresh)
+        rows = tuple(entry.rows for entry in (*reversed(file.previous), file)) if file else ()
+        exports.append(
+            ExportHealth(export.name, export.owner, health, note, file, rows[-MOST_BARS:], next_at[export.name])
         )
-        for export in catalog.exports
-    ]
-    bad = _failures(told)
+    bad = _failures(receipts)
     waiting = {export.name for export in exports if export.health is Word.HELD}
     held = {failure.export.name: failure for failure in reversed(bad) if failure.export.state == State.HELD}
     return Overview(
         deployment=app.settings.deployment,
-        version=app.version,
         now=now,
         time_zone=app.runs.time_zone,
         exports=tuple(sorted(exports, key=lambda export: (list(Word).index(export.health), export.name))),
@@ -161,17 +159,10 @@ def overview_of(app: App, deadline: Deadline) -> Overview:
     )
 
 
-def _receipts(runs: Iterable[RunListing]) -> Iterator[tuple[RunListing, str, ReceiptSummary]]:
-    """All receipts of runs, newest run first."""
-    for run in runs:
-        for name, receipt in run.receipts.items():
-            yield run, name, receipt
-
-
-def _failures(told: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> list[Failure]:
+def _failures(receipts: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> list[Failure]:
     """Gather what has not succeeded by export, state and class, newest first."""
     found: dict[tuple[str, State, str | None], Failure] = {}
-    for run, name, receipt in told:
+    for run, name, receipt in receipts:
         if not receipt.state.good:
             key = (name, receipt.state, receipt.code)
             first = found.setdefault(key, Failure(run.run_id, failed_export(name, receipt, run), 0))
@@ -180,16 +171,12 @@ def _failures(told: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> list[Fa
 
 
 def _health_of(
-    export: Export,
-    file: Latest | None,
-    seen: tuple[RunListing, ReceiptSummary] | None,
-    *,
-    freshness: Callable[..., Freshness],
-    next_at: datetime | None,
-) -> ExportHealth:
-    fetched_at = file.fetched_at if file else None
+    export: Export, fetched_at: datetime | None, seen: tuple[RunListing, ReceiptSummary] | None, fresh: Freshness
+) -> tuple[Word, str]:
+    """Return an export's health in a word, and what to add to it."""
+    if not export.enabled:
+        return Word.PAUSED, "disabled in the catalog"
     health, note = Word.ON_TIME, ""
-    fresh = freshness(export, succeeded_at=fetched_at)
     if fresh.is_stale:
         health, note = Word.LATE, f"no good file within {fresh.hours} hours of when it was due"
     if seen and (fetched_at is None or seen[0].written_at[export.name] >= fetched_at):
@@ -203,14 +190,24 @@ def _health_of(
                 note = f"being retried: {reason}"
             case _:
                 pass
-    if not export.enabled:
-        health, note = Word.PAUSED, "disabled in the catalog"
-    return ExportHealth(
-        name=export.name,
-        owner=export.owner,
-        health=health,
-        note=note,
-        latest=file,
-        rows=tuple(entry.rows for entry in (*reversed(file.previous), file))[-MOST_BARS:] if file else (),
-        next_at=next_at,
-    )
+    return health, note
+
+
+def _latest_files(runs: Runs, exports: Iterable[Export], deadline: Deadline) -> Mapping[str, Latest]:
+    """Read `_latest.json` of each export, several at once; one that is missing or unreadable is left out."""
+    paths = {export.name: latest(runs.layout.folder(export.name)) for export in exports}
+
+    def read(path: str) -> bytes | None:
+        try:
+            return runs.records.read(path).data
+        except ExportError:
+            return None  # read again below: the host drops what another thread than the function's logs of a wait
+
+    with ThreadPoolExecutor(READERS) as pool:
+        found = list(pool.map(read, paths.values()))
+    files = {}
+    for (name, path), first in zip(paths.items(), found, strict=True):
+        data = deadline.retry(partial(runs.records.read, path)).data if first is None else first
+        with suppress(ValueError):
+            files[name] = Latest.from_json(data)
+    return files

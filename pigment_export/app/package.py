@@ -3,7 +3,6 @@
 import json
 import logging
 import pkgutil
-from collections.abc import Mapping
 from importlib import import_module
 
 import pigment_export
@@ -31,14 +30,11 @@ def import_everything() -> None:
             import_module(module.name)
 
 
-def incomplete(missing: ImportError) -> tuple[int, bytes, Mapping[str, str], str]:
-    """Answer a call, and log, that the package lacks a library.
+def incomplete(missing: ImportError) -> bytes:
+    """Log that the package lacks a library, and return the problem that answers a call with 500.
 
     Args:
         missing: what an import raised.
-
-    Returns:
-        Status, body, headers and media type.
     """
     cause = PACKAGE_INCOMPLETE.cause(str(missing))
     log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **cause.to_fields())
@@ -50,4 +46,4 @@ def incomplete(missing: ImportError) -> tuple[int, bytes, Mapping[str, str], str
         "who": str(cause.who),
         "remedy": cause.remedy,
     }
-    return 500, (json.dumps(problem) + "\n").encode(), {}, "application/problem+json"
+    return (json.dumps(problem) + "\n").encode()

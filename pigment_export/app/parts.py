@@ -1,31 +1,83 @@
 """The parts that the app's functions work with; `wiring` makes them."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from pigment_export.app.health import Health
-from pigment_export.catalog.file import Catalog
-from pigment_export.retry import Deadline
-from pigment_export.runs.deployment import Runs
-from pigment_export.settings import Settings
+from pigment_export.catalog.source import read_bytes
+from pigment_export.errors import ConfigurationError
+
+if TYPE_CHECKING:  # a tick of the timer that finds nothing due pays for none of them
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pigment_export.catalog.file import Catalog
+    from pigment_export.lake.interface import Records
+    from pigment_export.retry import Deadline
+    from pigment_export.runs.deployment import Runs
+    from pigment_export.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class App:
     """The parts.
 
     Attributes:
-        version: of the app.
         settings: of this deployment.
-        runs: its runs.
-        catalog: reads the catalog.
-        health: its checks.
+        records: the lake's records.
+        folder: what a relative `EXPORTS_FILE` begins at.
+        load_catalog: understands the catalog's bytes.
+        make_runs: makes what works with runs.
+        read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
+        check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
         base_url: origin that answers name in `Location`.
     """
 
-    version: str
     settings: Settings
-    runs: Runs
-    catalog: Callable[[Deadline], Catalog]
-    health: Health
+    records: Records
+    folder: Path
+    load_catalog: Callable[[bytes], Catalog]
+    make_runs: Callable[[], Runs]
+    read_key: Callable[[str | None], object]
+    check_key: Callable[[str | None, Deadline], bool]
     base_url: str
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs of this deployment; made on first use."""
+        return self.make_runs()
+
+    def read_catalog(self, deadline: Deadline) -> bytes:
+        """Read the catalog's bytes, from a file or from the lake.
+
+        Args:
+            deadline: of this call.
+
+        Raises:
+            ConfigurationError: it is not there.
+            ExportError: the lake cannot be read.
+        """
+
+        def read_lake(path: str) -> bytes:
+            record = deadline.retry(lambda: self.records.read(path))
+            if record.etag is None:
+                lake = f"{self.settings.data_lake_file_system} of {self.settings.data_lake_url}"
+                problem = f"EXPORTS_FILE: there is no {path} in the file system {lake}"
+                raise ConfigurationError([problem], code="catalog")
+            return record.data
+
+        return read_bytes(self.settings.exports_file, folder=self.folder, read_lake=read_lake)
+
+    def catalog(self, deadline: Deadline) -> Catalog:
+        """Read the catalog.
+
+        Args:
+            deadline: of this call.
+
+        Raises:
+            ConfigurationError: it is wrong.
+            ExportError: the lake cannot be read.
+        """
+        return self.load_catalog(self.read_catalog(deadline))

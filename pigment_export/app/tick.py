@@ -4,19 +4,21 @@ A tick that finds nothing due imports and builds nothing but what it takes to re
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
 from pigment_export.retry import CLAIM_SECONDS, Deadline
 from pigment_export.runs.schedule import Look, Watch
 
 
-def tick(watch: Callable[[], Watch], start: Callable[[Look, Deadline], list[str]]) -> list[str]:
+def tick(build: Callable[[], App], start: Callable[[App, Watch, Look, Deadline], list[str]]) -> list[str]:
     """Start what the schedules say is due.
 
     Args:
-        watch: builds what a look needs, or finds it built; raises what is wrong with the settings, each time.
+        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
         start: claims what is due.
 
     Returns:
@@ -26,9 +28,28 @@ def tick(watch: Callable[[], Watch], start: Callable[[Look, Deadline], list[str]
         ExportError: something could not be started; the next tick is the retry.
     """
     deadline = Deadline(CLAIM_SECONDS)
+    with loudly("schedule"):
+        app = build()
+        watch = Watch(
+            records=app.records,
+            path=app.settings.layout.schedules(app.settings.deployment),
+            read_catalog=app.read_catalog,
+            schedule=app.settings.export_schedule,
+            time_zone=app.settings.export_time_zone.key,
+        )
+        seen = watch.look(deadline)
+        return [] if seen.is_idle else start(app, watch, seen, deadline)
+
+
+@contextmanager
+def loudly(trigger: str) -> Iterator[None]:
+    """Log what keeps a trigger from its work.
+
+    Args:
+        trigger: its name in the event.
+    """
     try:
-        seen = watch().look(deadline)
-        return [] if seen.is_idle else start(seen, deadline)
+        yield
     except ExportError as error:
-        log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **error.cause.to_fields())
+        log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger=trigger, **error.cause.to_fields())
         raise error.with_traceback(None) from None  # its cause says it all, and the host logs every line of a traceback

@@ -5,13 +5,14 @@ import tomllib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pigment_export.catalog.exports import NAME_PATTERN, OPTIONS, SECRET_PATTERN, Export, Kind
-from pigment_export.catalog.source import LARGEST_BYTES
+from pigment_export.catalog.source import LAKE, LARGEST_BYTES, read_bytes
 from pigment_export.errors import ConfigurationError
 
 SHOWN_CHARACTERS = 60  # of a wrong value: enough to find it by
@@ -89,6 +90,21 @@ def load(data: bytes, *, file: str) -> Catalog:
     if problems:
         raise ConfigurationError(problems, code="catalog")
     return Catalog(file, tuple(exports))
+
+
+def problems_in(exports_file: str, folder: Path) -> tuple[str, ...]:
+    """Return what is wrong with a catalog that is a file; nothing of one in the lake, which takes settings to read.
+
+    Args:
+        exports_file: where it is, as `EXPORTS_FILE` says.
+        folder: what a relative path begins at.
+    """
+    try:
+        if not exports_file.startswith(LAKE):
+            load(read_bytes(exports_file, folder=folder, read_lake=lambda _: b""), file=exports_file)
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:

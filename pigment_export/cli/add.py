@@ -1,5 +1,6 @@
 """`add`: a table in the catalog from the address of a page in Pigment, or from a choice."""
 
+import os
 import re
 import sys
 import unicodedata
@@ -12,9 +13,10 @@ import click
 from pigment_export.catalog.exports import Kind
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import Address, named, read_address
-from pigment_export.cli.catalog_text import exports_file_now, read_text
+from pigment_export.cli.catalog_text import read_text
 from pigment_export.cli.find import PERSONAL, Finder, Thing
 from pigment_export.cli.output import emit, emit_json, say
+from pigment_export.environment import exports_file_of
 from pigment_export.errors import ExportError
 
 LONGEST_NAME = 60  # of a name that is made here; the catalog takes a few more characters
@@ -30,7 +32,7 @@ def add(
     """Add an export to the catalog."""
     finder = _finder()
     kind, found_id, place, found = _named(finder, what, whole_block=whole_block) if what else _choose(finder)
-    catalog = read_text(exports_file or exports_file_now())
+    catalog = read_text(exports_file or exports_file_of(os.environ))
     there = {export.name: export for export in catalog.exports()}
     same = [key for key, export in there.items() if (export.kind, export.id) == (kind, found_id)]
     if same and name is None:

@@ -1,6 +1,5 @@
 """The catalog as a person wrote it: a table is added and every comment stays; a file here, or one in the lake."""
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -129,8 +128,3 @@ def _decoded(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise ConfigurationError([f"{file}: not UTF-8: save it as UTF-8"], code="catalog") from exc
-
-
-def exports_file_now() -> str:
-    """Where the catalog is, as `EXPORTS_FILE` says."""
-    return os.environ.get("EXPORTS_FILE", "").strip() or "exports.toml"

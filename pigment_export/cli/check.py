@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from pigment_export import wiring
-from pigment_export.app.health import checked
+from pigment_export.app.health import checked, each, use_key
 from pigment_export.app.schemas import Check
 from pigment_export.catalog.exports import Export
-from pigment_export.cli.catalog_text import exports_file_now, read_text
+from pigment_export.cli.catalog_text import read_text
 from pigment_export.cli.find import PERSONAL, Finder
 from pigment_export.cli.output import FAILED, OK, emit_json
 from pigment_export.cli.parts import app_now, attended, settings_now
 from pigment_export.cli.table import emit_state
+from pigment_export.environment import exports_file_of
 from pigment_export.errors import ConfigurationError, ExportError
 from pigment_export.settings import Settings
 
@@ -48,10 +49,10 @@ def _lines() -> Iterator[Check]:
             yield line
             if not line.ok:
                 return  # all further ones would only say so again
-    yield from app.health.each(attended()) if app else _without_lake(settings)
+    yield from each(app, attended()) if app else _without_lake(settings)
     yield checked("expiry of the Pigment key", partial(_expiry, settings))
     try:
-        exports = app.catalog(attended()).exports if app else read_text(exports_file_now()).exports()
+        exports = app.catalog(attended()).exports if app else read_text(exports_file_of(os.environ)).exports()
     except ExportError:
         return  # as it was told above
     yield from _names(exports)
@@ -66,13 +67,8 @@ def _sign_in(settings: Settings, scope: str) -> str:
 def _without_lake(settings: Settings) -> Iterator[Check]:
     pigment, _ = wiring.pigment_alone_of(settings, os.environ)
 
-    def use_key() -> str:
-        if pigment.check_key(None, attended()):
-            return "Pigment accepts it for exports and metadata"
-        return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
-
-    yield checked("read the catalog", lambda: f"{len(read_text(exports_file_now()).exports())} exports")
-    yield checked("use the Pigment key", use_key)
+    yield checked("read the catalog", lambda: f"{len(read_text(exports_file_of(os.environ)).exports())} exports")
+    yield checked("use the Pigment key", partial(use_key, pigment.check_key, None, attended()))
     yield Check(name="lake", ok=True, detail="not set (DATA_LAKE_URL): fetch, add and what finds ids need none")
 
 

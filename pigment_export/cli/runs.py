@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pigment_export.app.views import run_view
+from pigment_export.app.schemas import run_view
 from pigment_export.cli.output import emit, emit_json
 from pigment_export.cli.parts import app_now, attended
 from pigment_export.cli.table import emit_state, emit_table, instant

@@ -42,7 +42,7 @@ def _of(app: App, deployment: str | None) -> App:
         others = (summary.deployment for summary, _ in runs if summary.trigger != "cli")
         deployment = next(others, app.settings.deployment)
     settings = replace(app.settings, deployment=deployment)
-    return replace(app, settings=settings, runs=replace(app.runs, deployment=deployment))
+    return replace(app, settings=settings, make_runs=lambda: replace(app.runs, deployment=deployment))
 
 
 def _fields(overview: Overview, each: ExportHealth) -> dict[str, object]:

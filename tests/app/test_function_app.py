@@ -352,8 +352,10 @@ def test_a_tick_with_nothing_due_makes_two_requests_and_imports_only_what_it_use
 ) -> None:
     program = (
         "import sys\n"
+        "from function_app import _start_due\n"
         "from pigment_export import wiring\n"
-        "wiring.on_schedule()\n"  # sees the schedules for the first time
+        "from pigment_export.app.tick import tick\n"
+        "tick(wiring.app, _start_due)\n"  # sees the schedules for the first time
     )
     asked = (
         "heavy = ('azure.storage.filedatalake', 'azure.keyvault', 'h2', 'isal', 'pigment_export.pigment',\n"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pigment_export import __version__
 from pigment_export.errors import Cause, ConfigurationError, PermanentError, RetryableError, Who
 from tests.harness.api_world import ApiWorld, Told
 from tests.harness.run_world import HOUR, Seen, export
@@ -49,7 +50,7 @@ def test_health_asks_for_nothing_unless_it_is_told_to(world: ApiWorld) -> None:
     world.out_until = world.lake.now() + HOUR
     answer = world.health()
     assert answer.status == 200
-    assert answer.body == {"state": "up", "version": "1.2.3", "deployment": "app", "checks": []}
+    assert answer.body == {"state": "up", "version": __version__, "deployment": "app", "checks": []}
 
 
 def test_deep_health_tells_each_check_and_leaves_nothing_behind(world: ApiWorld) -> None:

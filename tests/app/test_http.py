@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pigment_export.app.http import STATUSES
 from pigment_export.app.requests import LARGEST_BODY_BYTES, RunRequest
-from pigment_export.app.views import MOST_FAILED
+from pigment_export.app.schemas import MOST_FAILED
 from pigment_export.errors import ConfigurationError, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
 from tests.harness.api_world import OPENAPI, URL, ApiWorld, Told, schema, told

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from pigment_export import wiring
 from pigment_export.app import page
 from pigment_export.app.overview import Overview, Word, overview_of
 from pigment_export.errors import Cause, PermanentError, RetryableError, Who
@@ -35,7 +34,7 @@ def overview(world: ApiWorld) -> Overview:
 
 
 def text_of(world: ApiWorld) -> str:
-    answer = world.call({}).status()
+    answer = world.call({}).status(page.answer)
     assert (answer.status, answer.media_type) == (200, "text/html")
     return answer.body.decode()
 
@@ -159,7 +158,7 @@ def test_nothing_is_loaded_and_nothing_secret_is_shown(world: ApiWorld) -> None:
     text = text_of(world)
     assert not re.search(r"""(src|href)=["'](?!#|data:,)|@import|url\(|<script|\son\w+=|\sstyle=""", text)
     assert "k3y-that-is-shown-nowhere" not in text
-    headers = world.call({}).status().headers
+    headers = world.call({}).status(page.answer).headers
     assert headers["Content-Security-Policy"].startswith(f"{page.policy()}; frame-ancestors 'none'")
     assert "unsafe" not in page.policy()
     assert headers["Cache-Control"] == "no-store"
@@ -167,7 +166,7 @@ def test_nothing_is_loaded_and_nothing_secret_is_shown(world: ApiWorld) -> None:
 
 def test_both_doors_show_the_same_page(world: ApiWorld) -> None:
     run(world)
-    assert wiring.status_page(world.app(), world.deadline())[0] == text_of(world)
+    assert page.render(overview(world)) == text_of(world)
 
 
 def test_a_lake_that_is_out_and_an_unreadable_record_are_told(world: ApiWorld) -> None:
@@ -175,9 +174,9 @@ def test_a_lake_that_is_out_and_an_unreadable_record_are_told(world: ApiWorld) -
     world.break_record("revenue/_latest.json")
     assert "none yet" in text_of(world)
     world.out_until = world.lake.now() + HOUR
-    answer = world.call({}).status()
+    answer = world.call({}).status(page.answer)
     assert (answer.status, answer.media_type) == (503, "application/problem+json")
-    assert world.call({}, {"x": "1"}).status().status == 422
+    assert world.call({}, {"x": "1"}).status(page.answer).status == 422
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pigment_export.app.page import answer as status_page
 from pigment_export.errors import RetryableError
 from tests.app.test_page import HOSTILE, NO_METRIC
 from tests.harness.api_world import ApiWorld
@@ -69,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        answer = self._world.call({}).status()
+        answer = self._world.call({}).status(status_page)
         self.send_response(answer.status)
         for name, value in {**answer.headers, "Content-Type": f"{answer.media_type}; charset=utf-8"}.items():
             self.send_header(name, value)
@@ -154,7 +155,7 @@ def test_a_script_that_was_let_in_would_not_run(browser: Any, url: str) -> None:
 
 def test_the_file_that_the_command_line_writes_is_the_same_page(browser: Any, world: ApiWorld, tmp_path: Path) -> None:
     file = tmp_path / "status.html"
-    file.write_bytes(world.call({}).status().body)
+    file.write_bytes(world.call({}).status(status_page).body)
     page, said = opened(browser, file.as_uri())
     assert page.locator(".cards > li").count() == 5
     assert said == []

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from pigment_export import settings, wiring
+from pigment_export import settings
 from pigment_export.app import calls
 from pigment_export.app.calls import HttpCall
-from pigment_export.app.health import Health
-from pigment_export.app.http import HttpAnswer, HttpRequest
+from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
 from pigment_export.runs.messages import record_poison
@@ -85,7 +84,7 @@ class ApiWorld(World):
         if patch:
             patch.setattr(calls, "_answering", lambda: self.deadline(45, patience_seconds=22))
 
-    def _catalog(self, _deadline: Any) -> Any:
+    def _catalog(self, _data: bytes) -> Any:
         self.chosen += 1
         if self.catalog_error:
             raise self.catalog_error
@@ -105,21 +104,19 @@ class ApiWorld(World):
     def app(self) -> App:
         read = settings.load(self.environ)
         runs = self.runs(self.around, deployment=read.deployment, zone=read.export_time_zone.key)
-        health = Health(
-            self._catalog,
-            self._read_key,
-            self._check_key,
-            runs.files,
-            runs.records,
-            runs.layout.probes,
-            runs.new_nonce,
+        return App(
+            settings=read,
+            records=runs.records,
+            folder=Path(__file__).parents[2],
+            load_catalog=self._catalog,
+            make_runs=lambda: runs,
+            read_key=self._read_key,
+            check_key=self._check_key,
+            base_url=URL,
         )
-        return App("1.2.3", read, runs, self._catalog, health, URL)
 
     def call(self, headers: Mapping[str, str], query: Mapping[str, str] | None = None, body: bytes = b"") -> HttpCall:
-        return HttpCall(
-            self.app, self.environ, lambda: None, wiring.status_page, HttpRequest(headers, query or {}, body)
-        )
+        return HttpCall(self.app, self.environ, headers, query or {}, body)
 
     # Calls
 

@@ -25,6 +25,7 @@ from emulators.pigment.service import DEMO_KEY
 from emulators.vault import Vault as VaultServer
 from pigment_export import wiring
 from pigment_export.azure import clients, identity
+from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.vault import Vault
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.receipt import receipt_in
@@ -36,6 +37,7 @@ from pigment_export.runs.claim import ClaimRequest, claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.work import deliver_export
+from pigment_export.settings import load
 from pigment_export.transfer.stream import Source
 from tests.harness.run_world import export
 
@@ -220,11 +222,13 @@ class FaultWorld:
 
     @contextmanager
     def _clients(self, clock: Callable[[], float]) -> Iterator[tuple[Runs, Vault]]:
-        base = wiring.base_of(os.environ)
-        keys = Vault(str(base.settings.key_vault_url), SECRET, base.identity, clock=clock)
+        settings = load(os.environ)
+        identity = wiring.identity_of(settings, os.environ)
+        file_system = FileSystem(settings.data_lake_url, settings.data_lake_file_system, identity)
+        keys = Vault(str(settings.key_vault_url), SECRET, identity, clock=clock)
         idle = pigment_client.IDLE_SECONDS
-        pigment = Pigment(base.settings.pigment_base_url, keys, version="0", idle_seconds=idle)
-        runs = wiring.runs_of(base, pigment)
+        pigment = Pigment(settings.pigment_base_url, keys, version="0", idle_seconds=idle)
+        runs = wiring.runs_of(settings, file_system, pigment)
 
         @contextmanager
         def fetch(definition: Export, deadline: Deadline) -> Iterator[Source]:
@@ -232,7 +236,7 @@ class FaultWorld:
                 yield Counted(source, self._count)
 
         yield replace(runs, fetch=fetch), keys
-        base.file_system.close()
+        file_system.close()
         keys.close()
 
     def _count(self, read: int) -> None:

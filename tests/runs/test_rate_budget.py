@@ -23,6 +23,7 @@ from pigment_export.errors import Cause, RetryableError, Who
 from pigment_export.retry import CALL_SECONDS, Deadline
 from pigment_export.runs.messages import messages_for, process_message, record_poison
 from pigment_export.runs.work import deliver_export
+from pigment_export.settings import load
 from pigment_export.transfer.stream import Source
 from tests.harness.run_world import World, export
 
@@ -95,8 +96,8 @@ def test_a_run_larger_than_the_rate_limit_finishes_without_a_failure(
     everything.pigment.clock = shared
     everything.pigment.switches.limit = limit
     everything.pigment.switches.retry_after = retry_after
-    base = wiring.base_of(os.environ)
-    pigment = wiring.pigment_of(base.settings, wiring.keys_of(base.settings, lambda: base.identity))
+    settings = load(os.environ)
+    pigment = wiring.pigment_of(settings, wiring.keys_of(settings, lambda: wiring.identity_of(settings, os.environ)))
 
     @contextmanager
     def fetch(asked: Export, deadline: Deadline) -> Iterator[Source]:

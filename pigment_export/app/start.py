@@ -1,0 +1,133 @@
+"""`POST /api/runs`: start a run, retry one, release what is held in one; or find the run of the same key.
+
+Everything that is wrong with what a call selects is told at once.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pigment_export.app.following import going_on
+from pigment_export.app.http import HttpAnswer
+from pigment_export.app.parts import App
+from pigment_export.app.requests import RunRequest
+from pigment_export.catalog.exports import Export, to_json
+from pigment_export.catalog.file import define
+from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
+from pigment_export.retry import Deadline
+from pigment_export.runs.again import exports_to_retry, files_to_release
+from pigment_export.runs.claim import Claim, claim_run
+from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.plan import ClaimRequest, Released, date_problems
+
+INLINE_FIELDS = ("name", "kind", "id", "options")
+LONGEST_KEY = 200
+
+INLINE_FORBIDDEN = ErrorRow(
+    "inline_forbidden",
+    RefusedError,
+    "this deployment takes no exports but those of its catalog",
+    Who.ADMINISTRATOR,
+    "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
+)
+RUN_EXPIRED_UNPLANNED = ErrorRow(
+    "run_expired_unplanned",
+    RefusedError,
+    "the run of this key expired before it began",
+    Who.CALLER,
+    "take a new key: it is a new run",
+)
+
+
+def start_run(app: App, body: bytes, key: str | None, asked_by: str, deadline: Deadline) -> tuple[HttpAnswer, Claim]:
+    """Start a run, or find the one that was started with the same `Idempotency-Key`.
+
+    Args:
+        app: the parts.
+        body: a `RunRequest`.
+        key: the `Idempotency-Key`; None where there is none.
+        asked_by: who calls, as far as it is known.
+        deadline: of this call.
+
+    Returns:
+        202 with where to follow it; and the claim, with what is to be enqueued.
+
+    Raises:
+        ExportError: nothing was started.
+    """
+    wanted, problems = RunRequest.read(body, app.runs.time_zone)
+    inline, more = _inline_export(wanted, allowed=app.settings.allow_inline_exports)
+    problems += [*more, *_key_problems(key)]
+    if problems:
+        raise ConfigurationError([*problems, *_other_problems(app, wanted, deadline)], code="request")
+    request = wanted.normalised() | ({"export": to_json(inline)} if inline else {})  # the same, however it was written
+    asked = ClaimRequest("http", key or app.runs.new_nonce(), asked_by, request, date_asked=wanted.date)
+    claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline, deadline), deadline)
+    if not claim.is_planned:
+        raise RUN_EXPIRED_UNPLANNED.raised(f"{claim.plan.run_id}, at {claim.plan.expires_at.isoformat()}")
+    return going_on(app, _found(app, claim, deadline)), claim
+
+
+def _found(app: App, claim: Claim, deadline: Deadline) -> RunProgress:
+    """Return a claimed run as it is now: a repeat may find it ended."""
+    begun = RunProgress.begun(claim.plan)
+    if claim.pending == claim.plan.names:
+        return begun
+    return progress_of(app.runs, claim.plan.run_id, deadline) or begun
+
+
+def _key_problems(key: str | None) -> list[str]:
+    if key is None or (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        return []
+    return [f"Idempotency-Key: 1 to {LONGEST_KEY} printable ASCII characters"]
+
+
+def _inline_export(request: RunRequest, *, allowed: bool) -> tuple[Export | None, tuple[str, ...]]:
+    """Return the export that a caller defines, and what is wrong with it."""
+    if request.export is None:
+        return None, ()
+    if not allowed:
+        raise INLINE_FORBIDDEN.raised()
+    fields = dict(request.export)
+    name = fields.pop("name", None)
+    problems = [
+        f"export.{field}: unknown; allowed: {', '.join(INLINE_FIELDS)}"
+        for field in fields
+        if field not in INLINE_FIELDS
+    ]
+    if not isinstance(name, str):
+        problems.append("export.name: missing; the file is named by it")
+    if problems:
+        return None, tuple(problems)
+    try:
+        return define(str(name), fields, where="export"), ()
+    except ConfigurationError as error:
+        return None, error.problems
+
+
+def _select(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export] | Released:
+    """Return the exports of a new run, or the held files that it releases."""
+    if request.release_of is not None:
+        return files_to_release(app.runs, request.release_of, request.exports or (), deadline)
+    if request.retry_of is not None:
+        return exports_to_retry(app.runs, request.retry_of, deadline)
+    catalog = app.catalog(deadline)
+    if inline is None:
+        return catalog.select(request.exports or (), request.groups or ())
+    if any(export.name == inline.name for export in catalog.exports):
+        problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
+        raise ConfigurationError([problem], code="request")
+    return [inline]
+
+
+def _other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
+    """Return what is wrong with the valid part of a request that has problems already."""
+    problems: list[str] = []
+    with suppress(ExportError):
+        try:
+            if (request.exports or request.groups) and request.release_of is None:
+                app.catalog(deadline).select(request.exports or (), request.groups or ())
+        except ConfigurationError as error:
+            problems += error.problems if error.cause.code == "selection" else ()
+        if request.date:
+            problems += date_problems(request.date, deadline.retry(app.runs.now), app.runs.time_zone)
+    return problems
