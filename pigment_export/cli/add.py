@@ -41,9 +41,15 @@ def add(
     if name in there:
         raise click.UsageError(f"{catalog.file} has an export {name!r} already: choose another --name")
     name = name or _free_name(kind, found_id, found, there)
-    block = place.block if kind is Kind.VIEW else None
-    fields = {"kind": str(kind), "id": found_id, "application": place.application, "block": block, **more}
-    fields = {field: value for field, value in fields.items() if value}
+    fields = {
+        "kind": str(kind),
+        "id": found_id,
+        "application": place.application,
+        "block": place.block if kind is Kind.VIEW else None,
+        "owner": more["owner"],
+        "groups": list(more["groups"]) or None,
+    }
+    fields = {field: value for field, value in fields.items() if value is not None}
     define(name, fields, where="command line")
     remarks = {"id": f"{_one_line(found.name)}, in {_one_line(found.application)}"} if found else {}
     catalog.replace(catalog.with_table(name, fields, remarks))
@@ -132,8 +138,9 @@ def _one_of(what: str, things: Sequence[Thing]) -> Thing:
 
 
 def _free_name(kind: Kind, found_id: str, found: Thing | None, taken: Collection[str]) -> str:
-    names = [_slug(found.name), _slug(f"{found.name} {found.application}")] if found and _slug(found.name) else []
-    names = names or [f"{kind}_{found_id[:8]}"]
+    of_kind = f"{kind}_{found_id[:8]}"
+    texts = [found.name, f"{found.name} {found.application}"] if found else []
+    names = [_slug(text) or of_kind for text in texts] or [of_kind]
     numbered = (f"{names[-1]}_{number}" for number in range(2, len(taken) + 3))
     return next(name for name in (*names, *numbered) if name not in taken)
 

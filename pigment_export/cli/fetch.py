@@ -29,8 +29,8 @@ def fetch(
     definition: dict[str, Any] = {"kind": kind, "id": found_id, "options": _options(options)}
     if timeout_seconds is not None:
         definition["timeout_seconds"] = timeout_seconds
-    file_name = name or f"{kind}-{found_id}"
-    file = FolderFile(folder, file_name if file_name.endswith(".csv") else f"{file_name}.csv", nonce=wiring.new_nonce())
+    file_name = (name or f"{kind}-{found_id}").removesuffix(".csv")
+    file = FolderFile(folder, f"{file_name}.csv", nonce=wiring.new_nonce())
     crew = Crew([name or str(kind)], _prepared(definition, file), again=False)
     with crew.board.live:
         try:

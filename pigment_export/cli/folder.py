@@ -14,8 +14,6 @@ from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, 
 # File systems without hard links say so in these ways (exFAT, some network shares).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
-# errno -> code, remedy
-
 
 def _row(code: str, remedy: str) -> ErrorRow:
     return ErrorRow(code, PermanentError, "", Who.CALLER, remedy)
@@ -60,15 +58,15 @@ class FolderFile:
             ConfigurationError: the folder is not there, the name is no file's, or the file exists.
             PermanentError: the folder takes no new file.
         """
-        problems = []
+        problem = None
         if not self._name or self._name != Path(self._name).name or "\0" in self._name:
-            problems.append(f"{self._name!r} is not a file name")
+            problem = f"{self._name!r} is not a file name"
         elif not self.path.parent.is_dir():
-            problems.append(f"{self.path.parent} is not a folder: make it first, or choose another")
+            problem = f"{self.path.parent} is not a folder: make it first, or choose another"
         elif os.path.lexists(self.path):
-            problems.append(f"{self.path} exists, and no file is replaced: move it away, or choose another name")
-        if problems:
-            raise ConfigurationError(problems, code="folder")
+            problem = f"{self.path} exists, and no file is replaced: move it away, or choose another name"
+        if problem:
+            raise ConfigurationError([problem], code="folder")
         with _explained(self._partial):
             self._partial.open("xb").close()
             self._partial.unlink()

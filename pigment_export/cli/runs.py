@@ -68,8 +68,8 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
         for summary, view in views
     ]
     titles = ("run", "state", "done", "date", "began", "ended", "by", "deployment")
-    fields = {"run": "run_id", "date": "snapshot_date", "began": "claimed_at", "ended": "ended_at", "by": "trigger"}
-    emit_table(rows, titles, fields, empty="no run in the last seven days")
+    named = {"run": "run_id", "date": "snapshot_date", "began": "claimed_at", "ended": "ended_at", "by": "trigger"}
+    emit_table(rows, titles, empty="no run in the last seven days", **named)
 
 
 def show(*, run: str | None, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def show(*, run: str | None, as_json: bool) -> None:
     emit_state(view.state, f"   {view.run_id} for {view.snapshot_date}, {view.done} of {view.of}")
     emit(f"{summary.deployment}, {by}, began {instant(view.claimed_at)}, {ended}\n\n")
     waiting = [{"name": name, "state": "waiting"} for name in progress.plan.names if name not in listing.receipts]
-    emit_table([*receipts, *waiting], ("export", "state", "rows", "bytes", "sha256", "path"), {"export": "name"})
+    emit_table([*receipts, *waiting], ("export", "state", "rows", "bytes", "sha256", "path"), export="name")
     for each in receipts:
         if each.get("class"):
             owner = f" (owner: {each['owner']})" if each.get("owner") else ""
@@ -106,8 +106,7 @@ def files(*, name: str, as_json: bool) -> None:
         return
     rows = [entry.model_dump() | {"age": _age(record.now, entry.fetched_at)} for entry in entries]
     titles = ("date", "rows", "bytes", "fetched", "age", "sha256", "path")
-    fields = {"date": "snapshot_date", "fetched": "fetched_at"}
-    emit_table(rows, titles, fields, empty=f"no good file of {name} yet")
+    emit_table(rows, titles, empty=f"no good file of {name} yet", date="snapshot_date", fetched="fetched_at")
 
 
 def run_named(app: "App", run: str | None) -> RunProgress:

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from pigment_export.cli.output import emit
+
+type Row = Mapping[str, object]
 
 SHOWN_DIGITS = 12  # of a sha256
 _GAP = "  "
@@ -41,13 +42,7 @@ def emit_state(state: str, text: str) -> None:
     _emit([line, *(Text(f"{'':<7}{more}") for more in rest)], _console())
 
 
-def emit_table(
-    rows: Sequence[Mapping[str, object]],
-    titles: Sequence[str],
-    fields: Mapping[str, str] = MappingProxyType({}),
-    *,
-    empty: str = "nothing",
-) -> None:
+def emit_table(rows: Sequence[Row], titles: Sequence[str], *, empty: str = "nothing", **named: str) -> None:
     """Write rows as a table that fits the terminal.
 
     Where it is too narrow the last column stands below the others; where that is not enough either, each cell has a
@@ -56,13 +51,13 @@ def emit_table(
     Args:
         rows: their fields; there may be more or fewer than are shown.
         titles: of the columns.
-        fields: what columns show whose field has another name, by title.
         empty: what to say where there are no rows.
+        **named: fields whose column has another title, by title.
     """
     if not rows:
         emit(f"{empty}\n")
         return
-    cells = [[_text(title, row.get(fields.get(title, title))) for title in titles] for row in rows]
+    cells = [[_text(title, row.get(named.get(title, title))) for title in titles] for row in rows]
     console = _console()
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     room = console.width if console.is_terminal else sys.maxsize

@@ -80,7 +80,7 @@ def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int
         told = {"run_id": plan.run_id, "snapshot_date": plan.snapshot_date, "records": plan.folder.path}
         emit_json({**told, "exports": ordered})
     else:
-        emit_table(ordered, ("export", "state", "rows", "bytes", "seconds", "path"), {"export": "name"})
+        emit_table(ordered, ("export", "state", "rows", "bytes", "seconds", "path"), export="name")
     if stopped:
         return INTERRUPTED
     return OK if all(receipt["state"] in GOOD for receipt in ordered) else FAILED
