@@ -1,9 +1,16 @@
-"""What each guard spares a reader: held files, read as they would have been read, with DuckDB, polars and pandas."""
+"""What each guard spares a reader: held files, read as they would have been read.
 
+With DuckDB, polars and pandas; with Spark too, in `make long`, where it is installed.
+"""
+
+import functools
 import gzip
-from collections.abc import Callable
+import importlib
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +44,55 @@ def with_pandas(path: Path) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in pd.read_csv(path, sep=";").itertuples(index=False)]
 
 
-READERS = [with_duckdb, with_polars, with_pandas]
+@functools.cache
+def spark() -> Any:
+    sql = importlib.import_module("pyspark.sql")
+    session = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    return session
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_spark_in_the_end() -> Iterator[None]:
+    yield
+    if spark.cache_info().currsize:
+        spark().stop()
+
+
+def with_spark(path: Path, **changed: Any) -> list[tuple[Any, ...]]:
+    """Read as docs/reading.md does, but for `enforceSchema`."""
+    options = {
+        "header": True,
+        "sep": ";",
+        "quote": '"',
+        "escape": '"',
+        "multiLine": True,
+        "mode": "FAILFAST",
+        **changed,
+    }
+    reader = spark().read.options(**options).schema("Country STRING, Revenue DOUBLE")
+    return [tuple(row) for row in reader.csv(str(path)).collect()]
+
+
+HAS_SPARK = importlib.util.find_spec("pyspark") is not None and shutil.which("java") is not None
+SPARK = [
+    pytest.mark.long,
+    pytest.mark.skipif(not HAS_SPARK, reason="needs `pip install pyspark` (500 MB) and Java 17 or newer"),
+]
+
+
+def of_spark(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in SPARK:
+        test = mark(test)
+    return test
+
+
+READERS = [
+    with_duckdb,
+    with_polars,
+    with_pandas,
+    pytest.param(with_spark, marks=SPARK),
+]
 each_reader = pytest.mark.parametrize("read", READERS, ids=lambda read: read.__name__)
 ROWS = [("FR", 1.5), ("DE", 2.5), ("ES", 3.5)]
 
@@ -137,6 +192,34 @@ def test_a_renamed_column_breaks_a_reader_that_asks_for_it_by_name(
     assert read(on_disk(world.lake.content(receipt.path))) == ROWS  # by position all looks well
     with pytest.raises(duckdb.BinderException):
         duckdb.read_csv(str(on_disk(world.lake.content(receipt.path))), sep=";").select("Revenue").fetchall()
+
+
+@of_spark
+def test_spark_reads_a_renamed_column_by_position_unless_it_is_told_not_to(on_disk: Callable[..., Path]) -> None:
+    renamed = on_disk(RENAMED)
+    assert with_spark(renamed) == ROWS
+    with pytest.raises(Exception, match="FAILED_READ_FILE"):
+        with_spark(renamed, enforceSchema=False)
+    assert with_spark(on_disk(GOOD), enforceSchema=False) == ROWS
+
+
+@of_spark
+def test_spark_fills_or_drops_ragged_rows_unless_it_is_told_to_fail(on_disk: Callable[..., Path]) -> None:
+    ragged = on_disk(SHORT_ROW)
+    assert with_spark(ragged, mode="PERMISSIVE") == [("FR", None), ("DE", 2.5)]
+    assert with_spark(ragged, mode="DROPMALFORMED") == [("DE", 2.5)]
+
+
+@of_spark
+def test_spark_reads_an_exports_folder_without_its_records_and_with_its_days(tmp_path: Path) -> None:
+    world, _ = delivered(RAGGED)
+    for path in world.lake.paths():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(world.lake.content(path))
+    (tmp_path / "revenue/_20261124T060000Z.partial").write_bytes(RAGGED)
+    reader = spark().read.options(header=True, sep=";", mode="FAILFAST", enforceSchema=False)
+    found = reader.schema("Country STRING, Revenue DOUBLE").csv(str(tmp_path / "revenue")).collect()
+    assert [tuple(row) for row in found] == [(*row, date(2026, 11, 24)) for row in ROWS]
 
 
 @each_reader
