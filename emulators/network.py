@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
@@ -45,6 +46,19 @@ class Authority:
         return context
 
 
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """Where one connection is led instead.
+
+    Attributes:
+        host: name, or `*.` and a suffix, as in the routes.
+        address: where to; None to refuse it.
+    """
+
+    host: str
+    address: tuple[str, int] | None
+
+
 class Proxy(Listener):
     """A CONNECT proxy on 127.0.0.1.
 
@@ -56,6 +70,7 @@ class Proxy(Listener):
     Attributes:
         refused: what was asked for and not led anywhere.
         failures: statuses that the next requests are answered with, one each; 0 hangs up without an answer.
+        detours: of the next connections to these hosts, one each.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Proxy(Listener):
         self._passthrough = frozenset(passthrough)
         self.refused: list[str] = []
         self.failures: list[int] = []
+        self.detours: list[Detour] = []
 
     def lead(self, host: str, address: tuple[str, int] | None) -> None:
         """Lead a name, or `*.` and a suffix, elsewhere from now on.
@@ -81,12 +97,18 @@ class Proxy(Listener):
 
     def route(self, host: str, port: int) -> tuple[str, int] | None:
         """Where a name leads; None where it is refused."""
-        name = host.lower()
-        names = [name, f"*.{name.partition('.')[2]}"]
+        names = _names(host)
         for pattern in names:
             if pattern in self._routes:
                 return self._routes[pattern]
         return (host, port) if self._passthrough & set(names) else None
+
+    def _detour(self, host: str) -> Detour | None:
+        with self._lock:
+            found = next((detour for detour in self.detours if detour.host in _names(host)), None)
+            if found:
+                self.detours.remove(found)
+            return found
 
     def _connect(self, client: socket.socket) -> None:
         http = Http1(client)
@@ -101,7 +123,8 @@ class Proxy(Listener):
                 http.reply(status, _EMPTY)
             return
         host, _, port = request.target.rpartition(":")
-        address = self.route(host, int(port)) if port.isdecimal() else None
+        detour = self._detour(host)
+        address = detour.address if detour else self.route(host, int(port)) if port.isdecimal() else None
         if address is None:
             self.refused.append(request.target)
             http.reply(403, _EMPTY)
@@ -116,6 +139,12 @@ class Proxy(Listener):
             http.flush()
             upstream.sendall(http.early)
             _tunnel(client, upstream)
+
+
+def _names(host: str) -> list[str]:
+    """Return the names by which a host may stand in the routes, the exact one first."""
+    name = host.lower()
+    return [name, f"*.{name.partition('.')[2]}"]
 
 
 def _tunnel(client: socket.socket, server: socket.socket) -> None:

@@ -47,7 +47,9 @@ def main() -> int:
             if time.monotonic() - began < asked.minutes * 60 and (number := next(numbers, None)) is not None:
                 waiting.add(pool.submit(play, asked.seed, number))
     print(f"seed {asked.seed}: {total.runs} runs in {worlds} deployments, {time.monotonic() - began:.0f} s")
-    print(f"killed: the worker process {total.kills} times, in {total.killed_runs} runs")
+    kills = total.kills.pop("all", 0)
+    ran = ", ".join(f"in {name} {count}" for name, count in sorted(total.kills.items()))
+    print(f"killed: the worker process {kills} times ({ran}), {total.deploys} deploys, in {total.killed_runs} runs")
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(total.faults.items())))
     print("exports:", ", ".join(f"{name} {count}" for name, count in sorted(total.outcomes.items())))
     print("calls:", ", ".join(f"{name} {count}" for name, count in sorted(total.calls.items())))

@@ -8,7 +8,7 @@ from emulators.lake.account import Answer, Delay, Dropped, LostReply
 from emulators.lake.faults import Fault as LakeFault
 from emulators.pigment.faults import Fault as PigmentFault
 from emulators.pigment.model import COST, COUNTRIES, ORDERS, PNL, PNL_VIEW, REVENUE
-from emulators.web import Told
+from emulators.web import Raw, Told
 
 EXPORTS = {
     "countries": ("list", COUNTRIES),
@@ -49,6 +49,11 @@ def catalog(chance: Random) -> str:
     return "\n\n".join(tables) + "\n"
 
 
+def settings(chance: Random) -> dict[str, str]:
+    """Return what a version of the app may be set to."""
+    return {"EXPORT_PATH": chance.choice(TEMPLATES), "RUN_HOURS": str(chance.choice([1, 6]))}
+
+
 def rows(chance: Random) -> int:
     """Return a block's size: mostly some hundred rows, now and then none or many."""
     return chance.choice([0, 1, 40, 300, 300, 1000, 1000, 3000, 20_000])
@@ -84,6 +89,7 @@ def lake_fault(chance: Random) -> tuple[str, int, int, LakeFault, str]:
             (500, "OperationTimedOut"),
             (429, "TooManyRequests"),
             (403, "AuthorizationPermissionMismatch"),
+            (401, "InvalidAuthenticationInfo"),
             (412, "ConditionNotMet"),
             (409, "LeaseIdMissing"),
         ]
@@ -98,9 +104,9 @@ def lake_fault(chance: Random) -> tuple[str, int, int, LakeFault, str]:
     return chance.choice(OPERATIONS), chance.randint(0, 6), chance.choice([1, 1, 2, 4]), then, f"lake {kind}"
 
 
-def sign_in_fault(chance: Random) -> Told:
+def sign_in_fault(chance: Random) -> Told | Raw:
     """Return an answer of identity or vault that is none."""
     status = chance.choice([200, 403, 429, 500, 503])
     return chance.choice(
-        [Told(status, "<html>a proxy's page</html>"), Told(max(status, 403), {"error": {"code": "x"}})]
+        [Told(status, "<html>a proxy's page</html>"), Told(max(status, 403), {"error": {"code": "x"}}), Raw()]
     )

@@ -12,7 +12,8 @@ class Figures:
     Attributes:
         runs: that were claimed.
         killed_runs: in which the worker process was killed, of those.
-        kills: of the worker process.
+        kills: of the worker process, by what ran in it.
+        deploys: that cut a version off.
         faults: that struck, by what they are.
         outcomes: of exports: `succeeded`, `healed` (succeeded although something struck their run), …
         calls: of people: `release`, `cancel`.
@@ -21,7 +22,8 @@ class Figures:
 
     runs: int = 0
     killed_runs: int = 0
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
+    deploys: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
@@ -32,6 +34,7 @@ class Figures:
         self.runs += other.runs
         self.killed_runs += other.killed_runs
         self.kills += other.kills
+        self.deploys += other.deploys
         self.faults += other.faults
         self.outcomes += other.outcomes
         self.calls += other.calls

@@ -38,12 +38,12 @@ class Judge:
 
     Attributes:
         sent: every body by its SHA-256.
-        key: of Pigment, which must show nowhere.
+        keys: of Pigment, which must show nowhere.
         cuts: after how many bytes a body may have ended, and cleanly all the same.
     """
 
     sent: Mapping[str, Sent]
-    key: str
+    keys: list[str]
     cuts: set[int] = field(default_factory=set)
     _before: dict[str, FileDescription] = field(default_factory=dict)
 
@@ -71,8 +71,9 @@ class Judge:
         return found
 
     def leaks(self, text: str) -> bool:
-        """Tell whether a part of the key can be read in a text."""
-        return any(self.key[at : at + LEAK_CHARACTERS] in text for at in range(len(self.key) - LEAK_CHARACTERS + 1))
+        """Tell whether a part of a key can be read in a text."""
+        parts = (key[at : at + LEAK_CHARACTERS] for key in self.keys for at in range(len(key) - LEAK_CHARACTERS + 1))
+        return any(part in text for part in parts)
 
     def _of_bytes(self, lake: Lake, path: str, files: Mapping[str, FileDescription]) -> list[str]:
         """A readable file is, byte for byte, what Pigment sent to the fetch that it names."""

@@ -151,7 +151,7 @@ def test_a_body_cut_where_it_could_have_been_told_is_found(
         "half a header": whole[:9],
         "nothing that Pigment sent": rows[:-1] + b"0",
     }[kept]
-    judge = Judge(world.sent, world.judge.key, {len(content)})
+    judge = Judge(world.sent, world.judge.keys, {len(content)})
     told = lake.metadata(first(lake, ".csv"))
     names = {name.removeprefix("pigment_"): name for name in told}
     notes = "" if content.endswith(b"\n") else "no_final_newline"
@@ -168,7 +168,7 @@ def test_a_body_cut_where_it_could_have_been_told_is_found(
 
 
 def test_a_key_that_shows_is_found(world: World) -> None:
-    lake, key = world.everything.lake, world.judge.key
+    lake, key = world.everything.lake, world.judge.keys[-1]
     folder = runs_in(lake.tree())[0]
     lake.write(f"{folder}/note.json", f"authorization: …{key[7:15]}…".encode())
     seen = world.judge.unsafe(lake)
