@@ -60,23 +60,16 @@ class AskPigment:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
-    """Leave the receipt as it is: it is final."""
+class Reject:
+    """Publish nothing.
 
-    receipt: Receipt
+    Attributes:
+        state: `FAILED`; `HELD`, where the file is kept aside for a person to decide; or `RETRYING`, where it is dropped
+            and must be fetched anew, by a later call.
+        cause: why.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Record that the export failed."""
-
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
-class TryAgain:
-    """Drop what was fetched: it must be fetched anew, by a later call."""
-
+    state: State
     cause: Cause
 
 
@@ -103,13 +96,6 @@ class RecordFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Keep the file aside, for a person to decide."""
-
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
 class Publish:
     """Rename the file to its destination.
 
@@ -120,10 +106,13 @@ class Publish:
     replacing: str | None
 
 
+type Decision = RecordFile | Reject | Publish
+
+
 def before_fetch(
     task: Task, there: Occupant, receipt: Receipt | None, *, fetched_at: datetime | None = None
-) -> RecordFile | Keep | Fail | AskPigment:
-    """Decide whether Pigment is to be asked.
+) -> RecordFile | Receipt | Reject | AskPigment:
+    """Decide whether Pigment is to be asked; a receipt that is final stays as it is.
 
     Args:
         task: the export of the run.
@@ -134,17 +123,17 @@ def before_fetch(
     if ours := RecordFile.of(task, there):
         return ours
     if receipt is not None and receipt.state.final:
-        return Keep(receipt)
+        return receipt
     if there.now >= task.expires_at:
-        return Fail(abandoned(expired(task.expires_at), receipt.cause if receipt else None))
+        return Reject(State.FAILED, abandoned(expired(task.expires_at), receipt.cause if receipt else None))
     if obstacle := _obstacle(task, there, fetched_at or there.now):
-        return Fail(obstacle)
+        return Reject(State.FAILED, obstacle)
     return AskPigment()
 
 
 def before_publish(
     task: Task, there: Occupant, mine: FileDescription, objection: Cause | None, *, is_fresh: bool = True
-) -> RecordFile | Fail | TryAgain | Hold | Publish:
+) -> Decision:
     """Decide whether a complete file takes its place.
 
     Args:
@@ -159,12 +148,13 @@ def before_publish(
     if is_fresh and there.now - mine.fetched_at > LONGEST_CALL:
         # Monotonic clocks stand still while a machine sleeps: what Pigment said later would pass for what it said then.
         reason = f"the export was asked for at {mine.fetched_at.isoformat()}, and by the lake's clock it is now "
-        return TryAgain(OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine has slept in between"))
+        cause = OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine has slept in between")
+        return Reject(State.RETRYING, cause)
     if obstacle := _obstacle(task, there, mine.fetched_at):
-        return Fail(obstacle)
+        return Reject(State.FAILED, obstacle)
     if there.file is not None and there.etag is not None and there.file.fetched_at >= mine.fetched_at:
         return RecordFile(State.SUPERSEDED, there.file, there.etag)
-    return Hold(objection) if objection else Publish(there.etag)
+    return Reject(State.HELD, objection) if objection else Publish(there.etag)
 
 
 def _obstacle(task: Task, there: Occupant, fetched_at: datetime) -> Cause | None:

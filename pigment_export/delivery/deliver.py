@@ -1,94 +1,125 @@
 """One export of one run: from a look at the destination to a receipt that agrees with it.
 
 The destination is the truth and describes itself; the rename's condition is the only lock. A worker owns only its
-staged file. `decide` says what to do next, purely, from what was seen; `Delivery` does it, and `Reconciler` makes the
+staged file. `decide` says what to do next, purely, from what was seen; `deliver` does it, and `Reconciler` makes the
 records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
 """
 
+import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from datetime import datetime
 
-from pigment_export.delivery.decide import AskPigment, Fail, Keep, RecordFile, before_fetch
-from pigment_export.delivery.fetch import Fetch, Fetched, fetched
-from pigment_export.delivery.publish import Publication
+from pigment_export.catalog.exports import Export
+from pigment_export.delivery.description import FileDescription, Latest, Occupant
+from pigment_export.delivery.guards import HEADER_CHANGED, MOST_NAMES, Verdict, judge
+from pigment_export.delivery.publish import publish
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.delivery.reconcile import Reconciler, settled
-from pigment_export.delivery.stage import StagedFile
+from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.delivery.task import Task
-from pigment_export.lake.interface import Lake
+from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Progress
+from pigment_export.transfer.inspector import Inspection
+from pigment_export.transfer.stream import Format, Progress, Source, Transferred, stopwatch, transfer
+
+type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
+type Listen = Callable[[Progress], None]
 
 
-class Delivery:
-    """One call's work on one export of one run.
+def deliver(
+    reconciler: Reconciler, *, fetch: Fetch, new_nonce: Callable[[], str], progress: Listen = lambda _: None
+) -> Receipt:
+    """Bring an export of a run that fetches to a final receipt.
 
     Args:
-        lake: where file and records are.
-        task: the export of the run.
-        deadline: of this call.
+        reconciler: of the export.
         fetch: opens the body of an export; asked again for every try.
         new_nonce: 16 random hexadecimal digits.
         progress: told how far the transfer is.
+
+    Returns:
+        The receipt that stands, this call's or a better one.
+
+    Raises:
+        RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        task: Task,
-        deadline: Deadline,
-        *,
-        fetch: Fetch,
-        new_nonce: Callable[[], str],
-        progress: Callable[[Progress], None] = lambda _: None,
-    ) -> None:
-        self._lake = lake
-        self._task = task
-        self._deadline = deadline
-        self._fetch = fetch
-        self._new_nonce = new_nonce
-        self._progress = progress
-        self._reconciler = Reconciler(lake, task, deadline)
-
-    def deliver(self) -> Receipt:
-        """Bring the export to a final receipt.
-
-        Returns:
-            The receipt that stands, this call's or a better one.
-
-        Raises:
-            RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
-        """
-        return settled(self._reconciler, self._deliver)
-
-    def _deliver(self) -> Receipt:
-        came = self._fetched()
+    def fetched_and_published() -> Receipt:
+        came = _fetched(reconciler, fetch, new_nonce, progress)
         if isinstance(came, Receipt):
             return came
-        file, content = came
+        file, moved, there = came
         with file:
-            verdict = content.judged(self._task, self._reconciler.latest())
-            mine = content.described(self._task, file.nonce, verdict.notes)
+            verdict = _judged(reconciler.task, moved.inspection, reconciler.latest(), there.file)
+            mine = _described(reconciler.task, moved, file.nonce, there.now, verdict.notes)
             file.describe(mine)
-            return Publication(self._reconciler, mine, content.columns, verdict.objection).publish(file)
+            return publish(reconciler, file, mine, moved.inspection.columns, objection=verdict.objection)
 
-    def _fetched(self) -> tuple[StagedFile, Fetched] | Receipt:
-        """Fetch what is to be fetched; else the receipt that stands. Only Pigment's own refusals ask it again."""
-        for attempt in self._deadline.attempts():
-            with attempt, ExitStack() as stack:
-                receipt, there = self._reconciler.receipt(), self._reconciler.look()
-                match before_fetch(self._task, there, receipt):
-                    case Keep(receipt):
-                        return receipt
-                    case RecordFile() as found:
-                        return self._reconciler.record_found(found)
-                    case Fail(cause):
-                        return self._reconciler.record_failed(cause)
-                    case AskPigment():
-                        file = StagedFile(self._lake.files, self._task, self._deadline, self._new_nonce)
-                        stack.enter_context(file)
-                        came = fetched(
-                            self._task, file, there, self._deadline, fetch=self._fetch, progress=self._progress
-                        )
-                        stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
-        return file, came
+    return settled(reconciler, fetched_and_published)
+
+
+def _fetched(
+    reconciler: Reconciler, fetch: Fetch, new_nonce: Callable[[], str], progress: Listen
+) -> tuple[UnpublishedFile, Transferred, Occupant] | Receipt:
+    """Fetch what is to be fetched, complete and proven; else the receipt that stands.
+
+    Only Pigment's own refusals ask it again. Beside the file stands what was at the destination before it was asked.
+    """
+    task, deadline = reconciler.task, reconciler.deadline
+    for attempt in deadline.attempts():
+        with attempt, ExitStack() as stack:
+            begun = reconciler.begin()
+            if isinstance(begun, Receipt):
+                return begun
+            there = begun
+            file = stack.enter_context(UnpublishedFile(reconciler.files, task, deadline, new_nonce))
+            elapsed = stopwatch()
+            with fetch(task.export, deadline) as source:
+                into = Format(task.delimiter, gzip=task.export.gzip)
+                moved = transfer(source, file, into, progress=progress, elapsed=elapsed)
+            stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
+    return file, moved, there
+
+
+def _judged(task: Task, came: Inspection, latest: Latest | None, there: FileDescription | None) -> Verdict:
+    """Ask the guards; what is no failure, and yet should be seen, is logged."""
+    verdict = judge(task.export, came, latest, there)
+    subject = {"run_id": task.run_id, "name": task.export.name, "owner": task.export.owner}
+    if HEADER_CHANGED in verdict.notes:
+        log(
+            Event.HEADER_CHANGED,
+            level=logging.WARNING,
+            **subject,
+            added=verdict.added[:MOST_NAMES],
+            removed=verdict.removed[:MOST_NAMES],
+            is_held=verdict.objection is not None,
+        )
+    if latest is None and there is None and came.rows == 0:
+        log(Event.FIRST_FILE_EMPTY, level=logging.WARNING, **subject, columns=came.columns[:MOST_NAMES])
+    return verdict
+
+
+def _described(
+    task: Task, moved: Transferred, nonce: str, fetched_at: datetime, notes: tuple[str, ...]
+) -> FileDescription:
+    """Return what the file should say of itself."""
+    content, is_gzip = moved.inspection, task.export.gzip
+    return FileDescription(
+        run_id=task.run_id,
+        nonce=nonce,
+        fetched_at=fetched_at,
+        snapshot_date=task.snapshot_date,
+        deployment=task.deployment,
+        rows=content.rows,
+        number_of_columns=len(content.columns),
+        bytes=moved.bytes,
+        sha256=moved.sha256,
+        content_bytes=moved.content_bytes if is_gzip else None,
+        content_sha256=moved.content_sha256 if is_gzip else None,
+        protocol=moved.protocol,
+        evidence=moved.evidence,
+        seconds=round(moved.seconds, 3),
+        first_byte_seconds=round(moved.first_byte_seconds, 3),
+        notes=(*map(str, content.notes), *notes),
+    )

@@ -1,8 +1,8 @@
 """Publishing: a complete file takes its place, or is held, or gives way; the rename's condition is the only lock."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from pigment_export.delivery.decide import Fail, Hold, Publish, RecordFile, TryAgain, before_publish
+from pigment_export.delivery.decide import Decision, Publish, RecordFile, Reject, before_publish
 from pigment_export.delivery.description import FileDescription, Occupant
 from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import Reconciler
@@ -10,77 +10,72 @@ from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.errors import Cause, ConflictError, MissingError, RetryableError
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A complete file on its way to its destination.
+def publish(
+    reconciler: Reconciler,
+    file: UnpublishedFile,
+    mine: FileDescription,
+    columns: tuple[str, ...] | None,
+    *,
+    objection: Cause | None = None,
+    is_fresh: bool = True,
+) -> Receipt:
+    """Bring a complete file to its place, and the records in line with what is there then.
 
-    Attributes:
+    Args:
         reconciler: of the export.
-        mine: what the file says of itself.
+        file: staged or held, and described.
+        mine: what it says of itself.
         columns: its header's names; None where they could not be read.
         objection: why a guard rejects it, if one does.
         is_fresh: whether this very call has fetched it.
+
+    Returns:
+        The receipt that stands.
+
+    Raises:
+        ExportError: the lake cannot be used, or the file must be fetched anew.
     """
 
-    reconciler: Reconciler
-    mine: FileDescription
-    columns: tuple[str, ...] | None
-    objection: Cause | None = None
-    is_fresh: bool = True
+    def decide() -> Decision:
+        return before_publish(reconciler.task, reconciler.look(), mine, objection, is_fresh=is_fresh)
 
-    def publish(self, file: UnpublishedFile) -> Receipt:
-        """Bring the file to its place, and the records in line with what is there then.
+    match _moved(reconciler, file, decide):
+        case Publish():
+            return reconciler.record_file(State.SUCCEEDED, mine, columns)
+        case RecordFile() as found:
+            return reconciler.record_found(found)
+        case Reject(State.HELD, cause):
+            return reconciler.record_held(_hold(reconciler, file, mine), mine, columns, cause)
+        case Reject(State.FAILED, cause):
+            return reconciler.record_failed(cause)
+        case Reject(_, cause):
+            raise RetryableError(cause)
 
-        Args:
-            file: staged or held, and described.
 
-        Returns:
-            The receipt that stands.
-
-        Raises:
-            ExportError: the lake cannot be used, or the file must be fetched anew.
-        """
-        reconciler = self.reconciler
-        match self._moved(file):
-            case Publish():
-                return reconciler.record_file(State.SUCCEEDED, self.mine, self.columns)
-            case RecordFile() as found:
-                return reconciler.record_found(found)
-            case Hold(cause):
-                path = self._hold(file)
-                return reconciler.record_held(path, self.mine, self.columns, cause)
-            case Fail(cause):
-                return reconciler.record_failed(cause)
-            case TryAgain(cause):
-                raise RetryableError(cause)
-
-    def _moved(self, file: UnpublishedFile) -> RecordFile | Fail | TryAgain | Hold | Publish:
-        """Decide, and rename where that is the decision; what is returned then was carried out."""
-        for attempt in self.reconciler.deadline.attempts(ConflictError):
-            with attempt:
-                decision = self._decide()
-                if isinstance(decision, Publish):
-                    try:
-                        file.move(self.reconciler.task.destination.path, replacing=decision.replacing)
-                    except MissingError:  # moved by a rename whose answer was lost, or swept
-                        decision = self._decide()
-                        if not isinstance(decision, RecordFile):
-                            raise
-        return decision
-
-    def _decide(self) -> RecordFile | Fail | TryAgain | Hold | Publish:
-        there = self.reconciler.look()
-        return before_publish(self.reconciler.task, there, self.mine, self.objection, is_fresh=self.is_fresh)
-
-    def _hold(self, file: UnpublishedFile) -> str:
-        """Keep the file aside; returns where."""
-        path = self.reconciler.task.destination.held(self.mine.run_id, self.mine.nonce)
-        for attempt in self.reconciler.deadline.attempts(ConflictError):
-            with attempt:
+def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], Decision]) -> Decision:
+    """Decide, and rename where that is the decision; what is returned then was carried out."""
+    for attempt in reconciler.deadline.attempts(ConflictError):
+        with attempt:
+            decision = decide()
+            if isinstance(decision, Publish):
                 try:
-                    file.move(path, replacing=None)
-                except (ConflictError, MissingError, RetryableError):
-                    there = Occupant.of(self.reconciler.files.look(path))
-                    if there.file is None or there.file.nonce != self.mine.nonce:
+                    file.move(reconciler.task.destination.path, replacing=decision.replacing)
+                except MissingError:  # moved by a rename whose answer was lost, or swept
+                    decision = decide()
+                    if not isinstance(decision, RecordFile):
                         raise
-        return path
+    return decision
+
+
+def _hold(reconciler: Reconciler, file: UnpublishedFile, mine: FileDescription) -> str:
+    """Keep the file aside; returns where."""
+    path = reconciler.task.destination.held(mine.run_id, mine.nonce)
+    for attempt in reconciler.deadline.attempts(ConflictError):
+        with attempt:
+            try:
+                file.move(path, replacing=None)
+            except (ConflictError, MissingError, RetryableError):
+                there = Occupant.of(reconciler.files.look(path))
+                if there.file is None or there.file.nonce != mine.nonce:
+                    raise
+    return path

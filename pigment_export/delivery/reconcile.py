@@ -8,8 +8,9 @@ left alone.
 import logging
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 
-from pigment_export.delivery.decide import RecordFile, abandoned
+from pigment_export.delivery.decide import AskPigment, RecordFile, Reject, abandoned, before_fetch
 from pigment_export.delivery.description import FileDescription, Latest, Occupant
 from pigment_export.delivery.receipt import Receipt, State, is_better, receipt_in
 from pigment_export.delivery.task import Task
@@ -23,8 +24,8 @@ from pigment_export.errors import (
     RetryableError,
 )
 from pigment_export.events import Event, log
-from pigment_export.lake.call import CallFiles, CallRecords
-from pigment_export.lake.interface import Lake, StoredRecord
+from pigment_export.lake.call import within
+from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.retry import Deadline
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
@@ -36,7 +37,8 @@ class Reconciler:
     """The records of one export of one run.
 
     Args:
-        lake: where file and records are.
+        files: the lake's files.
+        records: the lake's records.
         task: the export of the run.
         deadline: of this call.
 
@@ -46,12 +48,12 @@ class Reconciler:
         deadline: of this call.
     """
 
-    def __init__(self, lake: Lake, task: Task, deadline: Deadline) -> None:
-        self.files = CallFiles(lake.files, deadline)
+    def __init__(self, files: Files, records: Records, task: Task, deadline: Deadline) -> None:
+        self.files = within(files, deadline)
         self.task = task
         self.deadline = deadline
-        self._records = CallRecords(lake.records, deadline)
-        self._unretried = lake.records
+        self._records = within(records, deadline)
+        self._unretried = records
         self._destination = task.destination
         self._first_look: Occupant | None = None
 
@@ -64,6 +66,26 @@ class Reconciler:
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
         return receipt_in(self._records.read(self.task.receipt_path).data)
+
+    def begin(self, fetched_at: datetime | None = None) -> Receipt | Occupant:
+        """Bring the records in line where nothing is to be fetched.
+
+        Args:
+            fetched_at: of a file that is released; None where Pigment is to be asked now.
+
+        Returns:
+            The receipt that stands; or what is at the destination, where there is a file to fetch, or to release.
+        """
+        receipt, there = self.receipt(), self.look()
+        match before_fetch(self.task, there, receipt, fetched_at=fetched_at):
+            case Receipt() as final:
+                return final
+            case RecordFile() as found:
+                return self.record_found(found)
+            case Reject(_, cause):
+                return self.record_failed(cause)
+            case AskPigment():
+                return there
 
     def latest(self) -> Latest | None:
         """Return the record of the newest good file, if there is one."""

@@ -11,39 +11,88 @@ from pigment_export.delivery.description import FileDescription, Occupant
 from pigment_export.delivery.task import Task
 from pigment_export.errors import ConflictError, ExportError, MissingError, RetryableError
 from pigment_export.events import Event, log
-from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Files
 from pigment_export.lake.paths import parent
 from pigment_export.retry import Deadline
 
 
-class StagingError(ExportError):
-    """The lake refused a staged file for longer than the call waits: no reason to download the same again in it."""
-
-
 @contextmanager
 def _staging() -> Iterator[None]:
+    """What the lake refuses for longer than the call waits is no reason to download the same again in that call."""
     try:
         yield
     except (ConflictError, MissingError, RetryableError) as error:
-        raise StagingError(error.cause) from error
+        raise ExportError(error.cause) from error
 
 
 class UnpublishedFile:
-    """A complete file out of every reader's sight: described, then moved.
+    """A file out of every reader's sight. Staged, it is a sink of `transfer`; complete, it is described, then moved.
+
+    Leaving the block drops what was staged in it, unless it was moved.
 
     Args:
-        files: the lake's.
-        path: where it lies.
-        etag: as it was last seen.
+        files: the lake's, within the call.
+        task: the export of the run. The file is staged in the export's folder: it inherits that folder's default ACL.
         deadline: of the call.
+        new_nonce: 16 random hexadecimal digits.
+        path: of a file that is held; a staged one gets its own.
+        etag: of that file, as it was last seen.
     """
 
-    def __init__(self, files: Files, path: str, etag: str, deadline: Deadline) -> None:
-        self._files = CallFiles(files, deadline)
+    def __init__(
+        self,
+        files: Files,
+        task: Task,
+        deadline: Deadline,
+        new_nonce: Callable[[], str],
+        *,
+        path: str = "",
+        etag: str = "",
+    ) -> None:
+        self._files = files
+        self._task = task
         self._deadline = deadline
+        self._new_nonce = new_nonce
+        self._is_staged = False  # and there, as far as can be told from here
         self.path = path
         self.etag = etag
+        self.nonce = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def open(self) -> None:
+        """Create the file; after a lost answer or a conflict under another nonce, so that it is surely this try's."""
+        with _staging():
+            for attempt in self._deadline.attempts(ConflictError):
+                with attempt:
+                    self._drop()
+                    self.nonce = self._new_nonce()
+                    self.path = self._task.destination.staged(self._task.run_id, self.nonce)
+                    self._is_staged = True
+                    self.etag = self._files.create(self.path)
+
+    def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
+        """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
+        with _staging():
+            self._files.append(self.path, position, data)
+
+    def finish(self, size: int) -> None:
+        """Commit all bytes in one flush; its position proves that none is missing."""
+        content_type = "application/gzip" if self._task.export.gzip else "text/csv"  # the rename keeps it
+        with _staging():
+            for attempt in self._deadline.attempts(ConflictError):
+                with attempt:
+                    try:
+                        self.etag = self._files.flush(self.path, size, self.etag, content_type=content_type)
+                    except (ConflictError, RetryableError):
+                        found = self._files.look(self.path)
+                        if found.etag is None or found.size != size:
+                            raise
+                        self.etag = found.etag  # the answer was lost, not the flush
 
     def describe(self, description: FileDescription) -> None:
         """Write into the file's metadata what it is; the rename keeps them.
@@ -82,76 +131,14 @@ class UnpublishedFile:
                 raise
             self._files.make_folder(parent(destination))
             self._files.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
+        self._is_staged = False
 
-
-class StagedFile(UnpublishedFile):
-    """One try's file: a sink of `transfer`. Leaving the block drops it, unless it was moved.
-
-    Args:
-        files: the lake's.
-        task: the export of the run. The file is staged in the export's folder: it inherits that folder's default ACL.
-        deadline: of the call.
-        new_nonce: 16 random hexadecimal digits.
-    """
-
-    def __init__(self, files: Files, task: Task, deadline: Deadline, new_nonce: Callable[[], str]) -> None:
-        super().__init__(files, "", "", deadline)
-        self._unretried = files
-        self._task = task
-        self._new_nonce = new_nonce
-        self._content_type = "application/gzip" if task.export.gzip else "text/csv"  # the rename keeps it
-        self._is_there = False  # as far as can be told from here
-        self.nonce = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.drop()
-
-    def open(self) -> None:
-        """Create the file; after a lost answer or a conflict under another nonce, so that it is surely this try's."""
-        with _staging():
-            for attempt in self._deadline.attempts(ConflictError):
-                with attempt:
-                    self.drop()
-                    self.nonce = self._new_nonce()
-                    self.path = self._task.destination.staged(self._task.run_id, self.nonce)
-                    self._is_there = True
-                    self.etag = self._files.create(self.path)
-
-    def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
-        with _staging():
-            self._files.append(self.path, position, data)
-
-    def finish(self, size: int) -> None:
-        """Commit all bytes in one flush; its position proves that none is missing."""
-        with _staging():
-            for attempt in self._deadline.attempts(ConflictError):
-                with attempt:
-                    self._flush(size)
-
-    def _flush(self, size: int) -> None:
-        try:
-            self.etag = self._files.flush(self.path, size, self.etag, content_type=self._content_type)
-        except (ConflictError, RetryableError):
-            found = self._files.look(self.path)
-            if found.etag is None or found.size != size:
-                raise
-            self.etag = found.etag  # the answer was lost, not the flush
-
-    def move(self, destination: str, *, replacing: str | None) -> None:
-        """Rename the file; see `UnpublishedFile.move`."""
-        super().move(destination, replacing=replacing)
-        self._is_there = False
-
-    def drop(self) -> None:
+    def _drop(self) -> None:
         """Remove the file; one that cannot be removed is logged and left to the sweep."""
-        if not self._is_there:
+        if not self._is_staged:
             return
-        self._is_there = False
+        self._is_staged = False
         try:
-            self._unretried.delete(self.path)
+            self._files.delete(self.path)
         except ExportError as error:
             log(Event.SWEEP_LEFT, path=self.path, reason=error.cause.reason)

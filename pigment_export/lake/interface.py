@@ -111,11 +111,3 @@ class Records(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove a record; one that is not there is fine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lake:
-    """One file system: its files, and its records."""
-
-    files: Files
-    records: Records

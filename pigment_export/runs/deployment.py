@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pigment_export.delivery.fetch import Fetch
+from pigment_export.delivery.deliver import Fetch
 from pigment_export.delivery.receipt import ReceiptSummary
 from pigment_export.errors import ErrorRow, ExportError, UnreadableError, Who, shorten
 from pigment_export.lake.interface import Files, Records, StoredRecord

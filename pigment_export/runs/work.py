@@ -5,12 +5,11 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 
 from collections.abc import Callable, Mapping
 
-from pigment_export.delivery.deliver import Delivery
+from pigment_export.delivery.deliver import deliver
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.delivery.reconcile import Reconciler
-from pigment_export.delivery.release import Release
+from pigment_export.delivery.release import release
 from pigment_export.errors import Cause
-from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import Runs
@@ -40,15 +39,14 @@ def deliver_export(
     Returns:
         The receipt that stands.
     """
-    lake, task = Lake(runs.files, runs.records), plan.task(planned)
+    reconciler = _reconciler(runs, plan, planned, deadline)
     if cancellation := cancellation_of(runs, plan, deadline):
         receipt = fail_exports(runs, plan, {planned.export.name: cancellation.cause}, deadline)[planned.export.name]
-    elif task.held:
-        receipt = Release(lake, task, task.held, deadline, runs.new_nonce).deliver()
+    elif planned.held:
+        receipt = release(reconciler, planned.held, runs.new_nonce)
     else:
         listener = stopping(runs, plan, deadline, progress)
-        delivery = Delivery(lake, task, deadline, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=listener)
-        receipt = delivery.deliver()
+        receipt = deliver(reconciler, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=listener)
     finish_run(runs.records, plan, deadline)
     return receipt
 
@@ -78,4 +76,4 @@ def last_receipt(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadl
 
 
 def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:
-    return Reconciler(Lake(runs.files, runs.records), plan.task(planned), deadline)
+    return Reconciler(runs.files, runs.records, plan.task(planned), deadline)

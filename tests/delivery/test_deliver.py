@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.delivery.decide import expired
-from pigment_export.delivery.deliver import Delivery
+from pigment_export.delivery.deliver import deliver
 from pigment_export.delivery.description import FileDescription, Latest
 from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
-from pigment_export.lake.interface import Lake
 from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import finish_run
@@ -104,13 +103,8 @@ class World:
 
         def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            receipt = Delivery(
-                Lake(watched, watched),
-                plan.task(plan.exports[0]),
-                self.deadline(patience_seconds),
-                fetch=fetch,
-                new_nonce=self.new_nonce,
-            ).deliver()
+            reconciler = Reconciler(watched, watched, plan.task(plan.exports[0]), self.deadline(patience_seconds))
+            receipt = deliver(reconciler, fetch=fetch, new_nonce=self.new_nonce)
             finish_run(watched, plan, self.deadline(patience_seconds))
             return receipt
 
@@ -119,9 +113,8 @@ class World:
     def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Receipt]:
         def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            receipt = Reconciler(Lake(watched, watched), plan.task(plan.exports[0]), self.deadline()).record_abandoned(
-                cause
-            )
+            reconciler = Reconciler(watched, watched, plan.task(plan.exports[0]), self.deadline())
+            receipt = reconciler.record_abandoned(cause)
             finish_run(watched, plan, self.deadline())
             return receipt
 

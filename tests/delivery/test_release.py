@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pigment_export.delivery.receipt import Receipt, State
-from pigment_export.delivery.release import RELEASED, Release
-from pigment_export.lake.interface import Lake
+from pigment_export.delivery.reconcile import Reconciler
+from pigment_export.delivery.release import RELEASED, release
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan
 from tests.delivery.test_deliver import BODY, DAY, LATEST, World
@@ -41,8 +41,8 @@ class Releases(World):
             watched = Watched(self.lake, around)
             task = plan.task(plan.exports[0])
             assert task.held
-            lake = Lake(watched, watched)
-            receipt = Release(lake, task, task.held, self.deadline(), self.new_nonce).deliver()
+            reconciler = Reconciler(watched, watched, task, self.deadline())
+            receipt = release(reconciler, task.held, self.new_nonce)
             finish_run(watched, plan, self.deadline())
             return receipt
 

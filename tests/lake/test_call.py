@@ -1,27 +1,26 @@
 """The lake within one call: what is retried, what is one request, and what counts as progress."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pigment_export.errors import Cause, RetryableError, Who
-from pigment_export.lake.call import CallFiles, CallRecords
+from pigment_export.lake.call import within
+from pigment_export.lake.interface import Files, Records
 from pigment_export.retry import Deadline
 
 OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait"))
 
-RETRIED: list[Callable[[CallFiles, CallRecords], object]] = [
+RETRIED: list[Callable[[Files, Records], object]] = [
     lambda files, _: files.look("a"),
     lambda files, _: files.read("a", 1, "e"),
     lambda files, _: files.append("a", 0, b"x"),
     lambda files, _: files.make_folder("a"),
-    lambda files, _: files.delete("a"),
     lambda _, records: records.read("a"),
     lambda _, records: records.list("a"),
-    lambda _, records: records.delete("a"),
 ]
-ONCE: list[Callable[[CallFiles, CallRecords], object]] = [
+ONCE: list[Callable[[Files, Records], object]] = [
     lambda files, _: files.create("a"),
     lambda files, _: files.flush("a", 1, "e", content_type="text/csv"),
     lambda files, _: files.describe("a", {}, "e"),
@@ -29,6 +28,7 @@ ONCE: list[Callable[[CallFiles, CallRecords], object]] = [
     lambda _, records: records.write("a", b"{}", {}, replacing=None),
 ]
 PROGRESS = [*ONCE, RETRIED[2]]
+ONCE += [lambda files, _: files.delete("a"), lambda _, records: records.delete("a")]
 
 
 class Lake:
@@ -57,19 +57,19 @@ class Watched(Deadline):
         self.steps += 1
 
 
-def bound(lake: Any, deadline: Deadline) -> tuple[CallFiles, CallRecords]:
-    return CallFiles(lake, deadline), CallRecords(lake, deadline)
+def bound(lake: Any, deadline: Deadline) -> tuple[Files, Records]:
+    return within(cast("Files", lake), deadline), within(cast("Records", lake), deadline)
 
 
 @pytest.mark.parametrize("call", RETRIED)
-def test_what_may_be_done_twice_is_retried(call: Callable[[CallFiles, CallRecords], object]) -> None:
+def test_what_may_be_done_twice_is_retried(call: Callable[[Files, Records], object]) -> None:
     lake = Lake(failures=2)
     call(*bound(lake, Deadline(100, sleep=lambda _: None)))
     assert lake.requests == 3
 
 
 @pytest.mark.parametrize("call", ONCE)
-def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[CallFiles, CallRecords], object]) -> None:
+def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[Files, Records], object]) -> None:
     lake = Lake(failures=1)
     with pytest.raises(RetryableError):
         call(*bound(lake, Deadline(100, sleep=lambda _: None)))
@@ -77,7 +77,7 @@ def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[CallFi
 
 
 @pytest.mark.parametrize("call", [*RETRIED, *ONCE])
-def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[CallFiles, CallRecords], object]) -> None:
+def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[Files, Records], object]) -> None:
     deadline = Watched(100)
     call(*bound(Lake(), deadline))
     assert deadline.steps == (1 if call in PROGRESS else 0)
