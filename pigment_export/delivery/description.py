@@ -1,6 +1,5 @@
 """What a published file says of itself, in its metadata and in `_latest.json`. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Self
@@ -84,14 +83,8 @@ class Latest(LatestEntry):
             older: the record so far; None where there is none.
         """
         # Without their headers: thirty that are as long as headers may be would be no record any more.
-        entry = older and LatestEntry(**older.model_dump(exclude={"previous", "columns"}))
-        previous = (entry, *older.previous)[:PREDECESSORS] if older and entry else ()
-        return cls(**_described(file), path=path, columns=columns, previous=previous)
-
-
-def _described(file: FileDescription) -> Mapping[str, Any]:
-    """Return a file's own fields, whatever record they stand in."""
-    return {name: getattr(file, name) for name in FileDescription.model_fields}
+        previous = (LatestEntry(**older.model_dump(exclude={"columns"})), *older.previous) if older else ()
+        return cls(**file.model_dump(), path=path, columns=columns, previous=previous[:PREDECESSORS])
 
 
 @dataclass(frozen=True, slots=True)

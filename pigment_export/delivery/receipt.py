@@ -146,14 +146,16 @@ class Receipt(ReceiptSummary):
     """What was noticed and is no failure."""
 
     @classmethod
-    def of(cls, task: Task, state: State, **fields: Any) -> Self:
+    def of(cls, task: Task, state: State, file: FileDescription | None, /, **fields: Any) -> Self:
         """Return a receipt of a task.
 
         Args:
-            task: the export of the run.
+            task: the export of the run. Whose the receipt is, it says: the file may be another run's.
             state: what it came to.
-            **fields: others than the task's.
+            file: what its file says of itself; None where it has none.
+            **fields: others than the task's and the file's.
         """
+        own = file.model_dump(exclude={"run_id", "snapshot_date", "deployment"}) if file else {}
         return cls(
             run_id=task.run_id,
             name=task.export.name,
@@ -162,64 +164,17 @@ class Receipt(ReceiptSummary):
             deployment=task.deployment,
             folder=task.destination.folder,
             owner=task.export.owner,
-            **{"path": task.destination.path, **fields},
+            **{"path": task.destination.path, **own, **fields},
         )
-
-    @classmethod
-    def failing(cls, task: Task, state: State, cause: Cause) -> Self:
-        """Return a receipt of an export that has no file, and why."""
-        return cls.of(task, state, **cause.to_fields())
-
-    @classmethod
-    def filed(  # what the receipt of a file says of it
-        cls,
-        task: Task,
-        state: State,
-        file: FileDescription,
-        *,
-        columns: tuple[str, ...] | None,
-        notes: Sequence[str] = (),
-        **fields: Any,
-    ) -> Self:
-        """Return a receipt of an export that has a file.
-
-        Args:
-            task: the export of the run.
-            state: what it came to.
-            file: what the file says of itself.
-            columns: its header's names; None where they could not be read.
-            notes: what a reader of the receipt should know, beside the file's own notes.
-            **fields: others, as its path.
-        """
-        own = {name: getattr(file, name) for name in FileDescription.model_fields if name in cls.model_fields}
-        own |= {"notes": (*file.notes, *notes), "columns": columns}
-        return cls.of(task, state, **{name: own[name] for name in own if name not in _OF_THE_RUN}, **fields)
 
     def to_event(self) -> dict[str, Any]:
         """Return the fields that log events carry."""
         return {name: value for name, value in self.to_fields().items() if name in EVENT_FIELDS}
 
 
-_IN_RECORD_ONLY = (
-    "snapshot_date",
-    "content_bytes",
-    "content_sha256",
-    "protocol",
-    "evidence",
-    "columns",
-    "notes",
-    "folder",
-)
+_IN_RECORD_ONLY = {"snapshot_date", "content_bytes", "content_sha256"}
+_IN_RECORD_ONLY |= {"protocol", "evidence", "columns", "notes", "folder"}
 EVENT_FIELDS = [field.alias or name for name, field in Receipt.model_fields.items() if name not in _IN_RECORD_ONLY]
-_OF_THE_RUN = ("run_id", "snapshot_date", "deployment")  # in a receipt they are the run's; the file may be of another
-
-
-def receipt_in(data: bytes) -> Receipt | None:
-    """Return the receipt in a record; None where there is none, or nothing that can be read as one."""
-    try:
-        return Receipt.from_json(data)
-    except ValueError:
-        return None
 
 
 def is_better(mine: ReceiptSummary, theirs: ReceiptSummary) -> bool:

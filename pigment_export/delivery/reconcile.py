@@ -12,7 +12,7 @@ from datetime import datetime
 
 from pigment_export.delivery.decide import AskPigment, RecordFile, Reject, abandoned, before_fetch
 from pigment_export.delivery.description import FileDescription, Latest, Occupant
-from pigment_export.delivery.receipt import Receipt, State, is_better, receipt_in
+from pigment_export.delivery.receipt import Receipt, State, is_better
 from pigment_export.delivery.task import Task
 from pigment_export.errors import (
     Cause,
@@ -65,7 +65,7 @@ class Reconciler:
 
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
-        return receipt_in(self._records.read(self.task.receipt_path).data)
+        return Receipt.found_in(self._records.read(self.task.receipt_path).data)
 
     def begin(self, fetched_at: datetime | None = None) -> Receipt | Occupant:
         """Bring the records in line where nothing is to be fetched.
@@ -89,40 +89,28 @@ class Reconciler:
 
     def latest(self) -> Latest | None:
         """Return the record of the newest good file, if there is one."""
-        return _latest_in(self._records.read(self._destination.latest))
+        return Latest.found_in(self._records.read(self._destination.latest).data)
 
-    def record_failed(self, cause: Cause) -> Receipt:
+    def record_failed(self, cause: Cause, *, is_abandoned: bool = False) -> Receipt:
         """Write that the export failed, unless this run's file is there or a final receipt says otherwise.
 
         Args:
             cause: why it failed.
+            is_abandoned: whether it could have been tried again: the receipt tells the reason of its last try, too.
 
         Returns:
             The receipt that stands.
         """
-        return self._record_failed(lambda _: cause)
-
-    def record_abandoned(self, cause: Cause) -> Receipt:
-        """Write that the export is not tried again, with the reason of its last try; see `record_failed`.
-
-        Args:
-            cause: why it is not tried again.
-
-        Returns:
-            The receipt that stands.
-        """
-        return self._record_failed(lambda receipt: abandoned(cause, receipt.cause if receipt else None))
-
-    def _record_failed(self, cause_of: Callable[[Receipt | None], Cause]) -> Receipt:
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self._records.read(self.task.receipt_path)
-                before = receipt_in(record.data)
+                before = Receipt.found_in(record.data)
                 if found := RecordFile.of(self.task, self.look()):
                     return self.record_found(found)
                 if before is not None and before.state.final:
                     return before
-                receipt = Receipt.failing(self.task, State.FAILED, cause_of(before))
+                why = abandoned(cause, before.cause if before else None) if is_abandoned else cause
+                receipt = Receipt.of(self.task, State.FAILED, None, **why.to_fields())
                 written = self._put_receipt(receipt, record, before)
         return written
 
@@ -148,8 +136,8 @@ class Reconciler:
         Returns:
             The receipt that stands.
         """
-        notes = self._move_latest(file, columns)
-        return self._write_receipt(Receipt.filed(self.task, state, file, columns=columns, notes=notes))
+        notes = (*file.notes, *self._move_latest(file, columns))
+        return self._write_receipt(Receipt.of(self.task, state, file, columns=columns, notes=notes))
 
     def record_held(self, path: str, file: FileDescription, columns: tuple[str, ...] | None, cause: Cause) -> Receipt:
         """Write that the file is held.
@@ -163,8 +151,8 @@ class Reconciler:
         Returns:
             The receipt that stands.
         """
-        fields = {"path": path, **cause.to_fields()}
-        return self._write_receipt(Receipt.filed(self.task, State.HELD, file, columns=columns, **fields))
+        fields = {"path": path, "columns": columns, **cause.to_fields()}
+        return self._write_receipt(Receipt.of(self.task, State.HELD, file, **fields))
 
     def record_retrying(self, cause: Cause) -> None:
         """Write why the last try failed, over nothing or another such reason. One request each: it is raised anyway.
@@ -172,11 +160,11 @@ class Reconciler:
         Args:
             cause: why it failed.
         """
-        receipt = Receipt.failing(self.task, State.RETRYING, cause)
+        receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
             record = self._unretried.read(self.task.receipt_path)
-            before = receipt_in(record.data)
+            before = Receipt.found_in(record.data)
             if before is None or not before.state.final:
                 receipt = self._stamped(receipt, record)
                 self._unretried.write(
@@ -189,7 +177,7 @@ class Reconciler:
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self._records.read(self.task.receipt_path)
-                before = receipt_in(record.data)
+                before = Receipt.found_in(record.data)
                 if before is not None and not is_better(receipt, before):
                     return before
                 written = self._put_receipt(receipt, record, before)
@@ -214,7 +202,7 @@ class Reconciler:
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self._records.read(self._destination.latest)
-                before = _latest_in(record)
+                before = Latest.found_in(record.data)
                 if before is not None and before.fetched_at >= file.fetched_at:
                     return ()
                 latest = Latest.of(self._destination.path, file, columns, before)
@@ -289,11 +277,3 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
         if not isinstance(stopped, Exception) and isinstance(stopped.__context__, ExportError):
             reconciler.record_retrying(stopped.__context__.cause)
         raise
-
-
-def _latest_in(record: StoredRecord) -> Latest | None:
-    """Return the newest good file; None where there is no record, or an unreadable one: it is written anew."""
-    try:
-        return Latest.from_json(record.data)
-    except ValueError:
-        return None

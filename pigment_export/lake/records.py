@@ -64,6 +64,14 @@ class Record(BaseModel):
             raise ValueError(f"missing or malformed: {wrong}") from exc
 
     @classmethod
+    def found_in(cls, data: bytes) -> Self | None:
+        """Read a stored record; None where there is none, or nothing that can be read as one."""
+        try:
+            return cls.from_json(data)
+        except ValueError:
+            return None
+
+    @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
         """Read what `to_metadata` wrote; None where it is something else."""
         try:

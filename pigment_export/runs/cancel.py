@@ -76,12 +76,7 @@ def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation 
         deadline: of this call.
     """
     found = deadline.retry(lambda: runs.records.read(plan.folder.cancel))
-    if found.etag is None:
-        return None
-    try:
-        return Cancellation.from_json(found.data)
-    except ValueError:
-        return Cancellation()
+    return None if found.etag is None else Cancellation.found_in(found.data) or Cancellation()
 
 
 def stopping(

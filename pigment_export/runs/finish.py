@@ -6,7 +6,7 @@ This may be done at any time, and more than once: by each export's worker after 
 from collections.abc import Mapping
 from functools import partial
 
-from pigment_export.delivery.receipt import ReceiptSummary, receipt_in, result_of
+from pigment_export.delivery.receipt import Receipt, ReceiptSummary, result_of
 from pigment_export.errors import ConflictError
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import ListedBlob, Records
@@ -63,7 +63,7 @@ def _without_metadata(
     for row in listed:
         name = plan.folder.name_of(row.path)
         if name and ReceiptSummary.listed(name, row.metadata) is None:
-            receipt = receipt_in(deadline.retry(partial(records.read, row.path)).data)
+            receipt = Receipt.found_in(deadline.retry(partial(records.read, row.path)).data)
             found |= {name: receipt} if receipt else {}
     return found
 

@@ -19,10 +19,8 @@ from pigment_export.runs.timetable import freshness_of
 def latest_at(runs: Runs, name: str, deadline: Deadline) -> datetime | None:
     """Return when an export was last fetched, by the record that outlives all receipts; None if there is none."""
     record = deadline.retry(lambda: runs.records.read(latest(runs.layout.folder(name))))
-    try:
-        return Latest.from_json(record.data).fetched_at
-    except ValueError:
-        return None
+    newest = Latest.found_in(record.data)
+    return newest.fetched_at if newest else None
 
 
 def log_freshness(

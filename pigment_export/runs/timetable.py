@@ -60,10 +60,8 @@ def schedules_of(runs: Runs) -> ScheduleRecord:
     Args:
         runs: of this deployment.
     """
-    try:
-        return ScheduleRecord.from_json(runs.records.read(runs.layout.schedules(runs.deployment)).data)
-    except ValueError:
-        return ScheduleRecord()  # the next tick tells of it, and writes it anew
+    record = ScheduleRecord.found_in(runs.records.read(runs.layout.schedules(runs.deployment)).data)
+    return record or ScheduleRecord()  # the next tick tells of it, and writes it anew
 
 
 @dataclass(frozen=True, slots=True)

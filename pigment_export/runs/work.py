@@ -64,7 +64,9 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
         The receipts that stand, by name.
     """
     return {
-        planned.export.name: _reconciler(runs, plan, planned, deadline).record_abandoned(causes[planned.export.name])
+        planned.export.name: _reconciler(runs, plan, planned, deadline).record_failed(
+            causes[planned.export.name], is_abandoned=True
+        )
         for planned in plan.exports
         if planned.export.name in causes
     }

@@ -114,7 +114,7 @@ class World:
         def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
             reconciler = Reconciler(watched, watched, plan.task(plan.exports[0]), self.deadline())
-            receipt = reconciler.record_abandoned(cause)
+            receipt = reconciler.record_failed(cause, is_abandoned=True)
             finish_run(watched, plan, self.deadline())
             return receipt
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pigment_export.catalog.exports import from_json
 from pigment_export.delivery.description import PREDECESSORS, FileDescription, Latest
-from pigment_export.delivery.receipt import Receipt, ReceiptSummary, Result, State, is_better, receipt_in, result_of
+from pigment_export.delivery.receipt import Receipt, ReceiptSummary, Result, State, is_better, result_of
 from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, Who
 from pigment_export.lake.paths import Destination
@@ -49,7 +49,7 @@ TASK = Task(
     replaces_until=FETCHED_AT,
     expires_at=FETCHED_AT,
 )
-RECEIPT = Receipt.filed(TASK, State.SUCCEEDED, FILE, columns=("Country", "Umsatz in €"))
+RECEIPT = Receipt.of(TASK, State.SUCCEEDED, FILE, columns=("Country", "Umsatz in €"))
 
 texts = st.text(max_size=3000)
 files = st.builds(
@@ -150,7 +150,7 @@ def test_a_receipts_record_and_a_listing_of_it_say_the_same() -> None:
 @given(texts, texts, texts)
 def test_texts_of_any_length_and_script_fit_into_the_metadata(reason: str, remedy: str, owner: str) -> None:
     """The service takes 8 KiB of names and values in all."""
-    failed = Receipt.failing(TASK, State.FAILED, Cause("x", reason, Who.PIGMENT, remedy))
+    failed = Receipt.of(TASK, State.FAILED, None, **Cause("x", reason, Who.PIGMENT, remedy).to_fields())
     failed = failed.model_copy(update={"owner": owner, "path": "p" * 1024, "folder": "f" * 1024})
     metadata = failed.to_metadata()
     assert sum(len(name) + len(value) for name, value in metadata.items()) < 8192
@@ -175,7 +175,7 @@ def test_a_description_of_any_deployment_fits_into_the_metadata(file: FileDescri
     | st.sampled_from([b"[]", b"{}", b'"state"', b"null", b'{"state":"x"}', b'{"state":1}', b"[" * 100_000])
 )
 def test_what_is_no_record_is_none_and_raises_nothing_else(data: bytes) -> None:
-    assert receipt_in(data) is None
+    assert Receipt.found_in(data) is None
     records: tuple[type[Record], ...] = (Latest, Result, Receipt)
     for record in records:
         with pytest.raises(ValueError, match="missing or malformed"):

@@ -28,7 +28,7 @@ from pigment_export.azure import clients, identity
 from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.vault import Vault
 from pigment_export.catalog.exports import Export
-from pigment_export.delivery.receipt import receipt_in
+from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import ExportError
 from pigment_export.pigment import client as pigment_client
 from pigment_export.pigment.client import Pigment
@@ -204,7 +204,7 @@ class FaultWorld:
         destination = plan.exports[0].destination
         if outcome.split(maxsplit=1)[0] in ("healed", "again") and self.body:
             content = self.everything.lake.read(destination.path)
-            receipt = receipt_in(self.everything.lake.read(plan.folder.receipt(NAME)))
+            receipt = Receipt.found_in(self.everything.lake.read(plan.folder.receipt(NAME)))
             assert receipt
             assert receipt.sha256 == hashlib.sha256(content).hexdigest()
         elif self.body and not after_good:
