@@ -15,9 +15,9 @@ from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.again import exports_to_retry, files_to_release
-from pigment_export.runs.claim import Claim, claim_run
+from pigment_export.runs.claim import Chosen, Claim, claim_run, date_problems
 from pigment_export.runs.follow import RunProgress, progress_of
-from pigment_export.runs.plan import ClaimRequest, Released, date_problems
+from pigment_export.runs.plan import ClaimRequest
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
 LONGEST_KEY = 200
@@ -104,7 +104,7 @@ def _inline_export(request: RunRequest, *, allowed: bool) -> tuple[Export | None
         return None, error.problems
 
 
-def _select(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Sequence[Export] | Released:
+def _select(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Chosen:
     """Return the exports of a new run, or the held files that it releases."""
     if request.release_of is not None:
         return files_to_release(app.runs, request.release_of, request.exports or (), deadline)

@@ -10,7 +10,7 @@ from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Wh
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunProgress, progress_of
-from pigment_export.runs.plan import Released
+from pigment_export.runs.plan import Plan
 
 RUN_NOT_ENDED = ErrorRow(
     "run_not_ended", RefusedError, "the run has not ended", Who.CALLER, "follow it to its end first"
@@ -39,8 +39,10 @@ def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export
     return [planned.export for planned in progress.plan.exports if planned.export.name not in good]
 
 
-def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: Deadline) -> Released:
-    """Return the held files of a run, which a run of its own is to publish; other exports of it may still go on.
+def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: Deadline) -> Plan:
+    """Return the plan of a run with those held files alone that a run of its own is to publish.
+
+    Other exports of it may still go on.
 
     Args:
         runs: of this deployment.
@@ -65,7 +67,9 @@ def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: De
         problems.append(f"release_of: no export of the run {run_id} is held")
     if problems:
         raise ConfigurationError(problems, code="request")
-    return Released(progress.plan, {name: file for name, file in held.items() if name in (names or held)})
+    taken = (planned for planned in progress.plan.exports if planned.export.name in held.keys() & set(names or held))
+    exports = tuple(planned.model_copy(update={"held": held[planned.export.name]}) for planned in taken)
+    return progress.plan.model_copy(update={"exports": exports})
 
 
 def _progress_of(runs: Runs, run_id: str, field: str, deadline: Deadline) -> RunProgress:

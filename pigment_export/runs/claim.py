@@ -4,9 +4,10 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from pigment_export.catalog.exports import Export
 from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, RefusedError, Who
@@ -15,10 +16,11 @@ from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
-from pigment_export.runs.finish import pending_in
-from pigment_export.runs.plan import ClaimRequest, Plan, Released, date_problems, new_plan, released_plan
+from pigment_export.runs.plan import ClaimRequest, Plan, PlannedExport
 
-type Choose = Callable[[], Sequence[Export] | Released]
+type Chosen = Sequence[Export] | Plan
+"""Exports to fetch; or, for a run that releases, the plan of the run that fetched, with the held files alone."""
+type Choose = Callable[[], Chosen]
 
 KEY_USED = ErrorRow(
     "key_used_otherwise",
@@ -59,8 +61,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
     Args:
         runs: of this deployment.
         request: by whom, and what makes it one run.
-        choose: reads the catalog and chooses the exports, or held files to release; only called where nothing is
-            claimed yet.
+        choose: reads the catalog and chooses; only called where nothing is claimed yet.
         deadline: of this call.
 
     Returns:
@@ -72,15 +73,15 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
         ExportError: the lake cannot be used.
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))
-    chosen: Sequence[Export] | Released | None = None
+    chosen: Chosen | None = None
     for attempt in deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
         with attempt:
             record = runs.records.read(path)
             if record.etag is not None:
                 break
             chosen = _chosen(runs, request, choose, record.now) if chosen is None else chosen
-            plan = _plan(runs, request, chosen, record.now)
-            runs.records.write(path, plan.to_json(), plan.summary.to_metadata(), replacing=None)
+            plan = new_plan(runs, request, chosen, record.now)
+            runs.records.write(path, plan.to_json(), plan.to_metadata(), replacing=None)
     if record.etag is not None:
         return _again(runs, request, path, record, deadline)
     publish_plan(runs, plan, deadline)
@@ -95,24 +96,19 @@ def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
         plan: of the claim.
         deadline: of this call.
     """
-
-    def write() -> bool:
-        try:
-            runs.records.write(plan.folder.plan, plan.to_json(), plan.summary.to_metadata(), replacing=None)
-        except ConflictError:
-            return False  # another has copied it, or we had and the answer was lost
-        return True
-
-    if deadline.retry(write):
-        log(
-            Event.RUN_STARTED,
-            run_id=plan.run_id,
-            deployment=plan.deployment,
-            trigger=plan.trigger,
-            asked_by=plan.asked_by,
-            snapshot_date=str(plan.snapshot_date),
-            exports=plan.names,
-        )
+    try:
+        deadline.retry(lambda: runs.records.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None))
+    except ConflictError:
+        return  # another has copied it, or we had and the answer was lost
+    log(
+        Event.RUN_STARTED,
+        run_id=plan.run_id,
+        deployment=plan.deployment,
+        trigger=plan.trigger,
+        asked_by=plan.asked_by,
+        snapshot_date=str(plan.snapshot_date),
+        exports=plan.names,
+    )
 
 
 def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, deadline: Deadline) -> Claim:
@@ -140,10 +136,10 @@ def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
         planned = deadline.retry(lambda: runs.records.read(plan.folder.plan)).etag is not None
         return Claim(plan, now, (), is_planned=planned)
     publish_plan(runs, plan, deadline)
-    return Claim(plan, now, pending_in(plan, runs.receipts(plan, deadline)))
+    return Claim(plan, now, plan.pending(runs.receipts(plan, deadline)))
 
 
-def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Sequence[Export] | Released:
+def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Chosen:
     """Choose; what is wrong with the date is told beside what is wrong with the names."""
     try:
         return choose()
@@ -154,11 +150,75 @@ def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) ->
         raise ConfigurationError([*error.problems, *problems], code=error.cause.code) from error
 
 
-def _plan(runs: Runs, request: ClaimRequest, chosen: Sequence[Export] | Released, now: datetime) -> Plan:
-    run_id = new_run_id(now, runs.new_nonce())
-    if isinstance(chosen, Released):
-        return released_plan(chosen, request, runs.terms, run_id=run_id, claimed_at=now)
-    try:
-        return new_plan(chosen, request, runs.terms, run_id=run_id, claimed_at=now)
-    except ValueError as exc:
-        raise ConfigurationError([str(exc)], code="date_in_future") from exc
+# What a run is, decided once
+
+
+def new_plan(runs: Runs, request: ClaimRequest, chosen: Chosen, claimed_at: datetime) -> Plan:
+    """Plan a run.
+
+    Args:
+        runs: of the deployment as it is now: the plan keeps what it says.
+        request: what asks for it.
+        chosen: validated, at least one. Held files go where, and for the day for which, they were fetched.
+        claimed_at: the lake's clock.
+
+    Raises:
+        ConfigurationError: the date lies in the future.
+    """
+    run_id = new_run_id(claimed_at, runs.new_nonce())
+    day = _day_for(request, claimed_at, runs.time_zone)
+    plan = Plan(
+        run_id=run_id,
+        folder=runs.layout.run(run_id),
+        deployment=runs.deployment,
+        trigger=request.trigger,
+        asked_by=request.asked_by,
+        request=dict(request.request),
+        claimed_at=claimed_at,
+        snapshot_date=day,
+        day_ends_at=_end_of(day, runs.time_zone),
+        date_asked=request.date_asked is not None,
+        expires_at=claimed_at + timedelta(hours=runs.hours),
+        exports=(),
+    )
+    if isinstance(chosen, Plan):
+        taken = ("snapshot_date", "day_ends_at", "date_asked", "exports")
+        return plan.model_copy(update={name: getattr(chosen, name) for name in taken})
+    exports = tuple(_plan_export(runs, request, plan, export) for export in chosen)
+    return plan.model_copy(update={"exports": exports})
+
+
+def _plan_export(runs: Runs, request: ClaimRequest, plan: Plan, export: Export) -> PlannedExport:
+    day = _day_for(request, plan.claimed_at, export.zone or runs.time_zone)
+    destination = runs.layout.destination(export.name, snapshot_date=day, run_id=plan.run_id, is_compressed=export.gzip)
+    own = {"snapshot_date": day, "day_ends_at": _end_of(day, export.zone)} if export.zone else {}
+    return PlannedExport(export=export, **asdict(destination), **own)
+
+
+def date_problems(asked: date | None, now: datetime, zone: ZoneInfo) -> list[str]:
+    """Return what is wrong with a date that was asked for.
+
+    Args:
+        asked: the date; None for none.
+        now: the lake's clock.
+        zone: the deployment's time zone.
+    """
+    today = now.astimezone(zone).date()
+    if asked is None or asked <= today:
+        return []
+    return [f"date: {asked} lies in the future: in {zone.key} it is {today}, and Pigment only has now"]
+
+
+def _day_for(request: ClaimRequest, now: datetime, zone: ZoneInfo) -> date:
+    """The date that was asked for; the occurrence's day, while that lasts; else today."""
+    today = now.astimezone(zone).date()
+    if request.date_asked is not None:
+        if problems := date_problems(request.date_asked, now, zone):
+            raise ConfigurationError(problems, code="date_in_future")
+        return request.date_asked
+    day = request.occurrence.astimezone(zone).date() if request.occurrence else today
+    return day if now < _end_of(day, zone) else today
+
+
+def _end_of(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.deliver import Fetch
 from pigment_export.delivery.receipt import ReceiptSummary
-from pigment_export.errors import ErrorRow, ExportError, UnreadableError, Who, shorten
+from pigment_export.errors import ErrorRow, UnreadableError, Who, shorten
 from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.finish import receipts_in
-from pigment_export.runs.plan import Plan, Terms
+from pigment_export.runs.plan import Plan
 
 UNREADABLE = ErrorRow(
     "record_unreadable",
@@ -53,11 +53,6 @@ class Runs:
     schedule: str
     fetch: Fetch
     new_nonce: Callable[[], str]
-
-    @property
-    def terms(self) -> Terms:
-        """What new plans keep of this deployment."""
-        return Terms(self.deployment, self.layout, self.time_zone, self.hours)
 
     def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
         """Return the plan of a run, or None if there is no run of that id.
@@ -107,8 +102,4 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
     try:
         return Plan.from_json(record.data)
     except ValueError as exc:
-        raise _unreadable(path, exc) from exc
-
-
-def _unreadable(path: str, exc: ValueError) -> ExportError:
-    return UNREADABLE.raised(f"{path} is not what this app writes: {shorten(str(exc))}")
+        raise UNREADABLE.raised(f"{path} is not what this app writes: {shorten(str(exc))}") from exc

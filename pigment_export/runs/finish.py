@@ -3,7 +3,6 @@
 This may be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
 """
 
-from collections.abc import Mapping
 from functools import partial
 
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, result_of
@@ -66,11 +65,6 @@ def _without_metadata(
             receipt = Receipt.found_in(deadline.retry(partial(records.read, row.path)).data)
             found |= {name: receipt} if receipt else {}
     return found
-
-
-def pending_in(plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> tuple[str, ...]:
-    """Return the exports of a run that have no final receipt, in the plan's order."""
-    return tuple(name for name in plan.names if name not in receipts or not receipts[name].state.final)
 
 
 def _mark_success(records: Records, plan: Plan, deadline: Deadline) -> None:

@@ -10,7 +10,7 @@ from pigment_export.delivery.decide import expired
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
 from pigment_export.runs.claim import publish_plan
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.finish import finish_run, pending_in
+from pigment_export.runs.finish import finish_run
 from pigment_export.runs.follow import RunListing
 from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import Plan
@@ -46,7 +46,7 @@ def settle_claim(runs: Runs, path: str, now: datetime, deadline: Deadline) -> Se
     plan = runs.plan_in_claim(path, deadline)
     publish_plan(runs, plan, deadline)
     if now < plan.expires_at:
-        return Settled(tuple(messages_for(plan, pending_in(plan, runs.receipts(plan, deadline)))))
+        return Settled(tuple(messages_for(plan, plan.pending(runs.receipts(plan, deadline)))))
     return settle_run(runs, plan, RunListing(plan.run_id, planned_at=now), now, deadline)
 
 
@@ -66,7 +66,7 @@ def settle_run(runs: Runs, plan: Plan, seen: RunListing, now: datetime, deadline
     Raises:
         ExportError: the lake cannot be used.
     """
-    pending = pending_in(plan, seen.receipts)
+    pending = plan.pending(seen.receipts)
     is_over = now >= plan.expires_at + FUNCTION_TIMEOUT  # before that, a last call may be at work
     if is_over or not pending:
         # Also what is final and not good: should its file be there after all, its receipt is corrected.

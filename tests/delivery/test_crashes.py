@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,9 +14,10 @@ from emulators.lake.account import Answer, Dropped, Held, LostReply
 from emulators.pigment.model import REVENUE
 from emulators.pigment.service import Fault
 from pigment_export.catalog.file import load
-from pigment_export.lake.paths import Layout, new_run_id
-from pigment_export.runs.plan import ClaimRequest, Terms, new_plan
+from pigment_export.runs.claim import new_plan
+from pigment_export.runs.plan import ClaimRequest
 from tests.harness.forking import Forked, ForkServer
+from tests.harness.run_world import World
 
 ROOT = Path(__file__).parents[2]
 type Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -46,13 +46,8 @@ STEPS = [
 def planned(everything: Everything) -> str:
     """A run's plan in the lake, of which nothing has been worked on yet."""
     now = datetime.now(UTC).replace(microsecond=0)
-    plan = new_plan(
-        load((ROOT / "exports.toml").read_bytes(), file="exports.toml").select(["revenue"]),
-        ClaimRequest("cli", "key", "test"),
-        Terms("local/test", Layout("", "{name}/dt={date}/{name}.csv"), ZoneInfo("UTC"), hours=6),
-        run_id=new_run_id(now, "0123456789abcdef"),
-        claimed_at=now,
-    )
+    exports = load((ROOT / "exports.toml").read_bytes(), file="exports.toml").select(["revenue"])
+    plan = new_plan(World().runs(deployment="local/test"), ClaimRequest("cli", "key", "test"), exports, now)
     everything.lake.write(plan.folder.plan, plan.to_json())
     return plan.folder.plan
 

@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -22,11 +22,12 @@ from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
-from pigment_export.lake.paths import Layout, new_run_id
 from pigment_export.retry import Deadline
+from pigment_export.runs.claim import new_plan
 from pigment_export.runs.finish import finish_run
-from pigment_export.runs.plan import ClaimRequest, Plan, Terms, new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.transfer.stream import Source
+from tests.harness import run_world
 from tests.harness.fakes import FakeLake
 from tests.harness.run_world import events
 from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, at
@@ -78,14 +79,8 @@ class World:
         return f"{next(self._nonces):016x}"
 
     def plan(self, *, template: str = "{name}/dt={date}/{name}.csv", day: date | None = None) -> Plan:
-        claimed_at = self.lake.now()
-        return new_plan(
-            [self.export],
-            ClaimRequest("cli", "key", "ann", date_asked=day),
-            Terms("local/test", Layout("", template), ZoneInfo("UTC"), hours=6),
-            run_id=new_run_id(claimed_at, self.new_nonce()),
-            claimed_at=claimed_at,
-        )
+        runs = replace(run_world.World().runs(template=template, deployment="local/test"), new_nonce=self.new_nonce)
+        return new_plan(runs, ClaimRequest("cli", "key", "ann", date_asked=day), [self.export], self.lake.now())
 
     def worker(self, plan: Plan, *answers: Answer, patience_seconds: float = 120) -> Callable[[Around], Receipt]:
         """One call's work; each try takes the next answer of Pigment, the last one again and again."""

@@ -166,7 +166,9 @@ class World:
 
     # What tests do
 
-    def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
+    def claim(
+        self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None
+    ) -> Claim:
         return claim_run(runs or self.runs(), asked, choose or self.choose, self.deadline())
 
     def tick(self, runs: Runs | None = None, *, catalog: Callable[[], Catalog] | None = None) -> list[str]:

@@ -1,5 +1,6 @@
 """What a run is: decided once, the same ever after."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigment_export.catalog.exports import from_json
-from pigment_export.lake.paths import Layout, new_run_id
-from pigment_export.runs.plan import ClaimRequest, Plan, Terms, new_plan
+from pigment_export.errors import ConfigurationError
+from pigment_export.lake.paths import Layout
+from pigment_export.runs.claim import new_plan
+from pigment_export.runs.plan import ClaimRequest, Plan
+from tests.harness.run_world import World
 
 MIN, MAX = datetime(2000, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - hypothesis adds the time zone
 EXPORT = from_json({"name": "revenue", "kind": "view", "id": "44444444-4444-4444-8444-444444444444", "groups": ["a"]})
@@ -18,13 +22,8 @@ EXPORT = from_json({"name": "revenue", "kind": "view", "id": "44444444-4444-4444
 def plan(
     claimed_at: datetime, zone: str = "UTC", day: date | None = None, template: str = "{name}/dt={date}/{name}.csv"
 ) -> Plan:
-    return new_plan(
-        [EXPORT],
-        ClaimRequest("cli", "key", "ann", date_asked=day),
-        Terms("app", Layout("raw", template), ZoneInfo(zone), hours=6),
-        run_id=new_run_id(claimed_at, "0" * 16),
-        claimed_at=claimed_at,
-    )
+    runs = replace(World().runs(zone=zone), layout=Layout("raw", template))
+    return new_plan(runs, ClaimRequest("cli", "key", "ann", date_asked=day), [EXPORT], claimed_at)
 
 
 @settings(max_examples=100, deadline=None)
@@ -48,7 +47,7 @@ def test_the_day_is_that_of_the_time_zone_also_when_the_clocks_change() -> None:
 
 def test_a_date_in_the_future_is_refused() -> None:
     now = datetime(2026, 11, 24, 6, tzinfo=UTC)
-    with pytest.raises(ValueError, match="lies in the future"):
+    with pytest.raises(ConfigurationError, match="lies in the future"):
         plan(now, day=date(2026, 11, 25))
     assert plan(now, "Pacific/Auckland", day=date(2026, 11, 24)).date_asked
 
