@@ -19,7 +19,7 @@ if typing.TYPE_CHECKING:
     from pigment_export.app.http import HttpAnswer
     from pigment_export.app.parts import App
     from pigment_export.retry import Deadline
-    from pigment_export.runs.schedule import Look, Watch
+    from pigment_export.runs.schedule import Look
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel[auth_level_of(os.environ)])
 
@@ -112,11 +112,11 @@ def status_page(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, show)
 
 
-def _start_due(app: "App", watch: "Watch", seen: "Look", deadline: "Deadline") -> list[str]:
+def _start_due(app: "App", look: "Callable[[], Look]", seen: "Look", deadline: "Deadline") -> list[str]:
     """Start what a tick has found due; most find nothing, and so do not import what it takes."""
     from pigment_export.app import functions
 
-    return functions.start_due(app, watch, seen, deadline)
+    return functions.start_due(app, look, seen, deadline)
 
 
 def _text(message: func.QueueMessage) -> str:

@@ -12,10 +12,10 @@ from pigment_export.errors import told_alone
 from pigment_export.retry import CALL_SECONDS, HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs import housekeeping as passing
 from pigment_export.runs import messages, tick
-from pigment_export.runs.schedule import Look, Watch
+from pigment_export.runs.schedule import Look
 
 
-def start_due(app: App, watch: Watch, seen: Look, deadline: Deadline) -> list[str]:
+def start_due(app: App, look: Callable[[], Look], seen: Look, deadline: Deadline) -> list[str]:
     """Claim what a tick has found due; see `runs.tick`.
 
     Returns:
@@ -24,7 +24,7 @@ def start_due(app: App, watch: Watch, seen: Look, deadline: Deadline) -> list[st
     Raises:
         ExportError: something could not be started.
     """
-    return tick.start_due(app.runs, watch, seen, app.load_catalog, deadline)
+    return tick.start_due(app.runs, look, seen, app.load_catalog, deadline)
 
 
 def housekeeping(build: Callable[[], App]) -> list[str]:

@@ -3,7 +3,6 @@
 Everything that is wrong with what a call selects is told at once.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 from pigment_export.app.following import going_on

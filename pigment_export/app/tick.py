@@ -6,20 +6,21 @@ A tick that finds nothing due imports and builds nothing but what it takes to re
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
 from pigment_export.events import Event, log
 from pigment_export.retry import CLAIM_SECONDS, Deadline
-from pigment_export.runs.schedule import Look, Watch
+from pigment_export.runs.schedule import Look, look
 
 
-def tick(build: Callable[[], App], start: Callable[[App, Watch, Look, Deadline], list[str]]) -> list[str]:
+def tick(build: Callable[[], App], start: Callable[[App, Callable[[], Look], Look, Deadline], list[str]]) -> list[str]:
     """Start what the schedules say is due.
 
     Args:
         build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
-        start: claims what is due.
+        start: claims what is due; looks again where another tick is at work.
 
     Returns:
         The messages to send.
@@ -30,15 +31,17 @@ def tick(build: Callable[[], App], start: Callable[[App, Watch, Look, Deadline],
     deadline = Deadline(CLAIM_SECONDS)
     with loudly("schedule"):
         app = build()
-        watch = Watch(
-            records=app.records,
-            path=app.settings.layout.schedules(app.settings.deployment),
-            read_catalog=app.read_catalog,
+        see = partial(
+            look,
+            app.records,
+            app.settings.layout.schedules(app.settings.deployment),
+            app.read_catalog,
+            deadline,
             schedule=app.settings.export_schedule,
             time_zone=app.settings.export_time_zone.key,
         )
-        seen = watch.look(deadline)
-        return [] if seen.is_idle else start(app, watch, seen, deadline)
+        seen = see()
+        return [] if seen.is_idle else start(app, see, seen, deadline)
 
 
 @contextmanager

@@ -20,11 +20,10 @@ from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, 
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.freshness import latest_at, log_freshness
 from pigment_export.runs.settle import Settled, settle_claim, settle_run
 from pigment_export.runs.survey import Survey, is_mine, take_survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
-from pigment_export.runs.timetable import schedules_of
+from pigment_export.runs.timetable import freshness_of, latest_at, log_freshness, schedules_of
 
 MISTAKE = ErrorRow("mistake_in_the_app", PermanentError, "", Who.DEVELOPER, "report it, with the events around it")
 
@@ -103,7 +102,10 @@ class _Pass:
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
                 at = survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name, self.deadline)
-                log_freshness(self.runs, export, schedules, at, hours=self.freshness_hours, now=self.now)
+                fresh = freshness_of(
+                    self.runs, schedules, export, succeeded_at=at, hours=self.freshness_hours, now=self.now
+                )
+                log_freshness(export, fresh, at, self.now)
 
     # Removing
 

@@ -24,15 +24,8 @@ CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least so often,
 FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that is back within it counts as never gone: an edit, a deployment
 
 
-class Definition(Record):
-    """One export's schedule, as it is defined."""
-
-    name: str
-    """The export's."""
-    schedule: Annotated[str, AfterValidator(expression_in)]
-    """Five cron fields."""
-    time_zone: Annotated[str, AfterValidator(lambda text: zone_in(text).key)]
-    """Whose wall clock they go by."""
+type Definition = tuple[str, str, str]
+"""An export's schedule, as it is defined: the export's name, five cron fields, whose wall clock they go by."""
 
 
 @lru_cache
@@ -41,9 +34,15 @@ def _newest(schedule: str, time_zone: str, now: datetime) -> datetime | None:
     return Cron(schedule, zone_in(time_zone)).newest(now)
 
 
-class Entry(Definition):
-    """What is known of a definition."""
+class Entry(Record):
+    """What is known of an export's schedule."""
 
+    name: str
+    """The export's."""
+    schedule: Annotated[str, AfterValidator(expression_in)]
+    """Five cron fields."""
+    time_zone: Annotated[str, AfterValidator(lambda text: zone_in(text).key)]
+    """Whose wall clock they go by."""
     since: Instant
     """When it was first seen: nothing is due that occurred before."""
     claimed: Instant | None = None
@@ -54,7 +53,7 @@ class Entry(Definition):
     @property
     def definition(self) -> Definition:
         """The export's schedule."""
-        return Definition(name=self.name, schedule=self.schedule, time_zone=self.time_zone)
+        return self.name, self.schedule, self.time_zone
 
     def due(self, now: datetime) -> datetime | None:
         """Return its newest occurrence if that is due and has no run yet, else None."""
@@ -98,13 +97,12 @@ class ScheduleRecord(Record):
             if entry.gone_at is None or now - entry.gone_at <= FORGOTTEN_AFTER
         }
         present = [
-            known.pop(definition).model_copy(update={"gone_at": None})
-            if definition in known
-            else Entry(**definition.to_fields(), since=now)
-            for definition in definitions
+            known.pop((name, schedule, time_zone), Entry(name=name, schedule=schedule, time_zone=time_zone, since=now))
+            for name, schedule, time_zone in definitions
         ]
         gone = [entry.model_copy(update={"gone_at": entry.gone_at or now}) for entry in known.values()]
-        return self.model_copy(update={"catalog": catalog, "checked_at": now, "schedules": (*present, *gone)})
+        schedules = (*(entry.model_copy(update={"gone_at": None}) for entry in present), *gone)
+        return self.model_copy(update={"catalog": catalog, "checked_at": now, "schedules": schedules})
 
     def claiming(self, claimed: Mapping[str, datetime]) -> Self:
         """Return the record after occurrences were claimed, by export; none goes back."""
@@ -149,40 +147,35 @@ class Look:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What a tick needs in order to see whether anything is due.
+def look(
+    records: Records,
+    path: str,
+    read_catalog: Callable[[Deadline], bytes],
+    deadline: Deadline,
+    *,
+    schedule: str,
+    time_zone: str,
+) -> Look:
+    """See what a tick has to know, by one request, and one more for a catalog in the lake.
 
-    Attributes:
+    Args:
         records: the lake's records.
         path: of this deployment's record.
         read_catalog: reads the catalog's bytes.
+        deadline: of this call.
         schedule: the deployment's own.
         time_zone: the deployment's own.
+
+    Raises:
+        ExportError: the lake or the catalog cannot be read.
     """
-
-    records: Records
-    path: str
-    read_catalog: Callable[[Deadline], bytes]
-    schedule: str
-    time_zone: str
-
-    def look(self, deadline: Deadline) -> Look:
-        """See what a tick has to know, by one request, and one more for a catalog in the lake.
-
-        Args:
-            deadline: of this call.
-
-        Raises:
-            ExportError: the lake or the catalog cannot be read.
-        """
-        read = deadline.retry(lambda: self.records.read(self.path))
-        record, problem = ScheduleRecord(), None
-        if read.etag is not None:
-            try:
-                record = ScheduleRecord.from_json(read.data)
-            except ValueError as exc:
-                problem = str(exc)
-        catalog = self.read_catalog(deadline)
-        fingerprint = hashlib.sha256(f"{self.schedule}\n{self.time_zone}\n".encode() + catalog).hexdigest()
-        return Look(read.now, read.etag, record, catalog, fingerprint, problem)
+    read = deadline.retry(lambda: records.read(path))
+    record, problem = ScheduleRecord(), None
+    if read.etag is not None:
+        try:
+            record = ScheduleRecord.from_json(read.data)
+        except ValueError as exc:
+            problem = str(exc)
+    catalog = read_catalog(deadline)
+    fingerprint = hashlib.sha256(f"{schedule}\n{time_zone}\n".encode() + catalog).hexdigest()
+    return Look(read.now, read.etag, record, catalog, fingerprint, problem)

@@ -21,7 +21,7 @@ from pigment_export.runs.claim import Claim, claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import ClaimRequest
-from pigment_export.runs.schedule import Look, ScheduleRecord, Watch
+from pigment_export.runs.schedule import Look, ScheduleRecord
 from pigment_export.runs.timetable import definitions_of
 
 RECORD_UNREADABLE = ErrorRow(
@@ -33,12 +33,14 @@ RECORD_UNREADABLE = ErrorRow(
 )
 
 
-def start_due(runs: Runs, watch: Watch, seen: Look, load: Callable[[bytes], Catalog], deadline: Deadline) -> list[str]:
+def start_due(
+    runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[bytes], Catalog], deadline: Deadline
+) -> list[str]:
     """Claim what is due, and remember it.
 
     Args:
         runs: of this deployment.
-        watch: to look again where another tick was at work.
+        look: looks again where another tick was at work.
         seen: by a look just now.
         load: understands the catalog's bytes.
         deadline: of this call.
@@ -50,16 +52,18 @@ def start_due(runs: Runs, watch: Watch, seen: Look, load: Callable[[bytes], Cata
         ConfigurationError: the catalog is broken.
         ExportError: the lake cannot be used; the next tick does what is left.
     """
+    path = runs.layout.schedules(runs.deployment)
     messages: dict[str, None] = {}  # in order, each once
     for attempt in deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
         with attempt:
-            seen = watch.look(deadline) if attempt.number > 1 else seen
+            seen = look() if attempt.number > 1 else seen
             if seen.problem is not None:
-                _log_reset(watch.path, seen.problem)
+                cause = RECORD_UNREADABLE.cause(f"{path}: {seen.problem}")
+                log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())
             record, sent = _claim_due(runs, seen, load(seen.catalog), deadline)
             messages |= dict.fromkeys(sent)
             if not seen.is_idle or record.schedules != seen.record.schedules:  # else another tick has done it all
-                runs.records.write(watch.path, record.to_json(), {}, replacing=seen.etag)
+                runs.records.write(path, record.to_json(), {}, replacing=seen.etag)
     return list(messages)
 
 
@@ -71,7 +75,13 @@ def _claim_due(runs: Runs, seen: Look, catalog: Catalog, deadline: Deadline) -> 
     messages: list[str] = []
     for occurrence, names in record.due(seen.now).items():
         for claim in claims_of(runs, occurrence, [exports[name] for name in names], deadline):
-            _log_due(claim, occurrence, seen.now)
+            log(
+                Event.SCHEDULE_DUE,
+                run_id=claim.plan.run_id,
+                occurrence=occurrence,
+                lateness_seconds=int((seen.now - occurrence).total_seconds()),
+                exports=claim.plan.names,
+            )
             messages += messages_for(claim.plan, claim.pending)
         claimed |= dict.fromkeys(names, occurrence)
     return record.claiming(claimed), messages
@@ -106,18 +116,3 @@ def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export], deadl
             claims.append(claim)
             left = {name: export for name, export in left.items() if name not in covered}
     return claims
-
-
-def _log_due(claim: Claim, occurrence: datetime, now: datetime) -> None:
-    log(
-        Event.SCHEDULE_DUE,
-        run_id=claim.plan.run_id,
-        occurrence=occurrence,
-        lateness_seconds=int((now - occurrence).total_seconds()),
-        exports=claim.plan.names,
-    )
-
-
-def _log_reset(path: str, problem: str) -> None:
-    cause = RECORD_UNREADABLE.cause(f"{path}: {problem}")
-    log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())

@@ -1,5 +1,9 @@
-"""Which schedule each export goes by, its own or the deployment's, and what that means for it. Pure."""
+"""Which schedule each export goes by, its own or the deployment's, and whether it has succeeded in time.
 
+Azure role: Storage Blob Data Contributor on the lake's container.
+"""
+
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,14 +11,18 @@ from datetime import datetime, timedelta
 from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import Catalog
 from pigment_export.cron import Cron
+from pigment_export.delivery.description import Latest
+from pigment_export.events import Event, log
+from pigment_export.lake.paths import latest
+from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.schedule import Definition, ScheduleRecord
 
 
 def definitions_of(runs: Runs, exports: Iterable[Export]) -> list[Definition]:
-    """Return the schedules of exports; those that only callers start have none."""
-    crons = [(export, cron_of(runs, export)) for export in exports if export.enabled]
-    return [_definition(export, cron) for export, cron in crons if cron is not None]
+    """Return the schedules of exports; those that are paused, or that only callers start, have none."""
+    crons = {export.name: cron_of(runs, export) for export in exports if export.enabled}
+    return [_definition(name, cron) for name, cron in crons.items() if cron is not None]
 
 
 def cron_of(runs: Runs, export: Export) -> Cron | None:
@@ -32,26 +40,6 @@ def next_occurrences(runs: Runs, catalog: Catalog, now: datetime) -> Mapping[str
     """
     crons = {export.name: cron_of(runs, export) if export.enabled else None for export in catalog.exports}
     return {name: cron.next(now) if cron else None for name, cron in crons.items()}
-
-
-def overdue_since(
-    runs: Runs, record: ScheduleRecord, export: Export, *, now: datetime, grace: timedelta
-) -> datetime | None:
-    """Return the newest occurrence by which an export has to have succeeded by now, or None if there is none.
-
-    Args:
-        runs: of this deployment.
-        record: of its schedules.
-        export: of its catalog.
-        now: the lake's clock.
-        grace: how long after an occurrence the export has time.
-    """
-    cron = cron_of(runs, export) if export.enabled else None
-    if cron is None:
-        return None
-    since = record.since(_definition(export, cron))
-    newest = cron.newest(now - grace)
-    return newest if since is not None and newest is not None and newest > since else None
 
 
 def schedules_of(runs: Runs) -> ScheduleRecord:
@@ -92,13 +80,44 @@ def freshness_of(
         hours: the deployment's, for an export without its own.
         now: the lake's clock.
     """
-    hours = export.freshness_hours or hours
-    due_at = overdue_since(runs, record, export, now=now, grace=timedelta(hours=hours))
+    grace = timedelta(hours=export.freshness_hours or hours)
+    cron, due_at = cron_of(runs, export), None
+    if cron is not None and export.enabled:
+        since, newest = record.since(_definition(export.name, cron)), cron.newest(now - grace)
+        due_at = newest if since is not None and newest is not None and newest > since else None
     stale = due_at is not None and (succeeded_at is None or succeeded_at < due_at)
-    if cron_of(runs, export) is None and export.freshness_hours is not None:  # only callers start it
-        stale = succeeded_at is None or now - succeeded_at > timedelta(hours=hours)
-    return Freshness(hours, due_at, stale)
+    if cron is None and export.freshness_hours is not None:  # only callers start it
+        stale = succeeded_at is None or now - succeeded_at > grace
+    return Freshness(export.freshness_hours or hours, due_at, stale)
 
 
-def _definition(export: Export, cron: Cron) -> Definition:
-    return Definition(name=export.name, schedule=cron.expression, time_zone=cron.time_zone.key)
+def latest_at(runs: Runs, name: str, deadline: Deadline) -> datetime | None:
+    """Return when an export was last fetched, by the record that outlives all receipts; None if there is none."""
+    newest = Latest.found_in(deadline.retry(lambda: runs.records.read(latest(runs.layout.folder(name)))).data)
+    return newest.fetched_at if newest else None
+
+
+def log_freshness(export: Export, fresh: Freshness, succeeded_at: datetime | None, now: datetime) -> None:
+    """Log whether an export is fresh.
+
+    Args:
+        export: an enabled one.
+        fresh: whether it is.
+        succeeded_at: when its last good file was fetched; None: never.
+        now: the lake's clock.
+    """
+    log(
+        Event.FRESHNESS,
+        level=logging.WARNING if fresh.is_stale else logging.INFO,
+        name=export.name,
+        owner=export.owner,
+        groups=list(export.groups),
+        hours=None if succeeded_at is None else round((now - succeeded_at).total_seconds() / 3600, 2),
+        due_at=fresh.due_at,
+        freshness_hours=fresh.hours,
+        stale=fresh.is_stale,
+    )
+
+
+def _definition(name: str, cron: Cron) -> Definition:
+    return name, cron.expression, cron.time_zone.key

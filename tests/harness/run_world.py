@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from pigment_export.runs.deployment import Runs
 from pigment_export.runs.housekeeping import housekeeping
 from pigment_export.runs.messages import process_message
 from pigment_export.runs.plan import ClaimRequest, Plan
-from pigment_export.runs.schedule import Watch
+from pigment_export.runs.schedule import look
 from pigment_export.runs.tick import start_due
 from pigment_export.runs.work import deliver_export
 from pigment_export.transfer.stream import Source
@@ -166,25 +167,25 @@ class World:
 
     # What tests do
 
-    def claim(
-        self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None
-    ) -> Claim:
+    def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
         return claim_run(runs or self.runs(), asked, choose or self.choose, self.deadline())
 
     def tick(self, runs: Runs | None = None, *, catalog: Callable[[], Catalog] | None = None) -> list[str]:
         """The timer's function."""
         runs = runs or self.runs()
         read = catalog or self.catalog
-        watch = Watch(
-            records=runs.records,
-            path=runs.layout.schedules(runs.deployment),
-            read_catalog=lambda _: repr(read()).encode(),
+        deadline = self.deadline()
+        see = partial(
+            look,
+            runs.records,
+            runs.layout.schedules(runs.deployment),
+            lambda _: repr(read()).encode(),
+            deadline,
             schedule=runs.schedule,
             time_zone=runs.time_zone.key,
         )
-        deadline = self.deadline()
-        seen = watch.look(deadline)
-        return [] if seen.is_idle else start_due(runs, watch, seen, lambda _: read(), deadline)
+        seen = see()
+        return [] if seen.is_idle else start_due(runs, see, seen, lambda _: read(), deadline)
 
     def occurrences(self) -> dict[str, list[tuple[str, ...]]]:
         """The exports of each scheduled run, by its occurrence."""
