@@ -16,7 +16,7 @@ from pigment_export.environment import auth_level_of, is_local_host, text_of
 from pigment_export.errors import ErrorRow, ExportError, RefusedError, Who, shorten
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
-from pigment_export.runs.messages import messages_for
+from pigment_export.runs.work import messages_for
 
 PRINCIPAL = "x-ms-client-principal-id"
 

@@ -11,7 +11,7 @@ from pigment_export.app.tick import loudly
 from pigment_export.errors import told_alone
 from pigment_export.retry import CALL_SECONDS, HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs import housekeeping as passing
-from pigment_export.runs import messages, tick
+from pigment_export.runs import tick, work
 from pigment_export.runs.schedule import Look
 
 
@@ -64,7 +64,7 @@ def export_one(build: Callable[[], App], text: str) -> None:
     deadline = Deadline(CALL_SECONDS)
     with loudly("queue"):
         app = build()
-    told_alone(lambda: messages.process_message(app.runs, text, deadline))
+    told_alone(lambda: work.process_message(app.runs, text, deadline))
 
 
 def record_poison(build: Callable[[], App], text: str) -> list[str]:
@@ -84,4 +84,4 @@ def record_poison(build: Callable[[], App], text: str) -> list[str]:
     with loudly("poison"):
         app = build()
     queue = f"{app.settings.export_queue}-poison"
-    return told_alone(lambda: messages.record_poison(app.runs, text, queue=queue, deadline=deadline))
+    return told_alone(lambda: work.record_poison(app.runs, text, queue=queue, deadline=deadline))

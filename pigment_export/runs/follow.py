@@ -45,11 +45,6 @@ class RunListing:
     is_marked: bool = False
 
     @property
-    def last_sign_at(self) -> datetime | None:
-        """When a receipt was last written; None where there is none."""
-        return max(self.written_at.values(), default=None)
-
-    @property
     def state(self) -> str:
         """`running`, or what the run came to, as its result says."""
         return "running" if self.result is None else self.result.get("state", str(State.FAILED))

@@ -18,12 +18,18 @@ from functools import partial
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.events import Event, log
-from pigment_export.retry import Deadline
+from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
+from pigment_export.runs.claim import publish_plan
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.settle import Settled, settle_claim, settle_run
-from pigment_export.runs.survey import Survey, is_mine, take_survey
+from pigment_export.runs.finish import finish_run
+from pigment_export.runs.follow import RunListing
+from pigment_export.runs.plan import Plan
+from pigment_export.runs.survey import Survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
 from pigment_export.runs.timetable import freshness_of, latest_at, log_freshness, schedules_of
+from pigment_export.runs.work import expire_run, messages_for
+
+FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
 
 MISTAKE = ErrorRow("mistake_in_the_app", PermanentError, "", Who.DEVELOPER, "report it, with the events around it")
 
@@ -64,7 +70,7 @@ class _Pass:
     done: Counter[str] = field(default_factory=Counter)
 
     def make(self) -> None:
-        survey = self.deadline.retry(lambda: take_survey(self.runs, self.now, self.retention, self.deadline))
+        survey = self.deadline.retry(lambda: Survey(self.runs, self.now, self.retention).take(self.deadline))
         self._heal_claims(survey)
         self._settle_runs(survey)
         with _logged(None):
@@ -77,21 +83,37 @@ class _Pass:
     # Healing and ending
 
     def _heal_claims(self, survey: Survey) -> None:
+        """Copy the plans of claims whose triggers were cut off, then send their messages, or end what has expired."""
         for run_id, path in self._each(survey.unplanned.items()):
             with _logged(run_id):
-                self._note(settle_claim(self.runs, path, self.now, self.deadline))
+                plan = self.runs.plan_in_claim(path, self.deadline)
+                publish_plan(self.runs, plan, self.deadline)
+                if self.now < plan.expires_at:
+                    pending = plan.pending(self.runs.receipts(plan, self.deadline))
+                    self.messages += messages_for(plan, pending)
+                else:
+                    self._settle(plan, RunListing(plan.run_id, planned_at=self.now))
                 self.done["claims_healed"] += 1
 
     def _settle_runs(self, survey: Survey) -> None:
         for seen in self._each(survey.open):
             with _logged(seen.run_id):
                 plan = self.runs.plan_of(seen.run_id, self.deadline)
-                if plan is not None and is_mine(self.runs, plan.summary, self.now):
-                    self._note(settle_run(self.runs, plan, seen, self.now, self.deadline))
+                if plan is not None and survey.is_mine(plan.summary):
+                    self._settle(plan, seen)
 
-    def _note(self, settled: Settled) -> None:
-        self.messages += settled.messages
-        self.done["runs_ended"] += settled.has_ended
+    def _settle(self, plan: Plan, seen: RunListing) -> None:
+        """Bring a run to its end, or on its way again, or leave it to the workers that are at work on it."""
+        pending = plan.pending(seen.receipts)
+        if self.now >= plan.expires_at + FUNCTION_TIMEOUT:  # before that, a last call may be at work
+            expire_run(self.runs, plan, seen.receipts, self.deadline)
+            self.done["runs_ended"] += bool(pending)
+        elif not pending:
+            finish_run(self.runs.records, plan, self.deadline)
+        elif self.now < plan.expires_at:
+            signs = (seen.planned_at or plan.claimed_at, *seen.written_at.values())
+            if max(signs) <= self.now - FUNCTION_TIMEOUT:
+                self.messages += messages_for(plan, pending)
 
     # Telling
 

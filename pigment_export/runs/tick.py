@@ -19,10 +19,10 @@ from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Claim, claim_run
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import ClaimRequest
 from pigment_export.runs.schedule import Look, ScheduleRecord
 from pigment_export.runs.timetable import definitions_of
+from pigment_export.runs.work import messages_for
 
 RECORD_UNREADABLE = ErrorRow(
     "schedule_record_unreadable",

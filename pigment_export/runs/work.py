@@ -1,21 +1,40 @@
-"""Work on the exports of a run: deliver one, or fail some without asking Pigment.
+"""Work on the exports of a run: deliver one, fail some without asking Pigment, and what the queue says of them.
+
+The queue has one message per export of a run. Anything may lie in it: what is no message of this app, or names nothing
+that is there, is logged and dropped.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
 
+import json
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+from pigment_export.delivery.decide import expired
 from pigment_export.delivery.deliver import deliver
-from pigment_export.delivery.receipt import Receipt
+from pigment_export.delivery.receipt import Receipt, ReceiptSummary, State
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.release import release
-from pigment_export.errors import Cause
+from pigment_export.errors import Cause, ErrorRow, PermanentError, UnreadableError, Who
+from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
 from pigment_export.transfer.stream import Progress
+
+SHOWN_CHARACTERS = 200  # of a text that is no message
+
+BROUGHT_OFTEN = "the queue has brought this export again as often as it does"
+GAVE_UP = ErrorRow(
+    "gave_up",
+    PermanentError,
+    f"{BROUGHT_OFTEN}, and no try left a reason",
+    Who.DEVELOPER,
+    "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
+).cause()
 
 
 def deliver_export(
@@ -41,7 +60,7 @@ def deliver_export(
     """
     reconciler = _reconciler(runs, plan, planned, deadline)
     if cancellation := cancellation_of(runs, plan, deadline):
-        receipt = fail_exports(runs, plan, {planned.export.name: cancellation.cause}, deadline)[planned.export.name]
+        receipt = reconciler.record_failed(cancellation.cause, is_abandoned=True)
     elif planned.held:
         receipt = release(reconciler, planned.held, runs.new_nonce)
     else:
@@ -72,10 +91,122 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
     }
 
 
-def last_receipt(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Receipt | None:
-    """Return the receipt of an export as it stands, or None if there is none that can be read."""
-    return _reconciler(runs, plan, planned, deadline).receipt()
+def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary], deadline: Deadline) -> None:
+    """Bring a run that has expired to its end; what is final and not good is corrected if its file is there after all.
+
+    Args:
+        runs: of this deployment.
+        plan: the run.
+        receipts: what they say, by export.
+        deadline: of the pass.
+    """
+    bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
+    fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), deadline)
+    finish_run(runs.records, plan, deadline)
 
 
 def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:
     return Reconciler(runs.files, runs.records, plan.task(planned), deadline)
+
+
+# The queue
+
+
+def message_for(run_id: str, name: str) -> str:
+    """Return the message of an export of a run, as the queue carries it."""
+    return json.dumps({"run_id": run_id, "name": name})
+
+
+def messages_for(plan: Plan, names: tuple[str, ...]) -> list[str]:
+    """Return the messages of some exports of a run."""
+    return [message_for(plan.run_id, name) for name in names]
+
+
+def named_in(text: str) -> tuple[str, str] | None:
+    """Return the run and the export that a message names; None where it is no message of this app."""
+    try:
+        fields = json.loads(text)
+        run_id, name = fields["run_id"], fields["name"]
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return None
+    return (run_id, name) if isinstance(run_id, str) and isinstance(name, str) else None
+
+
+def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None:
+    """Deliver what a message names.
+
+    Args:
+        runs: of this deployment.
+        text: the message, whatever it is.
+        deadline: of this call.
+
+    Returns:
+        The receipt that stands; None where the message was dropped.
+
+    Raises:
+        RetryableError: the message should come again; a `retrying` receipt says why.
+        ExportError: the lake itself cannot be used; the message should come again.
+    """
+    found = _found(runs, text, deadline)
+    return deliver_export(runs, *found, deadline) if found else None
+
+
+def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> list[str]:
+    """Record that the queue has given a message up: send it again while its run lasts, or settle what it names.
+
+    An export whose last try failed for now is sent again until its run expires, so that no outage ends it before. An
+    export that left no reason is settled at once: its process may have been ended each time.
+
+    Args:
+        runs: of this deployment.
+        text: the message, whatever it is.
+        queue: the poison queue's name.
+        deadline: of this call.
+
+    Returns:
+        The messages to send again.
+
+    Raises:
+        ExportError: the lake cannot be used; the message comes again.
+    """
+    found = _found(runs, text, deadline)
+    if found is None:
+        log(Event.POISON_RECORDED, level=logging.ERROR, queue=queue, text=_shown(text))
+        return []
+    plan, planned = found
+    name = planned.export.name
+    reconciler = _reconciler(runs, plan, planned, deadline)
+    last = reconciler.receipt()
+    if last and last.state is State.RETRYING and deadline.retry(runs.now) < plan.expires_at:
+        _log_poison(plan, name, State.RETRYING, queue, logging.WARNING)
+        return messages_for(plan, (name,))
+    cause = replace(GAVE_UP, code=last.cause.code, reason=BROUGHT_OFTEN) if last and last.cause else GAVE_UP
+    receipt = reconciler.record_failed(cause, is_abandoned=True)
+    finish_run(runs.records, plan, deadline)
+    _log_poison(plan, name, receipt.state, queue, logging.INFO if receipt.state.good else logging.ERROR)
+    return []
+
+
+def _log_poison(plan: Plan, name: str, state: State, queue: str, level: int) -> None:
+    log(Event.POISON_RECORDED, level=level, queue=queue, run_id=plan.run_id, name=name, state=str(state))
+
+
+def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:
+    """The run and the export that a message names; where they are not there, that is logged."""
+    named, reason = named_in(text), "it is no message of this app"
+    if named is not None:
+        reason = "there is no such run"
+        try:
+            plan = runs.plan_of(named[0], deadline)
+        except UnreadableError as error:
+            plan, reason = None, error.cause.reason
+        if plan is not None:
+            if planned := plan.planned(named[1]):
+                return plan, planned
+            reason = "the run has no such export"
+    log(Event.MESSAGE_DROPPED, level=logging.ERROR, reason=reason, text=_shown(text))
+    return None
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

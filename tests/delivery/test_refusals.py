@@ -21,7 +21,7 @@ from pigment_export.errors import (
 )
 from pigment_export.events import Event
 from pigment_export.retry import Deadline
-from pigment_export.runs.messages import GAVE_UP
+from pigment_export.runs.work import GAVE_UP
 from tests.delivery.test_deliver import BEGAN, BIGGER, BODY, CUT, DAY, LATEST, World
 from tests.harness.run_world import events
 from tests.harness.stepping import Step, Stepper, Striking, at

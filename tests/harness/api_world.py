@@ -16,7 +16,7 @@ from pigment_export.app.calls import HttpCall
 from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
-from pigment_export.runs.messages import record_poison
+from pigment_export.runs.work import record_poison
 from tests.harness.run_world import Seen, World
 
 OPENAPI = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())

@@ -22,11 +22,10 @@ from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, Claim, claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.housekeeping import housekeeping
-from pigment_export.runs.messages import process_message
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.schedule import look
 from pigment_export.runs.tick import start_due
-from pigment_export.runs.work import deliver_export
+from pigment_export.runs.work import deliver_export, process_message
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
 from tests.harness.stepping import OUTAGE, Around, Watched

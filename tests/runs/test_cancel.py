@@ -9,7 +9,7 @@ from pigment_export.errors import RetryableError
 from pigment_export.events import Event
 from pigment_export.runs.cancel import CHECK_SECONDS, cancel_run, stopping
 from pigment_export.runs.follow import progress_of
-from pigment_export.runs.messages import messages_for, record_poison
+from pigment_export.runs.work import messages_for, record_poison
 from pigment_export.transfer.stream import Progress
 from tests.harness.run_world import ASKED, CUT, HOUR, Seen, World, events
 from tests.harness.stepping import Stepper, Striking

@@ -19,8 +19,8 @@ from pigment_export.errors import (
 )
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
-from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import ClaimRequest, Plan
+from pigment_export.runs.work import messages_for
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
 from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking
 

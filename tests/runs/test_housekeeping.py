@@ -13,9 +13,8 @@ from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
-from pigment_export.runs.messages import Message
 from pigment_export.runs.plan import Plan
-from pigment_export.runs.work import fail_exports
+from pigment_export.runs.work import fail_exports, named_in
 from tests.harness.many_records import ManyRecords
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, REFUSED, Seen, World, broken_catalog, events, export
 from tests.harness.stepping import Killed, Striking
@@ -37,8 +36,8 @@ def cut_off(world: World, after: int = 2) -> None:
 
 
 def names(messages: list[str]) -> list[str]:
-    found = [Message.from_text(text) for text in messages]
-    return [message.name for message in found if message]
+    found = [named_in(text) for text in messages]
+    return [named[1] for named in found if named]
 
 
 # Healing

@@ -10,8 +10,8 @@ import pytest
 
 from pigment_export.catalog.file import Catalog
 from pigment_export.delivery.receipt import Receipt, Result
-from pigment_export.runs.messages import messages_for, process_message, record_poison
 from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import messages_for, process_message, record_poison
 from tests.harness.interleave import Scene, explore
 from tests.harness.run_world import ASKED, DAY, HOUR, World, export
 from tests.harness.stepping import Around

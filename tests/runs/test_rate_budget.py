@@ -21,8 +21,7 @@ from pigment_export import wiring
 from pigment_export.catalog.exports import Export
 from pigment_export.errors import Cause, RetryableError, Who
 from pigment_export.retry import CALL_SECONDS, Deadline
-from pigment_export.runs.messages import messages_for, process_message, record_poison
-from pigment_export.runs.work import deliver_export
+from pigment_export.runs.work import deliver_export, messages_for, process_message, record_poison
 from pigment_export.settings import load
 from pigment_export.transfer.stream import Source
 from tests.harness.run_world import World, export

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from pigment_export.events import Event
-from pigment_export.runs.messages import messages_for
 from pigment_export.runs.plan import Plan
+from pigment_export.runs.work import messages_for
 from tests.harness.run_world import HOUR, World, events
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pigment_export.errors import RetryableError
 from pigment_export.events import Event
 from pigment_export.runs.follow import progress_of
-from pigment_export.runs.messages import GAVE_UP, Message, messages_for, process_message, record_poison
+from pigment_export.runs.work import GAVE_UP, message_for, messages_for, named_in, process_message, record_poison
 from tests.harness.run_world import ASKED, BODY, CUT, DAY, HOUR, World, events
 from tests.harness.stepping import Stepper
 
@@ -34,16 +34,16 @@ def test_any_text_is_dropped_and_nothing_is_written(text: str) -> None:
 
 @given(st.text(), st.text())
 def test_a_message_is_read_as_it_was_written(run_id: str, name: str) -> None:
-    assert Message.from_text(Message(run_id, name).to_text()) == Message(run_id, name)
+    assert named_in(message_for(run_id, name)) == (run_id, name)
 
 
 def test_a_message_of_no_run_or_no_export_or_an_unreadable_plan_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     world = World("revenue", "pnl")
     plan = world.claim().plan
     texts = [
-        Message("20261124T060000Z-00000000000000ff", "revenue").to_text(),
-        Message(plan.run_id, "another").to_text(),
-        Message(f"../{plan.run_id}", "revenue").to_text(),
+        message_for("20261124T060000Z-00000000000000ff", "revenue"),
+        message_for(plan.run_id, "another"),
+        message_for(f"../{plan.run_id}", "revenue"),
     ]
     assert world.work(texts) == [None] * 3
     world.break_record(plan.folder.plan)
