@@ -16,6 +16,7 @@ from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
+from pigment_export.runs.follow import listing_of
 from pigment_export.runs.plan import ClaimRequest, Plan, PlannedExport
 
 type Chosen = Sequence[Export] | Plan
@@ -136,7 +137,7 @@ def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
         planned = deadline.retry(lambda: runs.records.read(plan.folder.plan)).etag is not None
         return Claim(plan, now, (), is_planned=planned)
     publish_plan(runs, plan, deadline)
-    return Claim(plan, now, plan.pending(runs.receipts(plan, deadline)))
+    return Claim(plan, now, plan.pending(listing_of(runs, plan, deadline).receipts))
 
 
 def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Chosen:

@@ -3,18 +3,16 @@
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.deliver import Fetch
-from pigment_export.delivery.receipt import ReceiptSummary
 from pigment_export.errors import ErrorRow, UnreadableError, Who, shorten
 from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
-from pigment_export.runs.finish import receipts_in
 from pigment_export.runs.plan import Plan
 
 UNREADABLE = ErrorRow(
@@ -71,23 +69,6 @@ class Runs:
         record = deadline.retry(lambda: self.records.read(path))
         return None if record.etag is None else plan_in(record, path)
 
-    def plan_in_claim(self, path: str, deadline: Deadline) -> Plan:
-        """Return the plan that a claim holds.
-
-        Args:
-            path: of the claim.
-            deadline: of this call.
-
-        Raises:
-            UnreadableError: the claim is not what this app writes, or gone.
-            ExportError: the lake cannot be used.
-        """
-        return plan_in(deadline.retry(lambda: self.records.read(path)), path)
-
-    def receipts(self, plan: Plan, deadline: Deadline) -> Mapping[str, ReceiptSummary]:
-        """Return what the receipts of a run say, by export, from one listing."""
-        return receipts_in(plan, deadline.retry(lambda: list(self.records.list(f"{plan.folder.path}/"))))
-
 
 def plan_in(record: StoredRecord, path: str) -> Plan:
     """Return the plan in a record.
@@ -97,7 +78,7 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
         path: where it lies, for the message.
 
     Raises:
-        UnreadableError: it is not what this app writes.
+        UnreadableError: it is not what this app writes, or gone.
     """
     try:
         return Plan.from_json(record.data)

@@ -10,6 +10,7 @@ from pigment_export.errors import ConflictError
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import ListedBlob, Records
 from pigment_export.retry import Deadline
+from pigment_export.runs.follow import RunListing, run_listing
 from pigment_export.runs.plan import Plan
 
 SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
@@ -34,37 +35,30 @@ def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
             listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
             if len(listed) < len(plan.exports):
                 return  # most calls end here: no row has to be understood to see that a receipt is missing
-            receipts = receipts_in(plan, listed) | _without_metadata(records, plan, listed, deadline)
+            seen = run_listing(plan.folder, plan.run_id, listed)
+            receipts = _receipts(records, plan, seen, listed, deadline)
             result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)
             if result is None:
                 return
             if record.data != result.to_json():
                 records.write(plan.folder.result, result.to_json(), result.to_metadata(), replacing=record.etag)
                 log(Event.RUN_ENDED, run_id=plan.run_id, succeeded=result.succeeded, counts=result.counts)
-            if result.succeeded and not any(row.path == plan.folder.success for row in listed):
+            if result.succeeded and not seen.is_marked:
                 _mark_success(records, plan, deadline)
 
 
-def receipts_in(plan: Plan, listed: list[ListedBlob]) -> dict[str, ReceiptSummary]:
-    """Return what a listing of a run's folder tells of its receipts, by export."""
-    return {
-        name: receipt
-        for row in listed
-        if (name := plan.folder.name_of(row.path)) and (receipt := ReceiptSummary.listed(name, row.metadata))
-    }
-
-
-def _without_metadata(
-    records: Records, plan: Plan, listed: list[ListedBlob], deadline: Deadline
+def _receipts(
+    records: Records, plan: Plan, seen: RunListing, listed: list[ListedBlob], deadline: Deadline
 ) -> dict[str, ReceiptSummary]:
-    """Read the receipts that a listing shows without their metadata: other tools drop those when they copy a file."""
-    found: dict[str, ReceiptSummary] = {}
-    for row in listed:
-        name = plan.folder.name_of(row.path)
-        if name and ReceiptSummary.listed(name, row.metadata) is None:
-            receipt = Receipt.found_in(deadline.retry(partial(records.read, row.path)).data)
-            found |= {name: receipt} if receipt else {}
-    return found
+    """Return what the receipts say, those read whose metadata are gone: other tools drop them when they copy a file."""
+    receipts = dict(seen.receipts)
+    there = {row.path for row in listed}
+    for name in plan.names:
+        path = plan.folder.receipt(name)
+        if name not in receipts and path in there:
+            receipt = Receipt.found_in(deadline.retry(partial(records.read, path)).data)
+            receipts |= {name: receipt} if receipt else {}
+    return receipts
 
 
 def _mark_success(records: Records, plan: Plan, deadline: Deadline) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from pigment_export.delivery.receipt import ReceiptSummary, State
 from pigment_export.lake.interface import ListedBlob
-from pigment_export.lake.paths import Layout
+from pigment_export.lake.paths import Layout, RunFolder
 from pigment_export.lake.records import decode
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
@@ -62,11 +62,11 @@ def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunList
     """
     for run_id, records in itertools.groupby(rows, lambda row: layout.run_at(row.path)):
         if run_id is not None:
-            yield _seen(layout, run_id, records)
+            yield run_listing(layout.run(run_id), run_id, records)
 
 
-def _seen(layout: Layout, run_id: str, rows: Iterable[ListedBlob]) -> RunListing:
-    folder = layout.run(run_id)
+def run_listing(folder: RunFolder, run_id: str, rows: Iterable[ListedBlob]) -> RunListing:
+    """Return a run as the rows of its folder show it, without receipts that have lost their metadata."""
     receipts: dict[str, ReceiptSummary] = {}
     written_at: dict[str, datetime] = {}
     others: dict[str, ListedBlob] = {}
@@ -121,8 +121,13 @@ def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | No
     plan = runs.plan_of(run_id, deadline)
     if plan is None or plan.deployment != runs.deployment:
         return None
+    return RunProgress(plan, listing_of(runs, plan, deadline))
+
+
+def listing_of(runs: Runs, plan: Plan, deadline: Deadline) -> RunListing:
+    """Return what a listing of its records shows of a run."""
     rows = deadline.retry(lambda: list(runs.records.list(f"{plan.folder.path}/")))
-    return RunProgress(plan, _seen(runs.layout, run_id, rows))
+    return run_listing(plan.folder, plan.run_id, rows)
 
 
 def recent_runs(

@@ -20,9 +20,9 @@ from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, 
 from pigment_export.events import Event, log
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
 from pigment_export.runs.claim import publish_plan
-from pigment_export.runs.deployment import Runs
+from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.finish import finish_run
-from pigment_export.runs.follow import RunListing
+from pigment_export.runs.follow import RunListing, listing_of
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.survey import Survey
 from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
@@ -86,11 +86,11 @@ class _Pass:
         """Copy the plans of claims whose triggers were cut off, then send their messages, or end what has expired."""
         for run_id, path in self._each(survey.unplanned.items()):
             with _logged(run_id):
-                plan = self.runs.plan_in_claim(path, self.deadline)
+                plan = plan_in(self.deadline.retry(partial(self.runs.records.read, path)), path)
                 publish_plan(self.runs, plan, self.deadline)
                 if self.now < plan.expires_at:
-                    pending = plan.pending(self.runs.receipts(plan, self.deadline))
-                    self.messages += messages_for(plan, pending)
+                    receipts = listing_of(self.runs, plan, self.deadline).receipts
+                    self.messages += messages_for(plan, plan.pending(receipts))
                 else:
                     self._settle(plan, RunListing(plan.run_id, planned_at=self.now))
                 self.done["claims_healed"] += 1
@@ -133,9 +133,8 @@ class _Pass:
 
     def _remove(self, survey: Survey) -> None:
         records, layout, deadline = self.runs.records, self.runs.layout, self.deadline
-        for folder in self._each(
-            sorted(survey.folders) if survey.is_whole else ()
-        ):  # else a receipt may name what it holds
+        # Where the listing was cut off, a receipt that was not seen may name what a folder holds.
+        for folder in self._each(sorted(survey.folders) if survey.is_whole else ()):
             with _logged(None):
                 self.done["files_swept"] += sweep_folder(
                     records, folder, now=self.now, retention=self.retention, named=survey.held, deadline=deadline
