@@ -2,9 +2,7 @@
 
 - `ExportError`: the root; nothing else of ours is raised on purpose.
 - `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing touched.
-- `RefusedError`: a call is refused as it stands; its caller must ask otherwise, or later.
-- `PermanentError`: the same request would meet the same answer; a person must act.
-- `UnreadableError`: a record is not what this app writes; a reader of many records goes on with the others.
+- `PermanentError`: the same request would meet the same answer; a person must act, or a caller ask otherwise.
 - `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
 - `SetupError`: retryable, but only a changed setup heals it; the command line ends with it at once.
 - `ConflictError`: a condition of a write did not hold, or the write had been done before: look, then decide.
@@ -104,16 +102,8 @@ class ConfigurationError(ExportError):
         return "\n".join(self.problems)
 
 
-class RefusedError(ExportError):
-    """A call is refused as it stands."""
-
-
 class PermanentError(ExportError):
     """The same request would meet the same answer."""
-
-
-class UnreadableError(PermanentError):
-    """A record of this app is not what it writes."""
 
 
 class RetryableError(ExportError):

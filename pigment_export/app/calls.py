@@ -13,7 +13,7 @@ from pigment_export.app.http import SERVER_ERROR, HttpAnswer, error_answer, json
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
 from pigment_export.environment import auth_level_of, is_local_host, text_of
-from pigment_export.errors import ErrorRow, ExportError, RefusedError, Who, shorten
+from pigment_export.errors import ErrorRow, ExportError, PermanentError, Who, shorten
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
 from pigment_export.runs.work import messages_for
@@ -22,13 +22,13 @@ PRINCIPAL = "x-ms-client-principal-id"
 
 ANONYMOUS_UNGUARDED = ErrorRow(
     "anonymous_unguarded",
-    RefusedError,
+    PermanentError,
     "HTTP_AUTH_LEVEL is ANONYMOUS, and no Entra authentication stands before this app",
     Who.ADMINISTRATOR,
     "turn on authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
 )
 PRINCIPAL_MISSING = ErrorRow(
-    "principal_missing", RefusedError, "the call has no principal", Who.CALLER, "call with a token of Entra"
+    "principal_missing", PermanentError, "the call has no principal", Who.CALLER, "call with a token of Entra"
 )
 
 
@@ -121,7 +121,7 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
         Who calls, as far as it is known: a principal's object id, or by which right.
 
     Raises:
-        RefusedError: the app's setup admits no call (503), or not one without a principal (401).
+        PermanentError: the app's setup admits no call (503), or not one without a principal (401).
     """
     guarded = text_of(environ, "WEBSITE_AUTH_ENABLED").lower() == "true"
     principal = shorten(headers.get(PRINCIPAL, "")) if guarded else ""  # without Entra, any caller could send it

@@ -7,7 +7,7 @@ from pigment_export.app.http import POLL_SECONDS, HttpAnswer, json_answer, probl
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
 from pigment_export.app.schemas import MOST_FAILED_LISTED, Run, RunList, run_view
-from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
+from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancel_run as cancel
 from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
@@ -15,7 +15,7 @@ from pigment_export.runs.timetable import next_occurrences
 
 RUN_UNKNOWN = ErrorRow(
     "run_unknown",
-    RefusedError,
+    PermanentError,
     "this deployment has no run of this id: its records are kept for RETENTION_DAYS",
     Who.CALLER,
     "take the id from the answer to POST /api/runs",

@@ -11,7 +11,7 @@ from pigment_export.app.parts import App
 from pigment_export.app.requests import RunRequest
 from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
-from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, RefusedError, Who
+from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.claim import Chosen, Claim, claim_run, date_problems
@@ -23,14 +23,14 @@ LONGEST_KEY = 200
 
 INLINE_FORBIDDEN = ErrorRow(
     "inline_forbidden",
-    RefusedError,
+    PermanentError,
     "this deployment takes no exports but those of its catalog",
     Who.ADMINISTRATOR,
     "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
 )
 RUN_EXPIRED_UNPLANNED = ErrorRow(
     "run_expired_unplanned",
-    RefusedError,
+    PermanentError,
     "the run of this key expired before it began",
     Who.CALLER,
     "take a new key: it is a new run",

@@ -6,14 +6,14 @@ Azure role: Storage Blob Data Contributor on the lake's container.
 from collections.abc import Sequence
 
 from pigment_export.catalog.exports import Export
-from pigment_export.errors import ConfigurationError, ErrorRow, RefusedError, Who
+from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunProgress, progress_of
 from pigment_export.runs.plan import Plan
 
 RUN_NOT_ENDED = ErrorRow(
-    "run_not_ended", RefusedError, "the run has not ended", Who.CALLER, "follow it to its end first"
+    "run_not_ended", PermanentError, "the run has not ended", Who.CALLER, "follow it to its end first"
 )
 
 
@@ -27,7 +27,7 @@ def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export
 
     Raises:
         ConfigurationError: there is no such run, or nothing to retry.
-        RefusedError: the run has not ended.
+        PermanentError: the run has not ended.
         ExportError: the lake cannot be used.
     """
     progress = _progress_of(runs, run_id, "retry_of", deadline)

@@ -51,7 +51,7 @@ def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> Ru
         How far the run is; None if this deployment has no such run.
 
     Raises:
-        UnreadableError: its records are not what this app writes.
+        PermanentError: its records are not what this app writes.
         ExportError: the lake cannot be used.
     """
     progress = progress_of(runs, run_id, deadline)

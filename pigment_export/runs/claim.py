@@ -10,7 +10,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pigment_export.catalog.exports import Export
-from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, RefusedError, Who
+from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
@@ -25,7 +25,7 @@ type Choose = Callable[[], Chosen]
 
 KEY_USED = ErrorRow(
     "key_used_otherwise",
-    RefusedError,
+    PermanentError,
     "this key has claimed a run with another request",
     Who.CALLER,
     "take a new key for a new request, and the same one only to repeat the same",
@@ -70,7 +70,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
 
     Raises:
         ConfigurationError: there is nothing to claim: catalog, choice or date are wrong; nothing was touched.
-        RefusedError: the key was used for another request.
+        PermanentError: the key was used for another request.
         ExportError: the lake cannot be used.
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))

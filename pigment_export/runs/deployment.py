@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.deliver import Fetch
-from pigment_export.errors import ErrorRow, UnreadableError, Who, shorten
+from pigment_export.errors import ErrorRow, PermanentError, Who, shorten
 from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
@@ -17,7 +17,7 @@ from pigment_export.runs.plan import Plan
 
 UNREADABLE = ErrorRow(
     "record_unreadable",
-    UnreadableError,
+    PermanentError,
     "",
     Who.ADMINISTRATOR,
     "see who changed it; delete the folder of this run, and start a new one",
@@ -60,7 +60,7 @@ class Runs:
             deadline: of this call.
 
         Raises:
-            UnreadableError: its `run.json` is not what this app writes.
+            PermanentError: its `run.json` is not what this app writes.
             ExportError: the lake cannot be used.
         """
         if not is_run_id(run_id):
@@ -78,7 +78,7 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
         path: where it lies, for the message.
 
     Raises:
-        UnreadableError: it is not what this app writes, or gone.
+        PermanentError: it is not what this app writes, or gone.
     """
     try:
         return Plan.from_json(record.data)

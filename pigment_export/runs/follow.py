@@ -115,7 +115,7 @@ def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | No
         The progress; None if this deployment has no such run.
 
     Raises:
-        UnreadableError: its plan is not what this app writes.
+        PermanentError: its plan is not what this app writes.
         ExportError: the lake cannot be used.
     """
     plan = runs.plan_of(run_id, deadline)

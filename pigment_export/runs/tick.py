@@ -14,7 +14,7 @@ from functools import partial
 
 from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import Catalog
-from pigment_export.errors import ConflictError, ErrorRow, UnreadableError, Who
+from pigment_export.errors import ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Claim, claim_run
@@ -26,7 +26,7 @@ from pigment_export.runs.work import messages_for
 
 RECORD_UNREADABLE = ErrorRow(
     "schedule_record_unreadable",
-    UnreadableError,
+    PermanentError,
     "the record of the schedules is not what this app writes, so every schedule counts as seen for the first time now",
     Who.ADMINISTRATOR,
     "see who changed it; start by hand what was due meanwhile",

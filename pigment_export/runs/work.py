@@ -16,11 +16,11 @@ from pigment_export.delivery.deliver import deliver
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, State
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.release import release
-from pigment_export.errors import Cause, ErrorRow, PermanentError, UnreadableError, Who
+from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancellation_of, stopping
-from pigment_export.runs.deployment import Runs
+from pigment_export.runs.deployment import UNREADABLE, Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
 from pigment_export.transfer.stream import Progress
@@ -198,7 +198,9 @@ def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExpo
         reason = "there is no such run"
         try:
             plan = runs.plan_of(named[0], deadline)
-        except UnreadableError as error:
+        except PermanentError as error:
+            if error.cause.code != UNREADABLE.code:
+                raise
             plan, reason = None, error.cause.reason
         if plan is not None:
             if planned := plan.planned(named[1]):

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from pigment_export.errors import ConfigurationError, PermanentError, RefusedError
+from pigment_export.errors import ConfigurationError, PermanentError
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.claim import Claim
 from pigment_export.runs.plan import Plan
@@ -91,7 +91,7 @@ def test_what_failed_or_was_held_is_retried_by_its_own_definition() -> None:
     assert [one.name for one in exports_to_retry(world.runs(), plan.run_id, world.deadline())] == ["revenue"]
     world.says["bad"] = PermanentError(REFUSED)
     other = world.claim(asked=replace(ASKED, key="bad"), choose=lambda: [export("bad", owner="then"), export("pnl")])
-    with pytest.raises(RefusedError):
+    with pytest.raises(PermanentError, match="run_not_ended"):
         exports_to_retry(world.runs(), other.plan.run_id, world.deadline())
     world.deliver(other.plan)
     (retried,) = exports_to_retry(world.runs(), other.plan.run_id, world.deadline())

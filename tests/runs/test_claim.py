@@ -13,10 +13,10 @@ from pigment_export.errors import (
     ConfigurationError,
     ConflictError,
     PermanentError,
-    RefusedError,
     RetryableError,
     Who,
 )
+from pigment_export.runs.claim import KEY_USED
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.plan import ClaimRequest, Plan
@@ -137,7 +137,7 @@ def test_two_claimers_in_step_with_each_other_come_to_one_plan(ahead: int) -> No
 def test_a_key_that_was_used_for_another_request_is_refused_and_changes_nothing() -> None:
     world, seen = World("a", "b"), Seen()
     first = world.claim()
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(PermanentError, match=KEY_USED.code) as caught:
         world.claim(world.runs(seen), replace(ASKED, request={"names": ["a"]}))
     assert caught.value.cause.code == "key_used_otherwise"
     assert first.plan.run_id in caught.value.cause.reason
@@ -155,7 +155,7 @@ def check_one_of_two(world: World) -> None:
         if asked.request == plan.request:
             assert world.claim(asked=asked).plan == plan
         else:
-            with pytest.raises(RefusedError) as caught:
+            with pytest.raises(PermanentError, match=KEY_USED.code) as caught:
                 world.claim(asked=asked)
             assert plan.run_id in caught.value.cause.reason
     check_one_run(world)
@@ -169,7 +169,7 @@ def test_a_key_whose_first_answer_was_lost_is_not_taken_for_a_second_request(*, 
         with suppress(Killed):
             world.claim(world.runs(Striking(at, applied=applied, kill=kill)))
         if world.claims():
-            with pytest.raises(RefusedError):
+            with pytest.raises(PermanentError, match=KEY_USED.code):
                 world.claim(asked=OTHER)
         else:
             assert world.claim(asked=OTHER).plan.request == OTHER.request, at
@@ -189,7 +189,7 @@ def test_a_claim_that_takes_effect_after_another_request_has_taken_its_key_chang
         world.claim(asked=OTHER)
         raise RetryableError(OUTAGE)
 
-    with pytest.raises(Killed if kill else RefusedError):
+    with pytest.raises(Killed if kill else PermanentError, match=".*" if kill else KEY_USED.code):
         world.claim(world.runs(late))
     claimed = world.claim(asked=OTHER)
     with pytest.raises(ConflictError):
@@ -208,7 +208,9 @@ def test_two_requests_in_step_with_one_key_come_to_one_run(ahead: int) -> None:
     while not (one.finished and other.finished):
         other.step()
         one.step()
-    assert sorted(type(worker.error) for worker in (one, other) if worker.error) == [RefusedError]
+    (error,) = [worker.error for worker in (one, other) if worker.error]
+    assert isinstance(error, PermanentError)
+    assert error.cause.code == KEY_USED.code
     check_one_of_two(world)
 
 
