@@ -103,14 +103,10 @@ def problems(environ: Mapping[str, str]) -> list[str]:
     if bundle and (problem := ca_bundle_problem(Path(environ[bundle]))):
         found.append(f"{bundle}: {problem}")
     if environ.get("no_proxy", environ.get("NO_PROXY", "")).strip() != "*":
-        used = (next((name for name in names if environ.get(name)), None) for names in _by_scheme())
+        by_scheme = (PROXY_VARIABLES[:2], PROXY_VARIABLES[2:])
+        used = (next((name for name in names if environ.get(name)), None) for names in by_scheme)
         found += [f"{name}: {problem}" for name in used if name and (problem := proxy_problem(environ[name]))]
     return found
-
-
-def _by_scheme() -> Iterator[tuple[str, ...]]:
-    yield PROXY_VARIABLES[:2]
-    yield PROXY_VARIABLES[2:]
 
 
 def ca_bundle_problem(path: Path) -> str | None:

@@ -15,7 +15,7 @@ from pydantic import Field
 from pigment_export.delivery.description import FileDescription, Notes
 from pigment_export.delivery.task import HeldFile, Task
 from pigment_export.errors import Cause, Who
-from pigment_export.lake.records import Instant, Record, decode, encode
+from pigment_export.lake.records import Instant, Record, encode
 
 
 class State(StrEnum):
@@ -110,10 +110,7 @@ class ReceiptSummary(Record):
             name: the export's, from the record's path.
             metadata: as listed.
         """
-        try:
-            return ReceiptSummary.model_validate({**decode(metadata), "name": name})
-        except ValueError:
-            return None
+        return ReceiptSummary.from_metadata({**metadata, **encode({"name": name})})
 
 
 _LISTED = [field.alias or name for name, field in ReceiptSummary.model_fields.items() if name != "name"]
@@ -184,9 +181,7 @@ def is_better(mine: ReceiptSummary, theirs: ReceiptSummary) -> bool:
     """
     if _RANK[mine.state] != _RANK[theirs.state]:
         return _RANK[mine.state] > _RANK[theirs.state]
-    if mine.state is State.SUPERSEDED:
-        return False
-    if mine.fetched_at is None or theirs.fetched_at is None:
+    if mine.state is State.SUPERSEDED or mine.fetched_at is None or theirs.fetched_at is None:
         return False
     return mine.fetched_at > theirs.fetched_at
 

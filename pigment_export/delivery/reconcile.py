@@ -166,10 +166,7 @@ class Reconciler:
             record = self._unretried.read(self.task.receipt_path)
             before = Receipt.found_in(record.data)
             if before is None or not before.state.final:
-                receipt = self._stamped(receipt, record)
-                self._unretried.write(
-                    self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=record.etag
-                )
+                self._put(self._unretried, receipt, record)
         except ExportError:
             return
 
@@ -184,18 +181,19 @@ class Reconciler:
         return written
 
     def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> Receipt:
-        receipt = self._stamped(receipt, over)
-        self._records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        receipt = self._put(self._records, receipt, over)
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
         groups = list(self.task.export.groups)  # alerts are routed by them
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
         return receipt
 
-    def _stamped(self, receipt: Receipt, over: StoredRecord) -> Receipt:
-        """Say when the work on it began and ended, by the lake's clock."""
+    def _put(self, records: Records, receipt: Receipt, over: StoredRecord) -> Receipt:
+        """Write a receipt that says when the work on it began and ended, by the lake's clock."""
         started_at = self._first_look.now if self._first_look else None
-        return receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
+        receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
+        records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""
@@ -207,15 +205,9 @@ class Reconciler:
                     return ()
                 latest = Latest.of(self._destination.path, file, columns, before)
                 self._records.write(self._destination.latest, latest.to_json(), {}, replacing=record.etag)
-        return self._note_two_files(latest, before)
-
-    def _note_two_files(self, latest: Latest, before: Latest | None) -> tuple[str, ...]:
-        if (
-            before is None
-            or not self._destination.replaces
-            or before.path == latest.path
-            or before.snapshot_date != latest.snapshot_date
-        ):
+        if before is None or before.path == latest.path or before.snapshot_date != latest.snapshot_date:
+            return ()
+        if not self._destination.replaces:
             return ()
         log(
             Event.DAY_HAS_TWO_FILES,

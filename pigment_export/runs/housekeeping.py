@@ -25,7 +25,7 @@ from pigment_export.runs.finish import finish_run
 from pigment_export.runs.follow import RunListing, listing_of
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.survey import Survey
-from pigment_export.runs.sweep import delete_run, sweep_folder, sweep_probes
+from pigment_export.runs.sweep import delete, delete_run, sweep_folder, sweep_probes
 from pigment_export.runs.timetable import freshness_of, latest_at, log_freshness, schedules_of
 from pigment_export.runs.work import expire_run, messages_for
 
@@ -132,22 +132,18 @@ class _Pass:
     # Removing
 
     def _remove(self, survey: Survey) -> None:
-        records, layout, deadline = self.runs.records, self.runs.layout, self.deadline
         # Where the listing was cut off, a receipt that was not seen may name what a folder holds.
         for folder in self._each(sorted(survey.folders) if survey.is_whole else ()):
             with _logged(None):
-                self.done["files_swept"] += sweep_folder(
-                    records, folder, now=self.now, retention=self.retention, named=survey.held, deadline=deadline
-                )
+                self.done["files_swept"] += sweep_folder(survey, folder, self.deadline)
         with _logged(None):
-            self.done["files_swept"] += sweep_probes(records, layout, now=self.now, deadline=deadline)
+            self.done["files_swept"] += sweep_probes(survey, self.deadline)
         for run_id in self._each(survey.old):
             with _logged(run_id):
-                self.done["records_deleted"] += delete_run(records, layout, run_id, deadline)
+                self.done["records_deleted"] += delete_run(self.runs, run_id, self.deadline)
         for path in self._each(survey.old_claims):
             with _logged(None):
-                deadline.retry(partial(records.delete, path))
-                self.done["records_deleted"] += 1
+                self.done["records_deleted"] += delete(self.runs, [path], self.deadline)
 
     # Within
 
