@@ -114,9 +114,9 @@ def status_page(req: func.HttpRequest) -> func.HttpResponse:
 
 def _start_due(app: "App", look: "Callable[[], Look]", seen: "Look", deadline: "Deadline") -> list[str]:
     """Start what a tick has found due; most find nothing, and so do not import what it takes."""
-    from pigment_export.app import functions
+    from pigment_export.runs.tick import start_due
 
-    return functions.start_due(app, look, seen, deadline)
+    return start_due(app.runs, look, seen, app.load_catalog, deadline)
 
 
 def _text(message: func.QueueMessage) -> str:

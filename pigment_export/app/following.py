@@ -68,23 +68,32 @@ def list_runs(app: App, query: Query, deadline: Deadline) -> HttpAnswer:
     return json_answer(RunList(runs=tuple(runs), next=_next(app, deadline)), 200)
 
 
-def going_on(app: App, progress: RunProgress) -> HttpAnswer:
+def going_on(run: Run) -> HttpAnswer:
     """Return the answer that has its caller ask again at `Location`.
 
     Args:
-        app: the parts.
-        progress: how far the run is.
+        run: as callers are told of it.
     """
-    run = _view(app, progress)
     return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
+
+
+def seen(app: App, progress: RunProgress) -> Run:
+    """Return a run as callers are told of it.
+
+    Args:
+        app: the parts.
+        progress: how far it is.
+    """
+    plan = progress.plan
+    return run_view(plan.summary, progress.listing, app.base_url, result=plan.folder.result)
 
 
 def _answer(app: App, progress: RunProgress | None) -> HttpAnswer:
     if progress is None:
         raise RUN_UNKNOWN.raised()
-    run = _view(app, progress)
+    run = seen(app, progress)
     if run.state == "running":
-        return going_on(app, progress)
+        return going_on(run)
     if run.state == "succeeded":
         return json_answer(run, 200)
     said = ", ".join(f"{count} {state}" for state, count in run.counts.items())
@@ -102,8 +111,3 @@ def _next(app: App, deadline: Deadline) -> dict[str, datetime] | None:
         occurrences = next_occurrences(app.runs, catalog, deadline.retry(app.runs.now))
         return {name: at for name, at in occurrences.items() if at is not None}
     return None
-
-
-def _view(app: App, progress: RunProgress) -> Run:
-    plan = progress.plan
-    return run_view(plan.summary, progress.listing, app.base_url, result=plan.folder.result)

@@ -11,20 +11,7 @@ from pigment_export.app.tick import loudly
 from pigment_export.errors import told_alone
 from pigment_export.retry import CALL_SECONDS, HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs import housekeeping as passing
-from pigment_export.runs import tick, work
-from pigment_export.runs.schedule import Look
-
-
-def start_due(app: App, look: Callable[[], Look], seen: Look, deadline: Deadline) -> list[str]:
-    """Claim what a tick has found due; see `runs.tick`.
-
-    Returns:
-        The messages to send.
-
-    Raises:
-        ExportError: something could not be started.
-    """
-    return tick.start_due(app.runs, look, seen, app.load_catalog, deadline)
+from pigment_export.runs import work
 
 
 def housekeeping(build: Callable[[], App]) -> list[str]:
@@ -39,9 +26,7 @@ def housekeeping(build: Callable[[], App]) -> list[str]:
     Raises:
         ConfigurationError: the settings are wrong.
     """
-    deadline = Deadline(HOUSEKEEPING_SECONDS)
-    with loudly("housekeeping"):
-        app = build()
+    deadline, app = Deadline(HOUSEKEEPING_SECONDS), _built(build, "housekeeping")
     return passing.housekeeping(
         app.runs,
         lambda: app.catalog(deadline),
@@ -61,9 +46,7 @@ def export_one(build: Callable[[], App], text: str) -> None:
     Raises:
         ExportError: the message should come again.
     """
-    deadline = Deadline(CALL_SECONDS)
-    with loudly("queue"):
-        app = build()
+    deadline, app = Deadline(CALL_SECONDS), _built(build, "queue")
     told_alone(lambda: work.process_message(app.runs, text, deadline))
 
 
@@ -80,8 +63,11 @@ def record_poison(build: Callable[[], App], text: str) -> list[str]:
     Raises:
         ExportError: the message comes again.
     """
-    deadline = Deadline(CALL_SECONDS)
-    with loudly("poison"):
-        app = build()
+    deadline, app = Deadline(CALL_SECONDS), _built(build, "poison")
     queue = f"{app.settings.export_queue}-poison"
     return told_alone(lambda: work.record_poison(app.runs, text, queue=queue, deadline=deadline))
+
+
+def _built(build: Callable[[], App], trigger: str) -> App:
+    with loudly(trigger):
+        return build()

@@ -75,18 +75,14 @@ def problem(code: str, status: int, detail: str, remedy: str, **more: Any) -> Pr
     return Problem(type=f"urn:pigment-export:{code}", title=title, status=status, detail=detail, remedy=remedy, **more)
 
 
-def status_of(error: ExportError) -> int:
-    """Return the status of an error: 4xx for the caller to correct, 500 for the app's own setup, 503 for later."""
-    return STATUSES.get(error.cause.code, 503 if isinstance(error, RetryableError) else SERVER_ERROR)
-
-
 def error_answer(error: ExportError) -> HttpAnswer:
-    """Return the answer that an error makes.
+    """Return the answer that an error makes: 4xx for the caller to correct, 500 for the app's own setup, 503 for later.
 
     Args:
         error: whatever was raised.
     """
-    cause, status = error.cause, status_of(error)
+    cause = error.cause
+    status = STATUSES.get(cause.code, 503 if isinstance(error, RetryableError) else SERVER_ERROR)
     problems = error.problems if isinstance(error, ConfigurationError) else None
     detail = f"{len(problems)} problems" if problems and len(problems) > 1 else cause.reason
     who, remedy, headers = cause.who, cause.remedy, {}

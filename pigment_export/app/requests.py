@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import ErrorDetails
 
@@ -84,11 +84,10 @@ class RunRequest(Model):
         try:
             request, problems = cls.model_validate(document, context=zone), []
         except ValidationError as exc:
-            errors = exc.errors(include_url=False)
-            wrong = {str(error["loc"][0]) for error in errors}
+            problems = [_problem(error) for error in exc.errors()]
+            wrong = {error["loc"][0] for error in exc.errors()}
             right = {name: value for name, value in document.items() if name not in wrong}
             request = cls.model_validate(right, context=zone)
-            problems = [_problem(error, cls) for error in errors]
         return request, problems + request.conflicts()
 
     def conflicts(self) -> list[str]:
@@ -137,7 +136,7 @@ class Query(Model):
         try:
             read = cls.model_validate(given)
         except ValidationError as exc:
-            problems = [*(_problem(error, cls) for error in exc.errors()), *problems]
+            problems = [*(_problem(error) for error in exc.errors()), *problems]
         if problems:
             raise ConfigurationError(problems, code="request")
         return read
@@ -166,12 +165,12 @@ def _malformed(what: str) -> ConfigurationError:
     return ConfigurationError([f"the body {what}"], code="malformed")
 
 
-def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(error: ErrorDetails) -> str:
     """Return one of pydantic's errors in words of ours, with the field in front."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     match error["type"]:
         case "extra_forbidden":
-            said = f"unknown; allowed: {', '.join(model.model_fields) or 'none'}"
+            said = f"unknown; allowed: {', '.join(RunRequest.model_fields)}"
         case "value_error":
             said = error["msg"].removeprefix("Value error, ")
         case kind:

@@ -151,13 +151,9 @@ def run_view(
     failed = tuple(export for export in bad if export.state != State.RETRYING)
     has_ended = listing.state != "running"
     return Run(
-        run_id=summary.run_id,
+        **summary.model_dump(include={"run_id", "snapshot_date", "trigger", "asked_by", "expires_at"}),
         state=listing.state,
-        snapshot_date=summary.snapshot_date,
-        trigger=summary.trigger,
-        asked_by=summary.asked_by,
         claimed_at=claimed_at(summary.run_id),
-        expires_at=summary.expires_at,
         ended_at=listing.ended_at,
         of=summary.exports,
         done=summary.exports if has_ended else sum(receipt.state.final for receipt in receipts.values()),
@@ -179,12 +175,7 @@ def failed_export(name: str, receipt: ReceiptSummary, listing: RunListing) -> Fa
     """
     return FailedExport(
         name=name,
-        state=receipt.state,
-        code=receipt.code,
-        reason=receipt.reason,
-        who=receipt.who,
-        remedy=receipt.remedy,
-        owner=receipt.owner,
+        **receipt.model_dump(include={"state", "code", "reason", "who", "remedy", "owner"}),
         path=receipt.path if receipt.state is State.HELD else None,
         started_at=receipt.started_at or claimed_at(listing.run_id),
         ended_at=receipt.ended_at if receipt.state.final else None,

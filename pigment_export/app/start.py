@@ -5,7 +5,7 @@ Everything that is wrong with what a call selects is told at once.
 
 from contextlib import suppress
 
-from pigment_export.app.following import going_on
+from pigment_export.app.following import going_on, seen
 from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import RunRequest
@@ -63,15 +63,10 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str, deadline: D
     claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline, deadline), deadline)
     if not claim.is_planned:
         raise RUN_EXPIRED_UNPLANNED.raised(f"{claim.plan.run_id}, at {claim.plan.expires_at.isoformat()}")
-    return going_on(app, _found(app, claim, deadline)), claim
-
-
-def _found(app: App, claim: Claim, deadline: Deadline) -> RunProgress:
-    """Return a claimed run as it is now: a repeat may find it ended."""
-    begun = RunProgress.begun(claim.plan)
-    if claim.pending == claim.plan.names:
-        return begun
-    return progress_of(app.runs, claim.plan.run_id, deadline) or begun
+    progress = None
+    if claim.pending != claim.plan.names:  # a repeat, which may find it ended
+        progress = progress_of(app.runs, claim.plan.run_id, deadline)
+    return going_on(seen(app, progress or RunProgress.begun(claim.plan))), claim
 
 
 def _key_problems(key: str | None) -> list[str]:

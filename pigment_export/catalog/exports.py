@@ -110,7 +110,6 @@ class Export(Model):
     """Whether the file is stored compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
     """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
-
     kind: Annotated[Kind, Field(strict=False)]
     """What it is."""
     options: Annotated[ViewOptions, PlainValidator(_of_its_kind)] = Field({}, validate_default=True)

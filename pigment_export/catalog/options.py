@@ -49,21 +49,14 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
-def _bounded_depth(value: Any) -> Any:
-    """Refuse a filter that is nested too deep, before anything recurses into it."""
-    level = [value]
-    for _ in range(DEEPEST_FILTER):
-        level = [
-            child
-            for node in level
-            if isinstance(node, dict)
-            for key in ("and", "or")
-            if isinstance(node.get(key), list | tuple)
-            for child in node[key]
-        ]
-        if not level:
-            return value
-    raise ValueError(f"filters may be nested {DEEPEST_FILTER} deep")
+def _bounded_depth(value: Any, levels: int = DEEPEST_FILTER) -> Any:
+    """Refuse a filter that is nested too deep, before pydantic recurses into it."""
+    if not levels:
+        raise ValueError(f"filters may be nested {DEEPEST_FILTER} deep")
+    for key in ("and", "or") if isinstance(value, dict) else ():
+        for child in value[key] if isinstance(value.get(key), list | tuple) else ():
+            _bounded_depth(child, levels - 1)
+    return value
 
 
 Id = Annotated[str, AfterValidator(_uuid_text), WithJsonSchema({"type": "string", "format": "uuid"})]
@@ -245,9 +238,6 @@ class TableOptions(MetricOptions):
     """The columns, in this order; where it is left out, one for each dimension and each metric."""
 
 
-type Options = ViewOptions | ListOptions | MetricOptions | TableOptions
-
-
-def as_sent(options: Options) -> dict[str, Any]:
+def as_sent(options: ViewOptions) -> dict[str, Any]:
     """The options as Pigment takes them: what is not set is left out."""
     return options.model_dump(mode="json", by_alias=True, exclude_none=True)
