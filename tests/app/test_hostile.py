@@ -1,6 +1,7 @@
 """Hostile input over HTTP, against the app in the host stand-in: refused or done, and never a failure of the app."""
 
 import http.client
+import importlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,7 +11,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from emulators.host.host import Host, SimulatedClock
 from tests.harness.api_world import OPENAPI
 
 ROOT = Path(__file__).parents[2]
-schema = schemathesis.openapi.from_dict(OPENAPI)
 few = settings(
     max_examples=25,
     deadline=None,
@@ -68,11 +67,42 @@ def judge(status: int, headers: dict[str, str], body: bytes) -> None:
         assert "Traceback" not in body.decode()
 
 
-@schema.parametrize()
-@few
-def test_no_call_that_the_description_allows_or_nearly_allows_is_a_failure(case: Any, host: Host) -> None:
-    answer = case.call(base_url=host.url)
-    judge(answer.status_code, {name.lower(): value[0] for name, value in answer.headers.items()}, answer.content)
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The description of the interface; the library takes seconds to import, which no other test should pay."""
+    return importlib.import_module("schemathesis").openapi.from_dict(OPENAPI)
+
+
+OPERATIONS = [(path, method) for path, methods in OPENAPI["paths"].items() for method in methods]
+START = ("/api/runs", "post")  # a thousand calls are at a bound of its body
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "at_bounds"),
+    [
+        *((*operation, operation != START) for operation in OPERATIONS),
+        pytest.param(*START, True, marks=pytest.mark.long),
+    ],
+)
+def test_no_call_that_the_description_allows_or_nearly_allows_is_a_failure(
+    path: str, method: str, schema: Any, host: Host, *, at_bounds: bool
+) -> None:
+    """Random calls, and one at each bound: what `schema.parametrize` makes when tests are collected."""
+    asked: list[int] = []
+
+    @few
+    def call(case: Any) -> None:
+        answer = case.call(base_url=host.url)
+        asked.append(answer.status_code)
+        judge(answer.status_code, {name.lower(): value[0] for name, value in answer.headers.items()}, answer.content)
+
+    builder = importlib.import_module("schemathesis.pytest._test_builder")
+    feedback = importlib.import_module("schemathesis.generation.feedback").FeedbackSources()
+    schema.config.phases.coverage.enabled = at_bounds
+    builder.build_operation_test(
+        config=schema.config, operation=schema[path][method], test_func=call, given_kwargs={}, feedback=feedback
+    )()
+    assert len(asked) >= 25
 
 
 IDS = st.one_of(

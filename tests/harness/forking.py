@@ -23,8 +23,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-import azure_functions_runtime  # noqa: F401 - the worker's library, to be forked
-
 import pigment_export
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +184,7 @@ def _arrange(wanted: Sequence[int], received: Sequence[int]) -> None:
 def main() -> None:
     """Import all of the app, then serve."""
     path = sys.path[1:]  # without this project's folder
+    importlib.import_module("azure_functions_runtime")
     for found in pkgutil.walk_packages(pigment_export.__path__, "pigment_export."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
