@@ -1,6 +1,7 @@
 """The project's own rules: who imports whom, what happens at import, and texts that must agree."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -166,24 +167,46 @@ def test_only_the_composition_root_and_entries_read_the_environment() -> None:
             assert "os.environ" not in path_of(name).read_text(), name
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_nothing_happens_at_import(name: str) -> None:
-    """No connection, no file written, no environment variable read, no thread started, with a bare environment."""
-    program = (
-        "import sys, threading\n"
-        "seen = []\n"
-        "sys.addaudithook(lambda event, args: seen.append((event, args)) if event.startswith('socket.') "
-        "or (event == 'open' and isinstance(args[1], str) and set(args[1]) & set('wax+')) else None)\n"
-        f"import pigment_export.{name}\n"
-        "assert threading.active_count() == 1, threading.enumerate()\n"
-        "seen = [e for e in seen if e[0] != 'socket.__new__' and e[1][-1] != ('::1', 0)]\n"  # urllib3 tries IPv6
-        "assert seen == [], seen\n"
-    )
+def imported(*names: str, folder: Path = ROOT, product: str = "pigment_export") -> dict[str, str]:
+    """What each module does at its import, with a bare environment; nothing, if all is well."""
     environment = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "HOME")}
+    command = [sys.executable, "-B", "-P", ROOT / "tests" / "harness" / "quiet_imports.py", product, *names]
     done = subprocess.run(
-        [sys.executable, "-B", "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        command, env=environment | {"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, str]:
+    return imported(*(f"pigment_export.{name}" for name in MODULES))
+
+
+@pytest.mark.parametrize("name", ["libraries", *(f"pigment_export.{name}" for name in MODULES)])
+def test_nothing_happens_at_import(name: str, imports: dict[str, str]) -> None:
+    """No connection, no file written, no thread started; and each module is imported without another's help."""
+    assert imports[name] == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "hint"),
+    [
+        ("import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\n", "socket.connect"),
+        ("open('/dev/null', 'w').close()\n", "/dev/null"),
+        ("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n", "threads"),
+        ("import made_up.another\nmade_up.another.late\n", "late"),
+        ("1 / 0\n", "ZeroDivisionError"),
+    ],
+)
+def test_what_happens_at_import_is_noticed(program: str, hint: str, tmp_path: Path) -> None:
+    for module, text in (("__init__", ""), ("another", ""), ("one", program)):
+        (tmp_path / "made_up").mkdir(exist_ok=True)
+        (tmp_path / "made_up" / f"{module}.py").write_text(text)
+    told = imported("made_up.another", "made_up.one", folder=tmp_path, product="made_up")
+    assert told["made_up.another"] == ""
+    assert hint in told["made_up.one"]
 
 
 def test_the_python_version_is_the_same_everywhere() -> None:

@@ -306,7 +306,7 @@ def test_an_expired_claim_without_run_json_has_no_plan_to_follow_and_nothing_is_
 # Following
 
 
-@pytest.mark.parametrize("size", [1, 500])
+@pytest.mark.parametrize("size", [1, 60, pytest.param(500, marks=pytest.mark.long)])
 def test_status_costs_two_requests_whatever_the_size_of_the_run(size: int) -> None:
     world = World(*(f"e{number}" for number in range(size)))
     plan = world.claim().plan

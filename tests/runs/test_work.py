@@ -169,11 +169,12 @@ def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succee
     assert status.listing.state == "succeeded"
 
 
-def test_500_exports_of_one_run_end_with_one_result_and_ask_pigment_once_each() -> None:
-    world = World(*(f"e{number:03}" for number in range(500)))
+@pytest.mark.parametrize("size", [60, pytest.param(500, marks=pytest.mark.long)])
+def test_many_exports_of_one_run_end_with_one_result_and_ask_pigment_once_each(size: int) -> None:
+    world = World(*(f"e{number:03}" for number in range(size)))
     claim = world.claim()
     receipts = world.work(messages_for(claim.plan, claim.pending))
     assert {str(receipt.state) for receipt in receipts if receipt} == {"succeeded"}
-    assert world.json(claim.plan.folder.result)["counts"] == {"succeeded": 500}
+    assert world.json(claim.plan.folder.result)["counts"] == {"succeeded": size}
     assert sorted(world.fetched) == sorted(claim.plan.names)
     assert world.is_there(claim.plan.folder.success)
