@@ -17,12 +17,13 @@ import requests
 from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.errors import ExportError
 from pigment_export.network import KEEPALIVE
-from pigment_export.pigment import metadata
 from pigment_export.pigment.body import CheckedBody, Key, Try
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
 from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Body, Timeouts, body_of
+from pigment_export.pigment.metadata import LISTING_BYTES, Listed
+from pigment_export.pigment.metadata import read as read_listing
 from pigment_export.pigment.request import KEY_CHECK, ExportRequest, listing_of, request_of
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
@@ -137,7 +138,7 @@ class Pigment:
                     raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
                 return response.status_code, self._refused(request, response, tried)
 
-    def applications(self, deadline: Deadline) -> tuple[metadata.Application, ...]:
+    def applications(self, deadline: Deadline) -> tuple[Listed, ...]:
         """List the applications; the key needs the scope Modeling metadata.
 
         Args:
@@ -147,9 +148,9 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        return metadata.read(metadata.Application, self._listing(listing_of("applications"), deadline))
+        return read_listing(self._listing(listing_of("applications"), deadline), "id", "name")
 
-    def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[metadata.Block, ...]:
+    def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[Listed, ...]:
         """List lists, metrics and tables; the key needs the scope Modeling metadata.
 
         Args:
@@ -160,11 +161,12 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        return metadata.read(metadata.Block, self._listing(listing_of("blocks", applicationId=application), deadline))
+        request = listing_of("blocks", applicationId=application)
+        return read_listing(self._listing(request, deadline), "id", "name", "type")
 
     def views(
         self, deadline: Deadline, *, application: str | None = None, block: str | None = None
-    ) -> tuple[metadata.View, ...]:
+    ) -> tuple[Listed, ...]:
         """List views; the key needs the scope Modeling metadata.
 
         Args:
@@ -177,7 +179,7 @@ class Pigment:
             PermanentError: it would not; the error says who must act.
         """
         request = listing_of("views", applicationId=application, blockId=block)
-        return metadata.read(metadata.View, self._listing(request, deadline))
+        return read_listing(self._listing(request, deadline), "id", "name", "type")
 
     def _listing(self, request: ExportRequest, deadline: Deadline) -> bytes:
         with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, tried):
@@ -186,7 +188,7 @@ class Pigment:
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(request, response, tried)
             with tried.classified():
-                return _read(body_of(response).decoded().readinto, metadata.LISTING_BYTES)
+                return _read(body_of(response).decoded().readinto, LISTING_BYTES)
 
     @contextmanager
     def _answer(

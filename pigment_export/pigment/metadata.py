@@ -14,72 +14,42 @@ _KINDS = {"DimensionList": Kind.LIST, "TransactionList": Kind.LIST, "Metric": Ki
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
-    """An application."""
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A list, a metric or a table.
+class Listed:
+    """An application, a block (a list, a metric or a table), or a view of one.
 
     Attributes:
         id: its UUID.
         name: its name for people.
-        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table`.
+        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or `Personal`
+            for a view, nothing for an application.
     """
 
     id: str
     name: str
-    type: str
+    type: str = ""
 
     @property
     def kind(self) -> Kind | None:
-        """The kind of an export of it; None for a type that this app does not know."""
+        """The kind of an export of a block; None for a type that this app does not know."""
         return _KINDS.get(self.type)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view of a block.
-
-    Attributes:
-        id: its UUID.
-        name: its name for people.
-        type: Pigment's word: `Public` or `Personal`.
-    """
-
-    id: str
-    name: str
-    type: str
-
-
-def read[T](made: type[T], data: bytes) -> tuple[T, ...]:
-    """Read a listing; fields that are not known are left out.
+def read(data: bytes, *fields: str) -> tuple[Listed, ...]:
+    """Read a listing.
 
     Args:
-        made: `Application`, `Block` or `View`.
         data: Pigment's answer.
+        *fields: that each line has, of those of `Listed`; others are left out.
 
     Raises:
         PermanentError: it is not the listing that Pigment documents.
     """
-    names = made.__slots__  # type: ignore[attr-defined]  # each is a dataclass with slots
     try:
-        return tuple(made(**{name: _text(item[name]) for name in names}) for item in _items(json.loads(data)))
+        lines = json.loads(data)
+        listed = tuple(Listed(**{field: line[field] for field in fields}) for line in lines)
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UNREADABLE_LISTING.raised(type(exc).__name__) from None
-
-
-def _items(value: object) -> list[dict[str, object]]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
+    texts = (text for one in listed for text in (one.id, one.name, one.type))
+    if not isinstance(lines, list) or not all(isinstance(text, str) for text in texts):
+        raise UNREADABLE_LISTING.raised("TypeError")
+    return listed
