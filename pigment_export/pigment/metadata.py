@@ -20,8 +20,8 @@ class Listed:
     Attributes:
         id: its UUID.
         name: its name for people.
-        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or `Personal`
-            for a view, nothing for an application.
+        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
+            `Personal` for a view, nothing for an application.
     """
 
     id: str
