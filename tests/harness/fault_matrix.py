@@ -227,6 +227,12 @@ def _arm_body(change: Callable[[bytes], bytes], world: FaultWorld, times: int) -
     world.everything.pigment.switches.body = changed
 
 
+def _arm_gzip(after: int, world: FaultWorld, times: int) -> None:
+    """Answers are compressed, and end cleanly before their trailer."""
+    world.everything.pigment.switches.gzip = True
+    _arm_pigment(PigmentFault("cut"), after, world, times)
+
+
 def _rotate_key(world: FaultWorld, _: int) -> None:
     """The key that the vault had given is no longer valid; the vault has the next one."""
     pigment, vault = world.everything.pigment, world.everything.vault
@@ -286,6 +292,8 @@ def _pigment_cells() -> Iterator[Cell]:
     ):
         for step, after in ((BEFORE, 0), (MIDWAY, 9000)):
             yield Cell("pigment", fault, step, partial(_arm_pigment, kind, after))
+    for step, after in (("within the header", 1), (MIDWAY, 2000)):
+        yield Cell("pigment", "gzip without its trailer", step, partial(_arm_gzip, after))
     late, stall = PigmentFault("late", seconds=LONG_SECONDS), PigmentFault("stall", seconds=LONG_SECONDS)
     yield Cell("pigment", "no answer in time", BEFORE, partial(_arm_pigment, late, 0), impatient=True)
     yield Cell("pigment", "silence", MIDWAY, partial(_arm_pigment, stall, 9000), impatient=True)

@@ -44,6 +44,7 @@ from tests.harness.run_world import export
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # the lake's clock; it goes on a second a look
 SHORT_SECONDS = 0.4  # what stands for every timeout
 LASTING = 200  # times: more than any call tries
+REQUESTS_OF_A_TRY = 30  # to the lake, at most: one without a fault makes half of them
 WATCHDOG_SECONDS = 30.0  # of real time for one delivery, whose waits are not waited
 NAME = "revenue"
 SHORTENED = {
@@ -172,7 +173,7 @@ class FaultWorld:
                 runs.now()
                 keys.read(None)
             calls, asked = len(everything.lake.calls), len(everything.pigment.requests)
-            began = time.monotonic()
+            began, waited = time.monotonic(), len(waits)
             arm(self)
             try:
                 outcome = self._outcome(runs, plan, Deadline(CALL_SECONDS, clock=clock, sleep=waits.append))
@@ -181,6 +182,8 @@ class FaultWorld:
             assert time.monotonic() - began < WATCHDOG_SECONDS
             assert sum(waits) <= CALL_SECONDS
             new = everything.lake.calls[calls:]
+            # What is tried again was waited for: each wait may be followed by all requests of a try, and no more.
+            assert len(new) <= REQUESTS_OF_A_TRY * (len(waits) - waited + 1)
             observed = Observed(
                 outcome,
                 asked=len(everything.pigment.requests) - asked,
@@ -262,7 +265,7 @@ class FaultWorld:
         everything.identity.failures.clear()
         everything.vault.failures.clear()
         everything.pigment.faults.clear()
-        everything.pigment.switches.body = None
+        everything.pigment.switches.body, everything.pigment.switches.gzip = None, False
         assert everything.proxy
         for server in (everything.vault, everything.pigment, everything.lake):
             for host in server.hosts:

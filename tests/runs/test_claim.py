@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,8 +22,10 @@ from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import messages_for
+from tests.harness.interleave import Scene, first_violation
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
 from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking
+from tests.runs.test_interleavings import two_claims_of_one_key
 
 MINUTE = timedelta(minutes=1)
 applied_or_not = pytest.mark.parametrize("applied", [False, True], ids=["dropped", "applied"])
@@ -212,6 +215,25 @@ def test_two_requests_in_step_with_one_key_come_to_one_run(ahead: int) -> None:
     assert isinstance(error, PermanentError)
     assert error.cause.code == KEY_USED.code
     check_one_of_two(world)
+
+
+def test_that_a_claim_replaces_none_is_needed() -> None:
+    """Without the condition of its write, an order of two claimers is found in which one key has two runs."""
+
+    def changed(around: Around) -> Around:
+        def request(operation: str, path: str, call: Callable[..., Any]) -> Any:
+            is_claim = operation == "write" and "_keys/" in path
+            return around(operation, path, partial(call, unconditional=True) if is_claim else call)
+
+        return request
+
+    def build() -> Scene:
+        scene = two_claims_of_one_key()
+        actors = {name: lambda around, work=work: work(changed(around)) for name, work in scene.actors.items()}
+        return replace(scene, actors=actors)
+
+    assert first_violation(two_claims_of_one_key, preemptions=1) is None
+    assert first_violation(build, preemptions=1)
 
 
 def test_a_key_with_a_slash_is_not_that_of_a_deployment_with_one() -> None:
