@@ -9,6 +9,7 @@ import os
 import secrets
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from pigment_export import __version__
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
     from pigment_export.settings import Settings
 
 APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
+
+
+def once[T](make: Callable[[], T]) -> Callable[[], T]:
+    """Return what makes a part on first use, and once: a cold start may have a message for each of its threads.
+
+    Args:
+        make: makes it; what it raises is raised each time.
+    """
+    lock, made = RLock(), cache(make)
+
+    def part() -> T:
+        with lock:
+            return made()
+
+    return part
 
 
 def new_nonce() -> str:
@@ -96,24 +112,22 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
         raise ConfigurationError(problems, code="settings") from error
     identity = identity_of(settings, environ)
     file_system = FileSystem(settings.data_lake_url, settings.data_lake_file_system, identity)
-    keys = cache(lambda: keys_of(settings, lambda: identity))
-    pigment = cache(lambda: pigment_of(settings, keys()))
+    keys = once(lambda: keys_of(settings, lambda: identity))
+    pigment = once(lambda: pigment_of(settings, keys()))
     return App(
         settings=settings,
         records=LakeRecords(file_system),
         folder=folder,
         load_catalog=partial(_load_catalog, settings.exports_file),
-        make_runs=lambda: runs_of(settings, file_system, pigment()),
+        make_runs=once(lambda: runs_of(settings, file_system, pigment())),
         read_key=lambda secret: keys().read_again(secret),
         check_key=lambda secret, deadline: pigment().check_key(secret, deadline),
         base_url=settings.public_base_url or origin_of(environ),
     )
 
 
-@cache
-def app() -> App:
-    """The parts, built once, on first use; what is wrong with the settings is told each time."""
-    return app_of(os.environ)
+app = once(lambda: app_of(os.environ))
+"""The parts of this process; what is wrong with the settings is told each time."""
 
 
 def runs_of(settings: Settings, file_system: FileSystem, pigment: Pigment) -> Runs:

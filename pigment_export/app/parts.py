@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pigment_export.catalog.source import read_bytes
@@ -20,7 +19,7 @@ if TYPE_CHECKING:  # a tick of the timer that finds nothing due pays for none of
     from pigment_export.settings import Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class App:
     """The parts.
 
@@ -29,7 +28,7 @@ class App:
         records: the lake's records.
         folder: what a relative `EXPORTS_FILE` begins at.
         load_catalog: understands the catalog's bytes.
-        make_runs: makes what works with runs.
+        make_runs: makes what works with runs, or finds it made.
         read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
         check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
         base_url: origin that answers name in `Location`.
@@ -44,9 +43,9 @@ class App:
     check_key: Callable[[str | None, Deadline], bool]
     base_url: str
 
-    @cached_property
+    @property
     def runs(self) -> Runs:
-        """The runs of this deployment; made on first use."""
+        """The runs of this deployment."""
         return self.make_runs()
 
     def read_catalog(self, deadline: Deadline) -> bytes:
