@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Whatever a shell has set: without bytecode, each of hundreds of processes would compile the project again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup test soak long check format lock schema demo start bench package clean
 

@@ -1,10 +1,12 @@
 """Fixtures that run everything: the stand-ins in this process, the app in processes of its own."""
 
+import importlib
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,12 @@ from emulators.host import process
 from tests.harness.forking import ForkServer, inherited
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests out by file."""
+    return importlib.import_module("tests.harness.scheduling").ByFile(config, log)
 
 
 def pytest_configure() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.forking import ForkServer
+from tests.harness.scheduling import LONGEST
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +28,10 @@ def test_a_process_of_a_test_goes_by_the_tests_own_clock() -> None:
         cwd=ROOT, env={**os.environ, "FAKETIME_NO_CACHE": "1"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "2041"
+
+
+def test_each_of_the_longest_is_a_file_or_a_folder() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).exists()] == []
 
 
 def test_a_fork_has_its_own_environment_folder_time_zone_and_status(forks: ForkServer, tmp_path: Path) -> None:
