@@ -58,8 +58,8 @@ schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi
 demo: $(STAMP) ## the whole way, on local stand-ins; FAULT=reset,path=metric,after=5000 breaks a stream
 	@$(BIN)/python -m emulators.demo $(FAULT:%=--fault %)
 
-start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host; takes FAULT, too
-	@$(BIN)/python -m emulators.start $(FAULT:%=--fault %)
+start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host; takes FAULT, too, and PORT (0: a free one)
+	@$(BIN)/python -m emulators.start $(FAULT:%=--fault %) $(PORT:%=--port %)
 
 bench: $(STAMP) ## measure the whole transfer beside rclone and others, into docs/benchmarks.md (nginx, rclone, curl)
 	$(BIN)/python -m benchmarks.transfer --write

@@ -34,6 +34,17 @@ def test_the_demo_goes_the_whole_way_and_shows_it() -> None:
         "the owner of the export: check",
     ):
         assert shown in done.stdout
+    (told,) = (
+        block
+        for block in re.findall(r"(?s)```text\n(.*?)```", (ROOT / "README.md").read_text())
+        if "dt=" in block and "ok" not in block
+    )
+    assert set(shapes(told)) <= set(shapes(done.stdout)), "README shows what the demo says"
+
+
+def shapes(text: str) -> list[str]:
+    """Lines with whatever numbers and widths."""
+    return [re.sub(r"\s+", " ", re.sub(r"\d+", "0", line)) for line in text.splitlines()]
 
 
 def test_the_stand_ins_print_what_leads_the_app_to_them_and_stop_when_told(tmp_path: Path) -> None:
@@ -108,7 +119,7 @@ def test_on_a_terminal_the_progress_is_one_live_line(tmp_path: Path) -> None:
         everything.pigment.faults.append(Fault("late", path="metric", seconds=3.0))  # time for a redraw while it waits
         ours, theirs = pty.openpty()
         with subprocess.Popen(
-            [sys.executable, "-m", "pigment_export", "run", "revenue"],
+            [sys.executable, "-m", "pigment_export", "-v", "run", "revenue"],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm", **everything.environment},
             stdout=subprocess.DEVNULL,
@@ -126,3 +137,4 @@ def test_on_a_terminal_the_progress_is_one_live_line(tmp_path: Path) -> None:
     assert b"waiting for Pigment" in shown
     assert b"1,000 rows" in shown
     assert b"\x1b[" in shown, "the line is redrawn in place"
+    assert re.search(rb'\{"event": "export_ended"[^\r\n\x1b]*\}\r\n', shown), "a log line stands whole above it"
