@@ -31,6 +31,7 @@ class Thing:
         kind: of an export of it; None for an application, and for a type that this app does not know.
         application: the name of the application that it belongs to.
         application_id: and its id.
+        block: id of a view's block, where that is known.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Thing:
     kind: Kind | None
     application: str
     application_id: str
+    block: str | None = None
 
     def matches(self, text: str) -> bool:
         """Whether a text stands in its name or is the beginning of its id."""
