@@ -5,6 +5,7 @@ Azure role: Storage Blob Data Contributor on the file system's container, for ev
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import HttpResponseError
@@ -19,6 +20,7 @@ from pigment_export.lake.interface import PathInfo
 if TYPE_CHECKING:
     from pigment_export.azure.data_lake import DataLakeFileClient
 
+MOST_KEPT_FILES = 16  # more than are written at once
 _RANGE_NOT_SATISFIABLE = 416
 _ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
 
@@ -34,6 +36,8 @@ class LakeFiles:
         self._file_system = file_system
         self._lake = file_system.boundary
         self._blobs = file_system.blobs
+        # A client is a pipeline of twenty parts, and each append to a file asks for the same one.
+        self._file = lru_cache(MOST_KEPT_FILES)(self._new_file)
 
     def now(self) -> datetime:
         """The lake's clock, by one read of the file system's properties."""
@@ -113,7 +117,7 @@ class LakeFiles:
                     return b""
                 raise
 
-    def _file(self, path: str) -> "DataLakeFileClient":
+    def _new_file(self, path: str) -> "DataLakeFileClient":
         return self._file_system.paths.get_file_client(path)
 
 
