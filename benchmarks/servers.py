@@ -13,7 +13,8 @@ from pathlib import Path
 
 import trustme
 
-# An upload is read whole before it is answered, in memory, and handed to no one.
+# An upload is read whole before it is answered, in memory, and handed to no one. One cipher for all clients, since they
+# prefer different ones: the one that Azure's storage chooses.
 CONFIGURATION = """
 daemon off; worker_processes 2; pid {folder}/pid; error_log stderr alert; {user}
 events {{}}
@@ -21,6 +22,7 @@ http {{
   access_log off; sendfile off; output_buffers 2 256k; http2_chunk_size 16k; gzip_static on; default_type text/csv;
   client_max_body_size 0; client_body_buffer_size 128m; client_body_temp_path {folder};
   proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES256-GCM-SHA384;
   ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem;
   server {{
     listen 127.0.0.1:{source} ssl http2;
