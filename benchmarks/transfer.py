@@ -101,7 +101,8 @@ import resource, subprocess, sys, time
 began = time.perf_counter()
 done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, text=True, check=True)
 seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, done.stdout if "benchmarks.contenders" in sys.argv else "")
+printed = done.stdout if "benchmarks.contenders" in sys.argv else ""
+print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed)
 """
 
 
