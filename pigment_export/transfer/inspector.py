@@ -12,7 +12,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from pigment_export.transfer.records import OPEN_QUOTE, Note, Records, Text
+from pigment_export.transfer.records import OPEN_QUOTE, Note, Records
 
 HEADER_BYTES = 1024 * 1024  # with its line end and BOM: far beyond any real one, and small enough to remember
 _PIECE_BYTES = 64 * 1024  # fits a core's cache with all that is made of it; bounds how long the GIL is held, too
@@ -53,10 +53,14 @@ class Inspector:
     def __init__(self, delimiter: bytes = b";") -> None:
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in b'"\r\n\0':
             raise ValueError(f"not a delimiter of fields: {delimiter!r}")
-        self._text = Text()
-        self._header = _Header(delimiter)
         self._delimiter = delimiter
-        self._records: Records | None = None
+        self._field = re.compile(
+            rb'(?:"((?:[^"]++|"")*+)("?))?+([^%(d)b\r\n]*+)(%(d)b|\r\n?|\n|\Z)' % {b"d": re.escape(delimiter)}
+        )
+        self._head = bytearray()  # as much of the bytes as holds the header
+        self._columns: tuple[str, ...] = ()
+        self._problem: str | None = None  # of the header
+        self._records: Records | None = None  # once the header has ended
 
     @property
     def rows(self) -> int:
@@ -77,86 +81,50 @@ class Inspector:
                         self._records.update(piece)
                 start = end
 
-    def _begin(self, piece: bytes) -> None:
-        rest = self._header.update(piece)
-        self._text.update(piece[: len(piece) - len(rest)])
-        if self._header.has_ended:
-            width, after_cr = len(self._header.names), self._header.ends_in_cr
-            self._records = Records(self._delimiter, width, self._text, after_cr=after_cr)
-            self._records.update(rest)
-
     def finish(self) -> Inspection:
         """Say what the bytes were, now that all have come."""
-        header, records = self._header, self._records
-        header.finish()
-        noted = self._text.finish()
-        if header.has_bom:
+        if self._records is None and self._problem is None:
+            self._read_header(final=True)
+        columns = self._columns
+        records = self._records or Records(self._delimiter, 1, bytes(self._head))
+        records.finish()
+        noted = records.notes
+        if self._head.startswith(codecs.BOM_UTF8):
             noted.add(Note.BOM)
-        if len(set(header.names)) < len(header.names) or "" in header.names:
+        if len(set(columns)) < len(columns) or "" in columns:
             noted.add(Note.UNCLEAR_COLUMNS)
-        if header.names and (records is None or records.has_open):
+        if columns and (self._records is None or records.has_open):
             noted.add(Note.NO_FINAL_NEWLINE)
-        if header.names and (records is None or not records.rows):
+        if columns and not records.rows:
             noted.add(Note.EMPTY)
-        problem = header.problem
-        if records is not None:
-            records.finish()
-            noted |= records.notes
-            problem = problem or records.problem
         return Inspection(
-            columns=header.names,
-            rows=0 if records is None else records.rows,
+            columns=columns,
+            rows=records.rows,
             notes=tuple(note for note in Note if note in noted),
-            problem=problem,
-            rows_of_other_width=0 if records is None else records.of_other_width,
-            first_row_of_other_width=None if records is None else records.first_of_other_width,
+            problem=self._problem or records.problem,
+            rows_of_other_width=records.of_other_width,
+            first_row_of_other_width=records.first_of_other_width,
         )
 
-
-class _Header:
-    """Collects the first record and reads its names."""
-
-    def __init__(self, delimiter: bytes) -> None:
-        self._field = re.compile(
-            rb'(?:"((?:[^"]++|"")*+)("?))?+([^%(d)b\r\n]*+)(%(d)b|\r\n?|\n|\Z)' % {b"d": re.escape(delimiter)}
-        )
-        self._delimiter = delimiter
-        self._head = bytearray()
-        self.names: tuple[str, ...] = ()
-        self.has_ended = False
-        self.ends_in_cr = False  # a line feed that follows belongs to it
-        self.problem: str | None = None
-
-    @property
-    def has_bom(self) -> bool:
-        return self._head.startswith(codecs.BOM_UTF8)
-
-    def update(self, piece: bytes) -> bytes:
-        """Take the next bytes; returns those after the header's end."""
-        if self.problem is not None:
-            return b""  # a header that is too long is not read again and again
+    def _begin(self, piece: bytes) -> None:
+        """Take the next bytes of the header, and what stands behind its end."""
+        if self._problem is not None:
+            return  # a header that is too long is not read again and again
         room = HEADER_BYTES - len(self._head)
         self._head += piece[:room]
-        if b"\n" in piece or b"\r" in piece:
-            end = self._read()
-            if self.has_ended:
-                return bytes(self._head[end:]) + piece[room:]
-        if room < len(piece):
-            self.problem = f"its header has no end within {HEADER_BYTES:,} bytes"
-        return b""
+        end = self._read_header() if b"\n" in piece or b"\r" in piece else None
+        if end is not None:
+            self._records = Records(self._delimiter, len(self._columns), bytes(self._head[:end]))
+            self._records.update(bytes(self._head[end:]) + piece[room:])
+        elif room < len(piece):
+            self._problem = f"its header has no end within {HEADER_BYTES:,} bytes"
 
-    def finish(self) -> None:
-        if not self._head:
-            self.problem = "it has not one byte"
-        elif not self.has_ended and self.problem is None:
-            self._read(final=True)
-
-    def _read(self, *, final: bool = False) -> int:
-        """Read the names if the record has ended, as it has at the end of all; returns where."""
-        end = len(codecs.BOM_UTF8) if self.has_bom else 0
+    def _read_header(self, *, final: bool = False) -> int | None:
+        """Read the names if the header has ended, as it has at the end of all; returns where, None if it has not."""
+        end = len(codecs.BOM_UTF8) if self._head.startswith(codecs.BOM_UTF8) else 0
         if final and end == len(self._head):
-            self.problem = "it has nothing but a byte order mark"
-            return end
+            self._problem = "it has nothing but a byte order mark" if end else "it has not one byte"
+            return None
         names: list[str] = []
         line_end: bytes | None = None
         while line_end is None:
@@ -168,10 +136,9 @@ class _Header:
             end = field.end()
             if after != self._delimiter:
                 line_end = after
-        if line_end or final:
-            self.names = tuple(names)
-            self.has_ended = bool(line_end)
-            self.ends_in_cr = line_end == b"\r"
-            if quoted is not None and not closing:
-                self.problem = OPEN_QUOTE
+        if not line_end and not final:
+            return None
+        self._columns = tuple(names)
+        if quoted is not None and not closing:
+            self._problem = OPEN_QUOTE
         return end

@@ -10,6 +10,7 @@ import re
 from enum import StrEnum
 
 _QUOTE = ord('"')
+_LONE_CR = re.compile(rb"\r(?!\n)")
 OPEN_QUOTE = "a quote that opens in its last record is never closed"
 
 
@@ -26,68 +27,37 @@ class Note(StrEnum):
     EMPTY = "empty"  # a header, and no row
 
 
-class Text:
-    """Whether the bytes are text: UTF-8 without NUL."""
-
-    def __init__(self) -> None:
-        self._noted: set[Note] = set()
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    @property
-    def is_within_character(self) -> bool:
-        """Whether the bytes so far end in a part of one."""
-        return bool(self._decoder.getstate()[0])
-
-    def update(self, piece: bytes) -> None:
-        """Take the next bytes, whatever they are."""
-        if b"\0" in piece:
-            self.note_nul()
-        self.decode(piece)
-
-    def note_nul(self) -> None:
-        """Take note of a NUL."""
-        self._noted.add(Note.NUL)
-
-    def decode(self, piece: bytes | memoryview) -> None:
-        """Take the next bytes, in which no NUL is looked for."""
-        if Note.INVALID_UTF8 not in self._noted:
-            self._decode(piece)
-
-    def finish(self) -> set[Note]:
-        """Return what was noticed, now that all have come."""
-        self._decode(b"", final=True)
-        return self._noted
-
-    def _decode(self, piece: bytes | memoryview, *, final: bool = False) -> None:
-        try:
-            self._decoder.decode(piece, final)
-        except UnicodeDecodeError:
-            self._noted.add(Note.INVALID_UTF8)
-
-
 class Records:
-    """Counts the records after the header, and the fields of each; tells `text` what it takes."""
+    """Counts the records after the header, and the fields of each.
 
-    def __init__(self, delimiter: bytes, columns: int, text: Text, *, after_cr: bool) -> None:
-        self._delimiter = delimiter
+    Args:
+        delimiter: between fields.
+        columns: of the header.
+        header: its bytes, line end and all, which may be in the middle of a line end.
+    """
+
+    def __init__(self, delimiter: bytes, columns: int, header: bytes) -> None:
         self._columns = columns
-        self._text = text
         self._regular = delimiter * (columns - 1) + b"\n"  # what a record leaves of itself
         self._separators = delimiter + b"\r\n"
         self._dropped = bytes(set(range(256)) - set(delimiter + b"\n"))
         self._dropped_at_first = bytes(set(self._dropped) - set(b'\r\0"'))
-        self._shape = bytes(byte if byte in self._separators + b'"' else ord("x") for byte in range(256))
-        # The quote stands first, and what is before it is looked at behind it: so quotes are searched for fast.
+        # In both, the quote stands first, and what is before it is looked at behind it: so quotes are found fast.
+        self._behind_text = re.compile(rb'"(?<=[^%b\r\n"]")' % re.escape(delimiter))
         self._quoted = re.compile(rb'"(?<![^%b\r\n]")[^"]*+(?:""[^"]*+)*+"?' % re.escape(delimiter))
         self._context = b""  # stands for all that came before: put in front of a piece, it leads to the same place
-        self._after_cr = after_cr
-        self._has_cr = after_cr
+        self._has_cr = False
+        self._after_cr = header.endswith(b"\r")  # a line feed that follows belongs to it
         self._delimiters = 0  # of the record that has not ended
         self._last_fields = columns  # of the last one that has
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.ended = 0
         self.of_other_width = 0
         self.first_of_other_width: int | None = None
-        self.notes: set[Note] = set()
+        self.notes = {Note.NUL} if b"\0" in header else set()
+        self._decode(header)
+        if self._after_cr:
+            self._expect_cr()
 
     @property
     def has_open(self) -> bool:
@@ -111,6 +81,7 @@ class Records:
 
     def finish(self) -> None:
         """Count the last record, now that all bytes have come."""
+        self._decode(b"", final=True)
         if self.has_open:
             self._note(self._delimiters + 1)
 
@@ -119,18 +90,32 @@ class Records:
         if not piece:
             return
         text = self._context + piece  # the one copy of these bytes
-        if not text.isascii() or self._text.is_within_character:
-            self._text.decode(piece)
+        if not text.isascii() or self._decoder.getstate()[0]:
+            self._decode(piece)
         if not self._update_fast(text):
             self._update_slowly(text)
 
+    def _decode(self, piece: bytes | memoryview, *, final: bool = False) -> None:
+        if Note.INVALID_UTF8 not in self.notes:
+            try:
+                self._decoder.decode(piece, final)
+            except UnicodeDecodeError:
+                self.notes.add(Note.INVALID_UTF8)
+
+    def _expect_cr(self) -> None:
+        if not self._has_cr:
+            self._has_cr = True
+            self._dropped_at_first += b"\r"  # of a line end; others are looked for before
+
     def _update_fast(self, text: bytes) -> bool:
         """Take bytes of which nothing has to be cut out; False where this cannot be said, and nothing was taken."""
-        if self._has_cr or self._context == b'"' or text[-1] == _QUOTE:
+        if self._context == b'"' or text[-1] == _QUOTE:
+            return False
+        if self._has_cr and (self._after_cr or _LONE_CR.search(text)):
             return False
         left = text.translate(None, self._dropped_at_first)
         if b"\r" in left:
-            self._has_cr = True
+            self._expect_cr()
             return False
         has_nul = b"\0" in left
         if has_nul:
@@ -138,14 +123,14 @@ class Records:
         if b'"' in left and b'"' in (left := _without_pairs(left)):
             return False
         if has_nul:
-            self._text.note_nul()
+            self.notes.add(Note.NUL)
         self._context = b"" if text[-1] in self._separators else b"x"
         self._count(left)
         return True
 
     def _update_slowly(self, text: bytes) -> None:
         if b"\0" in text:
-            self._text.note_nul()
+            self.notes.add(Note.NUL)
         if self._after_cr and text[len(self._context) :].startswith(b"\n"):
             text = self._context + text[len(self._context) + 1 :]
         outside, is_open, is_closed = self._outside(text) if b'"' in text else (text, False, False)
@@ -157,7 +142,7 @@ class Records:
             self._context = b"x" if text and text[-1] not in self._separators else b""
         self._after_cr = text.endswith(b"\r")  # within quotes too: there a line feed counts for nothing anyway
         if b"\r" in outside:
-            self._has_cr = True
+            self._expect_cr()
             outside = outside.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._count(outside.translate(None, self._dropped))
 
@@ -166,7 +151,7 @@ class Records:
         parts = text.split(b'"')
         outside = b'"'.join(parts[::2])
         is_open = len(parts) % 2 == 0
-        if b'x"' not in (outside + b'"' * is_open).translate(self._shape):
+        if not self._behind_text.search(outside + b'"' * is_open):
             return outside, is_open, not is_open and not parts[-1]
         # A quote behind text is a character like any other: it neither opens nor closes. Slower, and always right.
         outside = self._quoted.sub(b"x", text)

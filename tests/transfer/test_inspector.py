@@ -126,8 +126,9 @@ def test_what_a_writer_wrote_is_whole_and_regular(
 
 def large_bodies() -> Iterator[bytes]:
     """Bodies of several pieces, whose cuts fall everywhere: rows are as long as a prime."""
-    for row in (b'"a";"b ""b"";\n";123\n', b'a;"b";5" pipe\r\n', b"abc;d;\xe2\x82\xac;;;\n", b'"a;b'):
+    for row in (b'"a";"b ""b"";\n";123\n', b'a;"b";5" pipe\r\n', b"abc;d;\xe2\x82\xac;;;\n", b'1;"2";xyz\r\n', b'"a;b'):
         yield b"x;y;z\n" + row * (3 * _PIECE_BYTES // len(row))
+    yield b"x;y;z\r\n" + b"1;2;3\r\n" * 20_000 + b"1;2\r3;4;5\r\n" + b'1;"2\r\n";3\r\n' * 20_000
 
 
 @pytest.mark.parametrize("body", list(large_bodies()))
