@@ -29,6 +29,8 @@ TEMPLATES = (
     "{name}/dt={date}/{instant}.csv",
 )
 PAUSES = (timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=7), timedelta(days=1))  # between two runs
+BACK = timedelta(minutes=20)  # that the clock is put back now and then
+JUMPS = (timedelta(minutes=5), timedelta(minutes=40), timedelta(hours=2))  # within a run, forward
 SHORT_SECONDS, LONG_SECONDS = 0.05, 2.5  # a silence that is waited out, and one that is given up (see prelude)
 
 

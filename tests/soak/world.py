@@ -110,6 +110,7 @@ class World:
         self._change_the_world()
         self.trouble.plan()
         is_tick = self.chance.random() < 0.25
+        killed = self.figures.kills["all"] + self.figures.deploys
         with ExitStack() as stack:
             strikes = [stack.enter_context(strike) for strike in self._strikes(is_tick=is_tick)]
             before = set(runs_in(self.everything.lake.tree()))
@@ -133,18 +134,22 @@ class World:
         self._release(set(runs_in(self.everything.lake.tree())) - before)
         new = set(runs_in(self.everything.lake.tree())) - before
         struck = any(strike.struck for strike in strikes)
-        self.figures.killed_runs += len(new) if struck else 0
+        self.figures.killed_runs += len(new) if self.figures.kills["all"] + self.figures.deploys > killed else 0
         self._count_outcomes(healed=struck or bool(faults))
 
     def _strikes(self, *, is_tick: bool) -> Iterator[Strike]:
-        """What kills processes in a run: SIGKILL, now and then a deploy; of a tick on purpose within it."""
+        """What strikes in a run: SIGKILL, now and then a deploy or a clock that jumps; a tick on purpose within it."""
         last = LAST_OF_A_TICK if is_tick and self.chance.random() < 0.7 else LAST_REQUEST
         for _ in range(self.chance.choices([0, 1, 2], [6, 3, 1])[0]):
             host = self.chance.choice(self.hosts)
-            if self.chance.random() < 0.2:
-                strike = functools.partial(self._deploy, host, choose.settings(self.chance))
-            else:
-                strike = functools.partial(self._kill, host)
+            strike = self.chance.choices(
+                [
+                    functools.partial(self._kill, host),
+                    functools.partial(self._deploy, host, choose.settings(self.chance)),
+                    functools.partial(self._jump, self.chance.choice(choose.JUMPS)),
+                ],
+                [7, 2, 1],
+            )[0]
             yield Strike(self.everything.lake, self.chance, self._at_body.append, strike, last_request=last)
 
     def _kill(self, host: Host) -> bool:
@@ -156,6 +161,12 @@ class World:
         is_struck = deploy(host, settings)
         self.figures.deploys += is_struck
         return is_struck
+
+    def _jump(self, by: timedelta) -> bool:
+        """Put the clock forward, as for a machine that slept."""
+        self.clock.advance(by)
+        self.figures.faults["clock jumped"] += 1
+        return True
 
     def _run_until_idle(self) -> None:
         """Let each deployment do what is due; all of them begin before one has ended."""
@@ -172,7 +183,11 @@ class World:
         pigment.switches.gzip, pigment.switches.length = chance.random() < 0.4, chance.random() < 0.3
         if chance.random() < 0.15:
             self._put_catalog()
-        self.clock.advance(chance.choice(choose.PAUSES))
+        if chance.random() < 0.1:
+            self.clock.advance(-choose.BACK)
+            self.figures.faults["clock put back"] += 1
+        else:
+            self.clock.advance(chance.choice(choose.PAUSES))
 
     def _put_catalog(self) -> None:
         self.everything.lake.write("config/exports.toml", choose.catalog(self.chance).encode())
