@@ -69,6 +69,25 @@ def test_every_cell(cell: Cell, world: FaultWorld) -> None:
     check(world, cell)
 
 
+VERIFIES_NOT = {
+    "PYTHONHTTPSVERIFY": "0",
+    "CURL_CA_BUNDLE": "",
+    "REQUESTS_VERIFY": "false",
+    "AZURE_CLI_DISABLE_CONNECTION_VERIFICATION": "1",
+    "ADAL_PYTHON_SSL_NO_VERIFY": "1",
+}
+
+
+@pytest.mark.parametrize("dependency", ["vault", "pigment", "lake"])
+def test_no_variable_of_the_environment_lets_a_certificate_pass(
+    dependency: str, world: FaultWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in VERIFIES_NOT.items():
+        monkeypatch.setenv(name, value)
+    (cell,) = [cell for cell in CELLS if (cell.dependency, cell.fault) == (dependency, "certificate not trusted")]
+    check(world, cell)
+
+
 def test_every_cell_that_can_be_made_has_its_row_and_no_row_is_without_a_cell() -> None:
     assert {(cell.dependency, cell.fault, cell.step) for cell in CELLS} == set(ROWS)
     assert sum(len(row["steps"]) for row in TABLE["cells"]) == len(ROWS)

@@ -325,6 +325,40 @@ def test_an_expired_claim_without_run_json_has_no_plan_to_follow_and_nothing_is_
     assert world.plans() == []
 
 
+# A plan that a person removed or spoilt
+
+
+def test_a_plan_that_was_removed_while_its_run_went_on_is_written_again_from_the_claim() -> None:
+    world = World("a", "b")
+    plan = world.claim().plan
+    world.deliver(plan, "a")
+    world.lake.delete(plan.folder.plan)
+    world.deliver(plan, "b")  # its worker had read it
+    world.lake.advance(2 * HOUR)
+    world.work(world.housekeeping())
+    assert check_one_run(world) == plan
+    assert world.result(plan) == "succeeded"
+    assert world.fetched == ["a", "b"]
+
+
+def test_a_run_whose_plan_was_spoilt_is_told_in_each_pass_and_goes_on_once_its_folder_is_deleted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World("a")
+    plan = world.claim().plan
+    world.lake.delete(plan.folder.plan)
+    world.lake.put(plan.folder.plan, b"{", {})
+    world.lake.advance(2 * HOUR)
+    for _ in range(2):
+        caplog.clear()
+        assert world.housekeeping() == []
+        assert "record_unreadable" in caplog.text
+    world.lake.delete(plan.folder.plan)
+    world.work(world.housekeeping())
+    assert check_one_run(world) == plan
+    assert world.result(plan) == "succeeded"
+
+
 # Following
 
 
