@@ -17,12 +17,11 @@ from pigment_export.errors import ConfigurationError, shorten
 LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
 MOST_LISTED = 50  # runs in one answer
 NAME_CHARACTERS = 200  # of a name or an id that a caller may say: no export and no run has one as long
-A_DAY = 'a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"'
 # As Data Factory, Logic Apps and people write them; `fromisoformat` alone takes weeks and bare digits, too.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
-def read_day(text: str, zone: ZoneInfo) -> date:
+def read_day(text: Any, zone: ZoneInfo) -> date:
     """Read a day, as a date or a timestamp.
 
     Args:
@@ -33,15 +32,13 @@ def read_day(text: str, zone: ZoneInfo) -> date:
         ValueError: it is neither.
     """
     try:
-        instant = datetime.fromisoformat(text if _DAY.fullmatch(text) else "")
+        instant = datetime.fromisoformat(text if isinstance(text, str) and _DAY.fullmatch(text) else "")
         return (instant.astimezone(zone) if instant.tzinfo else instant).date()
     except (ValueError, OverflowError):
-        raise ValueError(A_DAY) from None
+        raise ValueError('a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"') from None
 
 
 def _day(value: Any, info: ValidationInfo) -> date:
-    if not isinstance(value, str):
-        raise ValueError(A_DAY)  # noqa: TRY004 - pydantic makes a problem of a ValueError
     return read_day(value, info.context or ZoneInfo("UTC"))
 
 
