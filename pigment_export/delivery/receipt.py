@@ -104,12 +104,7 @@ class ReceiptSummary(Record):
 
     @classmethod
     def listed(cls, name: str, metadata: Mapping[str, str]) -> "ReceiptSummary | None":
-        """Read the metadata of a receipt's record; None where they are no receipt's.
-
-        Args:
-            name: the export's, from the record's path.
-            metadata: as listed.
-        """
+        """Read the metadata of a receipt's record; None where they are no receipt's."""
         return ReceiptSummary.from_metadata({**metadata, **encode({"name": name})})
 
 
@@ -215,15 +210,7 @@ class Result(Record):
 def result_of(
     run_id: str, deployment: str, snapshot_date: date, names: Sequence[str], receipts: Mapping[str, ReceiptSummary]
 ) -> Result | None:
-    """Return what a run came to; None while a receipt is missing or not final.
-
-    Args:
-        run_id: the run.
-        deployment: whose it is.
-        snapshot_date: its day.
-        names: of its exports, in the plan's order.
-        receipts: by name, from a listing.
-    """
+    """Return what a run came to; None while a receipt is missing or not final."""
     final = tuple(receipts[name] for name in names if name in receipts and receipts[name].state.final)
     if len(final) < len(names):
         return None

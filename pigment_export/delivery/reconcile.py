@@ -117,9 +117,6 @@ class Reconciler:
     def record_found(self, found: RecordFile) -> Receipt:
         """Record a file of this app that is at the destination: this run's, or a newer one.
 
-        Args:
-            found: the file.
-
         Returns:
             The receipt that stands.
         """
@@ -155,11 +152,7 @@ class Reconciler:
         return self._write_receipt(Receipt.of(self.task, State.HELD, file, **fields))
 
     def record_retrying(self, cause: Cause) -> None:
-        """Write why the last try failed, over nothing or another such reason. One request each: it is raised anyway.
-
-        Args:
-            cause: why it failed.
-        """
+        """Write why the last try failed, over nothing or another such reason. One request each: it is raised anyway."""
         receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
@@ -243,10 +236,6 @@ class Reconciler:
 
 def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
     """Make sure that whatever ends a call leaves its reason in a receipt.
-
-    Args:
-        reconciler: of the export.
-        deliver: does the work.
 
     Returns:
         The receipt that stands.

@@ -20,11 +20,6 @@ RUN_NOT_ENDED = ErrorRow(
 def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export]:
     """Return the exports of a run that did not succeed, as they were defined then.
 
-    Args:
-        runs: of this deployment.
-        run_id: any text.
-        deadline: of this call.
-
     Raises:
         ConfigurationError: there is no such run, or nothing to retry.
         PermanentError: the run has not ended.

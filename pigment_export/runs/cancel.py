@@ -41,12 +41,6 @@ def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> Ru
 
     Its workers settle its exports as their messages come: most at once, those that wait for their next try with it.
 
-    Args:
-        runs: of this deployment.
-        run_id: any text.
-        asked_by: who cancels it.
-        deadline: of this call.
-
     Returns:
         How far the run is; None if this deployment has no such run.
 
@@ -68,13 +62,7 @@ def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> Ru
 
 
 def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation | None:
-    """Return who has cancelled a run, or None.
-
-    Args:
-        runs: of this deployment.
-        plan: the run.
-        deadline: of this call.
-    """
+    """Return who has cancelled a run, or None."""
     found = deadline.retry(lambda: runs.records.read(plan.folder.cancel))
     return None if found.etag is None else Cancellation.found_in(found.data) or Cancellation()
 
@@ -82,14 +70,7 @@ def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation 
 def stopping(
     runs: Runs, plan: Plan, deadline: Deadline, progress: Callable[[Progress], None]
 ) -> Callable[[Progress], None]:
-    """Return a listener to a transfer that stops it once its run is cancelled.
-
-    Args:
-        runs: of this deployment.
-        plan: the run.
-        deadline: of this call.
-        progress: told what the listener is told.
-    """
+    """Return a listener to a transfer that stops it once its run is cancelled."""
     looked_at = deadline.remaining_seconds
 
     def listen(reached: Progress) -> None:

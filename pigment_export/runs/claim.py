@@ -90,13 +90,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
 
 
 def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
-    """Copy a claim's plan to where it is found by the run's id, unless it is there.
-
-    Args:
-        runs: of this deployment.
-        plan: of the claim.
-        deadline: of this call.
-    """
+    """Copy a claim's plan to where it is found by the run's id, unless it is there."""
     try:
         deadline.retry(lambda: runs.records.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None))
     except ConflictError:

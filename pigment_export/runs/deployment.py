@@ -55,10 +55,6 @@ class Runs:
     def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
         """Return the plan of a run, or None if there is no run of that id.
 
-        Args:
-            run_id: any text.
-            deadline: of this call.
-
         Raises:
             PermanentError: its `run.json` is not what this app writes.
             ExportError: the lake cannot be used.

@@ -19,11 +19,6 @@ SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files
 def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
     """Write what a run came to, once every receipt is final; again where one got better; then the marker.
 
-    Args:
-        records: the lake's records.
-        plan: the run.
-        deadline: of this call.
-
     Raises:
         RetryableError: patience or time is used up.
         ExportError: the lake cannot be used.

@@ -106,11 +106,6 @@ class RunProgress:
 def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | None:
     """Return how far a run of this deployment is, by two requests, whatever its size.
 
-    Args:
-        runs: of this deployment.
-        run_id: any text.
-        deadline: of this call.
-
     Returns:
         The progress; None if this deployment has no such run.
 

@@ -56,9 +56,6 @@ class Survey:
     def take(self, deadline: Deadline) -> Self:
         """List everything once.
 
-        Args:
-            deadline: of the pass.
-
         Raises:
             ExportError: the lake cannot be used.
         """

@@ -17,13 +17,7 @@ ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote 
 
 
 def sweep_folder(survey: Survey, folder: str, deadline: Deadline) -> int:
-    """Remove from an export's folder what was staged and abandoned, and held files whose receipts go or are gone.
-
-    Args:
-        survey: knows the held files that a receipt names which stays.
-        folder: the export's.
-        deadline: of the pass.
-    """
+    """Remove from an export's folder what was staged and abandoned, and held files whose receipts go or are gone."""
     gone = [
         row.path
         for row in deadline.retry(lambda: list(survey.runs.records.list(aside(folder))))
@@ -44,13 +38,7 @@ def sweep_probes(survey: Survey, deadline: Deadline) -> int:
 
 
 def delete_run(runs: Runs, run_id: str, deadline: Deadline) -> int:
-    """Remove the records of a run that has ended: its plan first, so that no work on it begins, its result last.
-
-    Args:
-        runs: of this deployment.
-        run_id: the run.
-        deadline: of the pass.
-    """
+    """Remove the records of a run that has ended: its plan first, so that no work on it begins, its result last."""
     folder = runs.layout.run(run_id)
     order = {folder.plan: 0, folder.result: 2}  # all others in between
     rows = deadline.retry(lambda: list(runs.records.list(f"{folder.path}/")))

@@ -93,12 +93,6 @@ def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export], deadl
     More than one only where an earlier tick went by another catalog, or was cut off so long ago that its run expired
     before it began.
 
-    Args:
-        runs: of this deployment.
-        occurrence: of the schedule, UTC.
-        exports: that are due at it.
-        deadline: of this call.
-
     Returns:
         The claims, in whose plans each of these exports is.
     """

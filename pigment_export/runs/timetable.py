@@ -31,23 +31,13 @@ def cron_of(runs: Runs, export: Export) -> Cron | None:
 
 
 def next_occurrences(runs: Runs, catalog: Catalog, now: datetime) -> Mapping[str, datetime | None]:
-    """Return when each export of the catalog is due next, by name; None for what is paused or has no schedule.
-
-    Args:
-        runs: of this deployment.
-        catalog: its exports.
-        now: the lake's clock.
-    """
+    """Return when each export of the catalog is due next, by name; None for what is paused or has no schedule."""
     crons = {export.name: cron_of(runs, export) if export.enabled else None for export in catalog.exports}
     return {name: cron.next(now) if cron else None for name, cron in crons.items()}
 
 
 def schedules_of(runs: Runs) -> ScheduleRecord:
-    """Return the record of the deployment's schedules, by one request; one that is missing or unreadable is empty.
-
-    Args:
-        runs: of this deployment.
-    """
+    """Return the record of the deployment's schedules, by one request; one that is missing or unreadable is empty."""
     record = ScheduleRecord.found_in(runs.records.read(runs.layout.schedules(runs.deployment)).data)
     return record or ScheduleRecord()  # the next tick tells of it, and writes it anew
 
@@ -98,14 +88,7 @@ def latest_at(runs: Runs, name: str, deadline: Deadline) -> datetime | None:
 
 
 def log_freshness(export: Export, fresh: Freshness, succeeded_at: datetime | None, now: datetime) -> None:
-    """Log whether an export is fresh.
-
-    Args:
-        export: an enabled one.
-        fresh: whether it is.
-        succeeded_at: when its last good file was fetched; None: never.
-        now: the lake's clock.
-    """
+    """Log whether an export is fresh."""
     log(
         Event.FRESHNESS,
         level=logging.WARNING if fresh.is_stale else logging.INFO,

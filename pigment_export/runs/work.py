@@ -92,14 +92,7 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
 
 
 def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary], deadline: Deadline) -> None:
-    """Bring a run that has expired to its end; what is final and not good is corrected if its file is there after all.
-
-    Args:
-        runs: of this deployment.
-        plan: the run.
-        receipts: what they say, by export.
-        deadline: of the pass.
-    """
+    """Bring a run that has expired to its end; what is final and not good is corrected if its file is there after all."""
     bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
     fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), deadline)
     finish_run(runs.records, plan, deadline)
@@ -135,11 +128,6 @@ def named_in(text: str) -> tuple[str, str] | None:
 def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None:
     """Deliver what a message names.
 
-    Args:
-        runs: of this deployment.
-        text: the message, whatever it is.
-        deadline: of this call.
-
     Returns:
         The receipt that stands; None where the message was dropped.
 
@@ -156,12 +144,6 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> l
 
     An export whose last try failed for now is sent again until its run expires, so that no outage ends it before. An
     export that left no reason is settled at once: its process may have been ended each time.
-
-    Args:
-        runs: of this deployment.
-        text: the message, whatever it is.
-        queue: the poison queue's name.
-        deadline: of this call.
 
     Returns:
         The messages to send again.
