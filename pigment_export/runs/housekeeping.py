@@ -51,8 +51,9 @@ def housekeeping(
     """
     messages: list[str] = []
     with _logged(None):
-        one = _Pass(runs, catalog, freshness_hours, retention, deadline, deadline.retry(runs.now), messages)
-        one.make()
+        now = deadline.retry(runs.now)
+        survey = deadline.retry(lambda: Survey(runs, now, retention).take(deadline))
+        _Pass(survey, runs, now, deadline, messages).make(catalog, freshness_hours)
     return messages
 
 
@@ -60,31 +61,28 @@ def housekeeping(
 class _Pass:
     """One pass, at one instant of the lake's clock."""
 
+    survey: Survey
     runs: Runs
-    catalog: Callable[[], Catalog]
-    freshness_hours: int
-    retention: timedelta
-    deadline: Deadline
     now: datetime
+    deadline: Deadline
     messages: list[str]
     done: Counter[str] = field(default_factory=Counter)
 
-    def make(self) -> None:
-        survey = self.deadline.retry(lambda: Survey(self.runs, self.now, self.retention).take(self.deadline))
-        self._heal_claims(survey)
-        self._settle_runs(survey)
+    def make(self, catalog: Callable[[], Catalog], freshness_hours: int) -> None:
+        self._heal_claims()
+        self._settle_runs()
         with _logged(None):
-            self._log_freshness(survey)
-        self._remove(survey)
-        self.done["left_for_next_time"] += not survey.is_whole
+            self._log_freshness(catalog(), freshness_hours)
+        self._remove()
+        self.done["left_for_next_time"] += not self.survey.is_whole
         told = {name: count for name, count in self.done.items() if count}
-        log(Event.HOUSEKEEPING_PASSED, open_runs=len(survey.open), messages=len(self.messages), **told)
+        log(Event.HOUSEKEEPING_PASSED, open_runs=len(self.survey.open), messages=len(self.messages), **told)
 
     # Healing and ending
 
-    def _heal_claims(self, survey: Survey) -> None:
+    def _heal_claims(self) -> None:
         """Copy the plans of claims whose triggers were cut off, then send their messages, or end what has expired."""
-        for run_id, path in self._each(survey.unplanned.items()):
+        for run_id, path in self._each(self.survey.unplanned.items()):
             with _logged(run_id):
                 plan = plan_in(self.deadline.retry(partial(self.runs.records.read, path)), path)
                 publish_plan(self.runs, plan, self.deadline)
@@ -95,11 +93,11 @@ class _Pass:
                     self._settle(plan, RunListing(plan.run_id, planned_at=self.now))
                 self.done["claims_healed"] += 1
 
-    def _settle_runs(self, survey: Survey) -> None:
-        for seen in self._each(survey.open):
+    def _settle_runs(self) -> None:
+        for seen in self._each(self.survey.open):
             with _logged(seen.run_id):
                 plan = self.runs.plan_of(seen.run_id, self.deadline)
-                if plan is not None and survey.is_mine(plan.summary):
+                if plan is not None and self.survey.is_mine(plan.summary):
                     self._settle(plan, seen)
 
     def _settle(self, plan: Plan, seen: RunListing) -> None:
@@ -117,21 +115,19 @@ class _Pass:
 
     # Telling
 
-    def _log_freshness(self, survey: Survey) -> None:
+    def _log_freshness(self, catalog: Catalog, hours: int) -> None:
         """Log of each enabled export whether it is as new as its schedule says."""
-        catalog = self.catalog()
         schedules = self.deadline.retry(partial(schedules_of, self.runs))
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
-                at = survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name, self.deadline)
-                fresh = freshness_of(
-                    self.runs, schedules, export, succeeded_at=at, hours=self.freshness_hours, now=self.now
-                )
+                at = self.survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name, self.deadline)
+                fresh = freshness_of(self.runs, schedules, export, succeeded_at=at, hours=hours, now=self.now)
                 log_freshness(export, fresh, at, self.now)
 
     # Removing
 
-    def _remove(self, survey: Survey) -> None:
+    def _remove(self) -> None:
+        survey = self.survey
         # Where the listing was cut off, a receipt that was not seen may name what a folder holds.
         for folder in self._each(sorted(survey.folders) if survey.is_whole else ()):
             with _logged(None):

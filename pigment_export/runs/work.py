@@ -92,7 +92,7 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
 
 
 def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary], deadline: Deadline) -> None:
-    """Bring a run that has expired to its end; what is final and not good is corrected if its file is there after all."""
+    """End a run that has expired; a receipt that is final and not good is corrected if its file is there after all."""
     bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
     fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), deadline)
     finish_run(runs.records, plan, deadline)
