@@ -6,6 +6,7 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -95,15 +96,7 @@ def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
         deadline.retry(lambda: runs.records.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None))
     except ConflictError:
         return  # another has copied it, or we had and the answer was lost
-    log(
-        Event.RUN_STARTED,
-        run_id=plan.run_id,
-        deployment=plan.deployment,
-        trigger=plan.trigger,
-        asked_by=plan.asked_by,
-        snapshot_date=str(plan.snapshot_date),
-        exports=plan.names,
-    )
+    _log(Event.RUN_STARTED, plan, plan.asked_by, snapshot_date=str(plan.snapshot_date), exports=plan.names)
 
 
 def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, deadline: Deadline) -> Claim:
@@ -111,17 +104,13 @@ def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, d
     if plan.request != request.request:
         raise KEY_USED.raised(f"the run {plan.run_id}")
     claim = _found(runs, plan, record.now, deadline)
-    log(
-        Event.RUN_REPEATED,
-        run_id=plan.run_id,
-        deployment=plan.deployment,
-        trigger=plan.trigger,
-        asked_by=request.asked_by,
-        pending=claim.pending,
-        ended=claim.has_ended,
-        expired=claim.is_expired,
-    )
+    state = {"pending": claim.pending, "ended": claim.has_ended, "expired": claim.is_expired}
+    _log(Event.RUN_REPEATED, plan, request.asked_by, **state)
     return claim
+
+
+def _log(event: Event, plan: Plan, asked_by: str, **fields: Any) -> None:
+    log(event, run_id=plan.run_id, deployment=plan.deployment, trigger=plan.trigger, asked_by=asked_by, **fields)
 
 
 def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
