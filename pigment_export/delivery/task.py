@@ -38,7 +38,6 @@ class Task:
         snapshot_date: the day that the file stands for.
         replaces_until: a file that was fetched later than this never replaces another.
         expires_at: from then on nothing is fetched.
-        held: the file to release; None where the export is to be fetched.
     """
 
     run_id: str
@@ -49,7 +48,6 @@ class Task:
     snapshot_date: date
     replaces_until: datetime
     expires_at: datetime
-    held: HeldFile | None = None
 
     @property
     def delimiter(self) -> bytes:

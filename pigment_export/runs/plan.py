@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from pigment_export.catalog.exports import Export, to_json
 from pigment_export.delivery.receipt import ReceiptSummary
@@ -60,10 +60,8 @@ Folder = Annotated[
 ]
 
 
-class PlannedExport(BaseModel):
+class PlannedExport(Record):
     """One export of a run, with where it goes."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, use_attribute_docstrings=True)
 
     export: Annotated[Export, PlainSerializer(to_json)] = Field(alias="definition")
     """The export as it was defined when the run was claimed."""
@@ -162,7 +160,6 @@ class Plan(Record):
             snapshot_date=planned.snapshot_date or self.snapshot_date,
             replaces_until=(planned.day_ends_at or self.day_ends_at) + grace,
             expires_at=self.expires_at,
-            held=planned.held,
         )
 
     @property

@@ -39,10 +39,10 @@ class Releases(World):
     def releaser(self, plan: Plan) -> Callable[[Around], Receipt]:
         def work(around: Around) -> Receipt:
             watched = Watched(self.lake, around)
-            task = plan.task(plan.exports[0])
-            assert task.held
-            reconciler = Reconciler(watched, watched, task, self.deadline())
-            receipt = release(reconciler, task.held, self.new_nonce)
+            (planned,) = plan.exports
+            assert planned.held
+            reconciler = Reconciler(watched, watched, plan.task(planned), self.deadline())
+            receipt = release(reconciler, planned.held, self.new_nonce)
             finish_run(watched, plan, self.deadline())
             return receipt
 
