@@ -139,6 +139,9 @@ BODIES = [
     b'{"access_token": "a", "expires_on": "soon"}',
     b'{"statusCode": 400, "message": "No User Assigned or Delegated Managed Identity found"}',
     json.dumps({"a": "x" * 70_000}).encode(),
+    b"[" * 100_000,
+    b'{"error":' * 20_000,
+    b"<?xml version='1.0'?>" + b"<Error>" * 30_000,
 ]
 HEADERS: dict[str, list[str]] = {
     "Date": ["", "soon", DATE, "Fri, 31 Dec 9999 23:59:59 -2300", "Fri, 31 Dec 99999 23:59:59 GMT"],
