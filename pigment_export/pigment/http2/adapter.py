@@ -6,6 +6,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -38,8 +39,8 @@ _HOST = re.compile(r"[0-9a-z.:\[\]-]{1,253}", re.IGNORECASE)
 class Http2Adapter(adapters.BaseAdapter):
     """Sends each request over a connection of its own: HTTP/2 where the server has it, else HTTP/1.1.
 
-    Mount it on a `requests.Session`, for https. The request's body must be bytes or text. It keeps nothing but what it
-    read from a CA bundle, so one may serve many sessions.
+    Mount it on a `requests.Session`, for https. The request's body must be bytes or text. It keeps nothing, so one may
+    serve many sessions.
 
     Args:
         socket_options: for each connection: level, name and value, as `setsockopt` takes them.
@@ -48,7 +49,6 @@ class Http2Adapter(adapters.BaseAdapter):
     def __init__(self, socket_options: Sequence[SocketOption] = ()) -> None:
         super().__init__()
         self._socket_options = socket_options
-        self._contexts: dict[tuple[str, int], ssl.SSLContext] = {}  # reading a CA bundle takes tens of milliseconds
 
     def send(  # noqa: D417, PLR0917 - the signature is requests'
         self,
@@ -82,7 +82,13 @@ class Http2Adapter(adapters.BaseAdapter):
         sent = _request(request, url.netloc.rpartition("@")[2])
         timeouts: Timeouts = timeout or Timeouts()
         proxy = _proxy(utils.select_proxy(str(request.url), dict(proxies or {})))
-        context = self._context(verify if isinstance(verify, str) else utils.DEFAULT_CA_BUNDLE_PATH)
+        bundle = Path(verify if isinstance(verify, str) else utils.DEFAULT_CA_BUNDLE_PATH)
+        try:
+            context = _context(bundle, bundle.stat().st_mtime_ns)
+        except OSError as error:
+            raise exceptions.SSLError(
+                f"could not find a suitable TLS CA certificate bundle, invalid path: {bundle} ({error})"
+            ) from error
         connection = self._connect(url.hostname, url.port or _HTTPS_PORT, proxy, context, timeouts)
         body = Body(connection, timeouts, proxy)
         status = body.ask(sent)
@@ -104,24 +110,7 @@ class Http2Adapter(adapters.BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Keep what was read from CA bundles; there is nothing else."""
-
-    def _context(self, bundle: str) -> ssl.SSLContext:
-        path = Path(bundle)
-        try:
-            key = bundle, path.stat().st_mtime_ns
-            if key not in self._contexts:
-                folder = path.is_dir()
-                context = ssl.create_default_context(
-                    cafile=None if folder else bundle, capath=bundle if folder else None
-                )
-                context.set_alpn_protocols(["h2", "http/1.1"])
-                self._contexts = {key: context}
-        except OSError as error:
-            raise exceptions.SSLError(
-                f"could not find a suitable TLS CA certificate bundle, invalid path: {bundle} ({error})"
-            ) from error
-        return self._contexts[key]
+        """Close nothing: each answer has a connection of its own."""
 
     def _connect(
         self, host: str, port: int, proxy: Proxy | None, context: ssl.SSLContext, timeouts: Timeouts
@@ -148,6 +137,14 @@ class Http2Adapter(adapters.BaseAdapter):
             raise exceptions.SSLError(f"TLS to {host}:{port} failed: {error}") from error
         except OSError as error:
             raise exceptions.ConnectionError(f"no connection to {host}:{port}: {error}") from error
+
+
+@lru_cache(maxsize=1)  # reading a CA bundle takes tens of milliseconds
+def _context(bundle: Path, _changed_at: int) -> ssl.SSLContext:
+    folder = bundle.is_dir()
+    context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
 
 
 def _request(request: requests.PreparedRequest, authority: str) -> HttpRequest:
