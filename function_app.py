@@ -5,6 +5,7 @@ function does is imported when it is called.
 """
 
 import os
+import threading
 import typing
 
 import azure.functions as func
@@ -136,3 +137,7 @@ def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> 
         return func.HttpResponse(incomplete(exc), status_code=500, mimetype="application/problem+json")
     told = dict(answer.headers)
     return func.HttpResponse(answer.body, status_code=answer.status, headers=told, mimetype=answer.media_type)
+
+
+# The host has more to do before the first call: what every call needs is imported in the meantime, on another thread.
+threading.Thread(target=wiring.import_ahead, name="imports").start()

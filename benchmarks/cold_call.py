@@ -1,7 +1,8 @@
 """One cold `export_one` in this new process, and where its CPU goes until Pigment is asked: `cold_start` runs it.
 
-`python -m benchmarks.cold_call MESSAGE [MESSAGE…]` indexes the app, calls the function with each queue message as the
-host does, and prints JSON. It imports nothing that `azure.functions` does not import in any case.
+`python -m benchmarks.cold_call PAUSE MESSAGE [MESSAGE…]` indexes the app, calls the function with each queue message as
+the host does, and prints JSON. `PAUSE` is `no` where the first call comes at once, else the imports ahead are waited
+for. It imports nothing that `azure.functions` does not import in any case.
 """
 
 import importlib.machinery
@@ -9,6 +10,7 @@ import json
 import ssl
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,19 +27,19 @@ class Parts:
         self.milliseconds: Counter[str] = Counter()
         self.times: Counter[str] = Counter()
         self.is_counting = False
-        self._inner = [0.0]
+        self._of_thread = threading.local()  # what the calls that it is in have called
 
     def counted(self, call: Callable[..., Any], part_of: Callable[..., str]) -> Callable[..., Any]:
         """Return the call, counted for the part that `part_of` names by its arguments."""
 
         def counting(*args: Any, **options: Any) -> Any:
-            began = time.thread_time()
-            self._inner.append(0.0)
+            began, outer = time.thread_time(), getattr(self._of_thread, "inner", 0.0)
+            self._of_thread.inner = 0.0
             try:
                 return call(*args, **options)
             finally:
-                took, inner = time.thread_time() - began, self._inner.pop()
-                self._inner[-1] += took
+                took, inner = time.thread_time() - began, self._of_thread.inner
+                self._of_thread.inner = outer + took
                 if self.is_counting:
                     self.milliseconds[part_of(*args)] += 1000 * (took - inner)
                     self.times[part_of(*args)] += 1
@@ -81,7 +83,10 @@ def main() -> None:
         function.get_function_name(): function.get_user_function() for function in function_app.app.get_functions()
     }
     export_one: Any = functions["export_one"]
-    messages = [azure.functions.QueueMessage(body=text.encode()) for text in sys.argv[1:]]
+    messages = [azure.functions.QueueMessage(body=text.encode()) for text in sys.argv[2:]]
+    if sys.argv[1] != "no":
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
+            thread.join()
     times = [time.process_time()]
     parts.is_counting = True
     for message in messages:

@@ -30,6 +30,21 @@ if TYPE_CHECKING:
 APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
 
 
+# What every function needs, a tick of the timer with nothing due as well: settings, records, identity and the lake.
+AHEAD = ("settings", "azure.records", "runs.schedule")
+
+
+def import_ahead() -> None:
+    """Import what every function needs, while the host prepares the first call; that call says what is missing."""
+    from importlib import import_module
+
+    for name in AHEAD:
+        try:
+            import_module(f"pigment_export.{name}")
+        except ImportError:
+            return
+
+
 def once[T](make: Callable[[], T]) -> Callable[[], T]:
     """Return what makes a part on first use, and once: a cold start may have a message for each of its threads.
 

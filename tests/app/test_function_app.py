@@ -151,17 +151,55 @@ def test_an_hours_outage_does_not_use_up_the_tries_of_a_message() -> None:
 
 
 def test_indexing_pays_for_no_library_that_only_calls_need() -> None:
+    """Its thread imports none; another one is started that does."""
     program = (
-        "import sys, function_app\n"
+        "import sys, threading\n"
+        "started = []\n"
+        "threading.Thread.start = lambda thread: started.append(thread)\n"
+        "import function_app\n"
         "heavy = ('azure.storage', 'azure.identity', 'azure.keyvault', 'msal', 'h2', 'requests', 'pydantic',\n"
         "         'jinja2')\n"
-        "print([name for name in sys.modules if any(name == one or name.startswith(one + '.') for one in heavy)])\n"
+        "print([name for name in sys.modules if any(name == one or name.startswith(one + '.') for one in heavy)],\n"
+        "      [thread.name for thread in started])\n"
     )
+    assert printed(program).strip() == "[] ['imports']"
+
+
+def test_what_is_imported_ahead_is_what_a_tick_with_nothing_due_needs(environment: dict[str, str]) -> None:
+    """So no cold start pays for more than it would without; what a first tick needs more is not imported ahead."""
+    loaded = "import sys; print(*sys.modules)"
+    settings = {**environment, **APP}
+    ahead = set(printed(f"from pigment_export import wiring; wiring.import_ahead(); {loaded}").split())
+    ticking = "from pigment_export import wiring; wiring.on_schedule()"
+    printed(ticking, **settings)  # the first tick sees the schedules
+    tick = set(printed(f"{ticking}; {loaded}", **settings).split())
+    assert {"azure.storage.blob", "azure.identity", "requests", "pydantic"} <= ahead
+    assert ahead - tick == set()
+
+
+def test_a_library_that_is_missing_is_told_by_the_call_not_by_the_imports_ahead() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['azure.storage.blob'] = None\n"
+        "from pigment_export import wiring\n"
+        "wiring.import_ahead()\n"
+    )
+    assert printed(program) == ""
+
+
+def printed(program: str, **environ: str) -> str:
+    """What a program prints in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "HOME")}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # --- the way of a run ------------------------------------------------------------------------------------------------
