@@ -42,9 +42,9 @@ def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # no
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Heal, end and sweep what no other call would."""
-    from pigment_export.app import functions
+    from pigment_export.app.housekeeping import housekeeping
 
-    messages.set(functions.housekeeping(wiring.app))
+    messages.set(housekeeping(wiring.app))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")

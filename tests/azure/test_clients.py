@@ -47,11 +47,10 @@ def test_the_data_lake_library_is_imported_with_the_first_write() -> None:
 import contextlib, sys
 from pigment_export import wiring
 from pigment_export.errors import ExportError
-base = wiring.base_of({
+runs = wiring.app_of({
     "KEY_VAULT_URL": "https://v.vault.azure.net", "DATA_LAKE_URL": "https://l.dfs.core.windows.net",
     "DATA_LAKE_FILE_SYSTEM": "planning", "IDENTITY_ENDPOINT": "http://127.0.0.1:9/", "IDENTITY_HEADER": "h",
-})
-runs = wiring.runs_of(base, wiring.pigment_of(base.settings, wiring.keys_of(base.settings, lambda: base.identity)))
+}).runs
 for is_imported, ask in (
     (False, lambda: runs.records.read("x")),
     (False, lambda: runs.files.look("x")),
