@@ -3,18 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
-
-from pigment_export.cli.output import clock, retrying, say, stderr
+from pigment_export.cli.output import clock, retrying, say, terminal
 from pigment_export.retry import Retry
 from pigment_export.transfer.stream import Progress
 
 PLAIN_SECONDS = 10.0  # between two lines of progress where no terminal is redrawn
-REDRAWS_A_SECOND = 4
 
 
 class Board:
@@ -35,14 +30,12 @@ class Board:
         self._lock = threading.Lock()
         self._lines: dict[str, float | str] = {}  # what is told of an export, or since when Pigment is silent
         self._done = 0
-        self._is_drawn = stderr().is_terminal and not stderr().is_dumb_terminal
-        self.live = Live(
-            get_renderable=self._drawn,
-            console=stderr(),
-            refresh_per_second=REDRAWS_A_SECOND,
-            transient=True,
-            redirect_stdout=False,
-        )
+        self._terminal = terminal()
+        self.live: AbstractContextManager[object] = nullcontext()
+        if self._terminal:
+            from pigment_export.cli.table import drawn_live  # noqa: PLC0415 - rich is needed here alone
+
+            self.live = drawn_live(self._terminal, lambda: self._shown(now()))
 
     def begin(self, name: str) -> None:
         """An export is being worked on."""
@@ -77,7 +70,7 @@ class Board:
     def tick(self) -> None:
         """Tell where things are now and then, where nothing is redrawn."""
         now = self._now()
-        if not self._is_drawn and self._lines and now - self._told >= PLAIN_SECONDS:
+        if self._terminal is None and self._lines and now - self._told >= PLAIN_SECONDS:
             self._told = now
             rows, summary = self._shown(now)
             say(", ".join([*(f"{name}: {text}" for name, text in rows), *summary]))
@@ -99,12 +92,3 @@ class Board:
         waiting = len(self._names) - self._done - len(rows)
         summary = f"{self._done} of {len(self._names)} done, {clock(now - self._began)}"
         return rows, [summary + (f", {waiting} not begun" if waiting else "")]
-
-    def _drawn(self) -> RenderableType:
-        rows, summary = self._shown(self._now())
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for name, text in rows:
-            table.add_row(Text(name), Text(text))
-        return Group(table, *(Text(line, style="dim") for line in summary))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pigment_export.retry import Retry
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+_SAY_IT_IS_ONE = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables that rich goes by, whatever stderr is
 
 
 class _Unbreakable:
@@ -56,16 +57,22 @@ def prepare_streams() -> None:
 
 
 @cache
-def stderr() -> "Console":
-    """The one console for progress and problems: lines that it prints stand above what is drawn live."""
-    from rich.console import Console  # noqa: PLC0415 - a command that says nothing does without
+def terminal() -> "Console | None":
+    """Stderr as a terminal: lines that it prints stand above what is drawn live. None where stderr is none."""
+    if not (sys.stderr and (sys.stderr.isatty() or os.environ.keys() & _SAY_IT_IS_ONE)):
+        return None
+    from rich.console import Console  # noqa: PLC0415 - where output is piped, it is done without
 
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return console if console.is_terminal and not console.is_dumb_terminal else None
 
 
 def say(text: str) -> None:
     """Tell a person something that is no result."""
-    stderr().print(text)
+    if console := terminal():
+        console.print(text)
+    elif sys.stderr:
+        sys.stderr.write(f"{text}\n")
 
 
 def explain(error: ExportError) -> str:

@@ -1,17 +1,20 @@
-"""Results that are set: tables that fit the terminal, and lines that begin with a state in its colour."""
+"""What is set or drawn: tables that fit the terminal, lines that begin with a state in its colour, live progress."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from pigment_export.cli.output import emit
 
 type Row = Mapping[str, object]
 
+REDRAWS_A_SECOND = 4
 SHOWN_DIGITS = 12  # of a sha256
 _GAP = "  "
 _NUMBERS = ("rows", "bytes", "seconds")  # columns that are set to the right
@@ -122,3 +125,29 @@ def _emit(lines: Sequence[Text], console: Console) -> None:
     with console.capture() as captured:
         console.print(Text("\n").join(lines))
     emit(captured.get())
+
+
+def drawn_live(console: Console, shown: Callable[[], tuple[list[tuple[str, str]], list[str]]]) -> Live:
+    """A context in which a terminal shows what is under way.
+
+    Args:
+        console: the terminal.
+        shown: names with what is told of each, and lines of all, as they are when it is called.
+    """
+
+    def draw() -> Group:
+        rows, summary = shown()
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        for name, text in rows:
+            table.add_row(Text(name), Text(text))
+        return Group(table, *(Text(line, style="dim") for line in summary))
+
+    return Live(
+        get_renderable=draw,
+        console=console,
+        refresh_per_second=REDRAWS_A_SECOND,
+        transient=True,
+        redirect_stdout=False,
+    )

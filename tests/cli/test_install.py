@@ -86,7 +86,7 @@ def test_no_module_of_the_command_line_needs_the_functions_libraries() -> None:
         (["apps"], ["azure.storage", "tomlkit", "jinja2", "pigment_export.runs", "pigment_export.app"]),
         (
             ["fetch", "view", "44444444-4444-4444-8444-444444444444"],
-            ["azure.storage", "tomlkit", "jinja2", "pigment_export.runs", "pigment_export.app"],
+            ["azure.storage", "rich", "tomlkit", "jinja2", "pigment_export.runs", "pigment_export.app"],
         ),
     ],
 )
