@@ -36,14 +36,16 @@ def test_each_of_the_longest_is_a_file_or_a_folder() -> None:
 
 def test_a_fork_has_its_own_environment_folder_time_zone_and_status(forks: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "told.py").write_text(
-        "import os, sys, time\n"
+        "import atexit, os, sys, threading, time\n"
         "print(sorted(os.environ), os.getcwd(), time.tzname[0], sys.argv[1:])\n"
         "print('a line', file=sys.stderr)\n"
+        "atexit.register(print, 'in the end')\n"
+        "threading.Thread(target=lambda: (time.sleep(0.1), print('a thread'))).start()\n"
         "sys.exit(7)\n"
     )
     done = forks.start("told", "one", environment={"TZ": "Asia/Tokyo"}, folder=tmp_path).finish()
     assert (done.returncode, done.stderr) == (7, "a line\n")
-    assert done.stdout == f"['TZ'] {tmp_path} JST ['one']\n"
+    assert done.stdout == f"['TZ'] {tmp_path} JST ['one']\na thread\nin the end\n"
     killed = forks.start("http.server", "0", environment={})
     killed.kill()
     assert killed.wait() == -9

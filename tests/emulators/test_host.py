@@ -42,8 +42,9 @@ StartHost = Callable[..., Host]
 
 
 @pytest.fixture
-def start_host() -> Iterator[StartHost]:
-    """Start a host over one of the apps, before six in the morning."""
+def start_host(forked_workers: None) -> Iterator[StartHost]:
+    """Start a host over one of the apps, before six in the morning; `Host` by itself has a worker that is no fork."""
+    del forked_workers
     with ExitStack() as started:
 
         def start(app: str = "whole", *, keys: Keys | None = None, **more: str) -> Host:

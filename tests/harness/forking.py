@@ -3,6 +3,7 @@
 A fork is a process like any other: it has its own environment, folder and streams, and dies of SIGKILL.
 """
 
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -191,8 +192,18 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # no fork looks through what all of them share
     request = serve(socket.socket(fileno=int(sys.argv[1])))
-    if not request:
-        return
+    if request:
+        try:
+            run(request, path)
+        except SystemExit as ending:
+            if not isinstance(ending.code, int | None):
+                raise  # the interpreter tells it
+            leave(ending.code or 0)
+        leave(0)
+
+
+def run(request: Mapping[str, Any], path: Sequence[str]) -> None:
+    """Be the process that was asked for."""
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -205,6 +216,15 @@ def main() -> None:
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         runpy.run_path(program, run_name="__main__")
+
+
+def leave(status: int) -> None:
+    """End as an interpreter does, but for taking a thousand modules apart: nine tenths of a short process's work."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
