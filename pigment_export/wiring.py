@@ -81,10 +81,12 @@ def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
 
     The vault wins: a key that was set for a try must not decide what a run writes into the lake.
     """
-    from pigment_export.azure.vault import FixedKey, Vault
-
     if settings.key_vault_url is None:
+        from pigment_export.azure.keys import FixedKey
+
         return FixedKey(str(settings.pigment_api_key))
+    from pigment_export.azure.vault import Vault
+
     return Vault(settings.key_vault_url, settings.pigment_key_secret, identity())
 
 

@@ -103,19 +103,14 @@ class _Adapter(HTTPAdapter):
         """Leave the pool as it is: its context has the bundle, and would read it again."""
 
 
-class _Context(ssl.SSLContext):
-    """A context that many connections share, at once."""
-
-    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
-        """Set nothing: urllib3 sets it anew for each connection, while others read it."""
-
-
 @lru_cache(maxsize=4)
 def _context(bundle: Path, _changed_ns: int) -> ssl.SSLContext:
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
-    ssl.SSLContext.set_alpn_protocols(context, ["http/1.1"])
     context.load_verify_locations(*((None, bundle) if bundle.is_dir() else (bundle, None)))
+    context.set_alpn_protocols(["http/1.1"])
+    # urllib3 would set them anew for each connection, while others read them.
+    context.set_alpn_protocols = lambda _: None  # type: ignore[method-assign,assignment]
     return context
 
 

@@ -4,6 +4,8 @@ import copy
 import json
 import logging
 import ssl
+import subprocess
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -20,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.vault import KEPT_SECONDS, NEAR_EXPIRY, REFUSED_SECONDS, FixedKey, Key, Vault, checked_key
+from pigment_export.azure.keys import FixedKey, Key, checked_key
+from pigment_export.azure.vault import KEPT_SECONDS, NEAR_EXPIRY, REFUSED_SECONDS, Vault
 from pigment_export.errors import ExportError, PermanentError, RetryableError, SetupError, Who
 
 pytest_plugins = ("tests.harness.emulated_lake",)
@@ -349,3 +352,15 @@ def test_the_laptops_key_is_not_passed_off_as_another_secret() -> None:
     with pytest.raises(PermanentError, match="finance-key") as caught:
         FixedKey(TEXT).read("finance-key")
     assert caught.value.cause.code == "key_not_at_hand"
+
+
+def test_a_key_at_hand_needs_no_library_of_azure() -> None:
+    """A person waits for the command line, and its first byte."""
+    program = """
+import sys
+from pigment_export import settings, wiring
+keys = wiring.keys_of(settings.load({"PIGMENT_API_KEY": "k"}, lake=False), lambda: None)
+assert keys.read(None).reveal() == keys.read_again(None).reveal() == "k"
+assert not [name for name in sys.modules if name.startswith("azure.")]
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=True)

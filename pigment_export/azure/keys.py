@@ -1,0 +1,69 @@
+"""Pigment keys, and the one in the environment of a laptop, for which no library of Azure is imported."""
+
+from datetime import datetime
+
+from pigment_export.azure.errors import KEY_MALFORMED, KEY_NOT_AT_HAND
+
+
+class Key:
+    """A Pigment key: its text shows only where it is asked for by name; the vault may say when it expires."""
+
+    __slots__ = ("_text", "expires_at")
+
+    def __init__(self, text: str, expires_at: datetime | None = None) -> None:
+        self._text = text
+        self.expires_at = expires_at
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+    def reveal(self) -> str:
+        """The key's text."""
+        return self._text
+
+
+def checked_key(text: str, source: str, expires_at: datetime | None = None) -> Key:
+    """A key as it may stand in a header: stripped, since stored secrets often end with a line break.
+
+    Args:
+        text: as stored.
+        source: where it was stored, for the message.
+        expires_at: as the vault says; None where it doesn't.
+
+    Raises:
+        PermanentError: it is empty or has a character that no key has; the message doesn't show it.
+    """
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
+        return Key(stripped, expires_at)
+    raise KEY_MALFORMED.raised(
+        f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")
+    )
+
+
+class FixedKey:
+    """The one key of a laptop, from `PIGMENT_API_KEY`.
+
+    Args:
+        text: the key.
+
+    Raises:
+        PermanentError: it cannot be a key.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._key = checked_key(text, "PIGMENT_API_KEY")
+
+    def read(self, name: str | None) -> Key:
+        """The key.
+
+        Raises:
+            PermanentError: an export asks for a secret of its own.
+        """
+        if name is not None:
+            raise KEY_NOT_AT_HAND.raised(
+                f"the export has a secret of its own, {name}, and PIGMENT_API_KEY is another key"
+            )
+        return self._key
+
+    read_again = read
