@@ -73,7 +73,7 @@ def _fetched(
             if isinstance(begun, Receipt):
                 return begun
             there = begun
-            file = stack.enter_context(UnpublishedFile(reconciler.files, task, deadline, new_nonce))
+            file = stack.enter_context(UnpublishedFile(reconciler, new_nonce))
             elapsed = stopwatch()
             with fetch(task.export, deadline) as source:
                 into = Format(task.delimiter, gzip=task.export.gzip)

@@ -72,7 +72,7 @@ def _once(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) 
     if found.file is None or info.size != held.bytes or found.file.sha256 != held.sha256:
         raise CHANGED.raised(f"{held.path} is not the file that its receipt describes")
     task, mine = reconciler.task, found.file
-    file = UnpublishedFile(reconciler.files, task, reconciler.deadline, new_nonce, path=held.path, etag=found.etag)
+    file = UnpublishedFile(reconciler, new_nonce, path=held.path, etag=found.etag)
     if not found.is_of(task.run_id):  # else an earlier call of this run has read and described it
         if _sha256(reconciler, file, info.size) != held.sha256:
             raise CHANGED.raised(f"the bytes of {held.path} are not those that its receipt describes")

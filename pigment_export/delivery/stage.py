@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from typing import Self
 
 from pigment_export.delivery.description import FileDescription, Occupant
-from pigment_export.delivery.task import Task
+from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.errors import ConflictError, ExportError, MissingError, RetryableError
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import Files
 from pigment_export.lake.paths import parent
-from pigment_export.retry import Deadline
 
 
 @contextmanager
@@ -31,27 +29,16 @@ class UnpublishedFile:
     Leaving the block drops what was staged in it, unless it was moved.
 
     Args:
-        files: the lake's, within the call.
-        task: the export of the run. The file is staged in the export's folder: it inherits that folder's default ACL.
-        deadline: of the call.
+        reconciler: of the export. The file is staged in the export's folder: it inherits that folder's default ACL.
         new_nonce: 16 random hexadecimal digits.
         path: of a file that is held; a staged one gets its own.
         etag: of that file, as it was last seen.
     """
 
-    def __init__(
-        self,
-        files: Files,
-        task: Task,
-        deadline: Deadline,
-        new_nonce: Callable[[], str],
-        *,
-        path: str = "",
-        etag: str = "",
-    ) -> None:
-        self._files = files
-        self._task = task
-        self._deadline = deadline
+    def __init__(self, reconciler: Reconciler, new_nonce: Callable[[], str], *, path: str = "", etag: str = "") -> None:
+        self._files = reconciler.files
+        self._task = reconciler.task
+        self._deadline = reconciler.deadline
         self._new_nonce = new_nonce
         self._is_staged = False  # and there, as far as can be told from here
         self.path = path

@@ -4,8 +4,8 @@ Azure role: Storage Blob Data Contributor on the lake's container.
 """
 
 import logging
-from collections.abc import Callable
 
+from pigment_export.delivery.deliver import Listen
 from pigment_export.errors import Cause, ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.records import Instant, Record
@@ -67,9 +67,7 @@ def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation 
     return None if found.etag is None else Cancellation.found_in(found.data) or Cancellation()
 
 
-def stopping(
-    runs: Runs, plan: Plan, deadline: Deadline, progress: Callable[[Progress], None]
-) -> Callable[[Progress], None]:
+def stopping(runs: Runs, plan: Plan, deadline: Deadline, progress: Listen) -> Listen:
     """Return a listener to a transfer that stops it once its run is cancelled."""
     looked_at = deadline.remaining_seconds
 

@@ -8,11 +8,11 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pigment_export.delivery.decide import expired
-from pigment_export.delivery.deliver import deliver
+from pigment_export.delivery.deliver import Listen, deliver
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, State
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.release import release
@@ -23,7 +23,6 @@ from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import UNREADABLE, Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
-from pigment_export.transfer.stream import Progress
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
@@ -38,11 +37,7 @@ GAVE_UP = ErrorRow(
 
 
 def deliver_export(
-    runs: Runs,
-    plan: Plan,
-    planned: PlannedExport,
-    deadline: Deadline,
-    progress: Callable[[Progress], None] = lambda _: None,
+    runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline, progress: Listen = lambda _: None
 ) -> Receipt:
     """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
@@ -160,17 +155,14 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> l
     reconciler = _reconciler(runs, plan, planned, deadline)
     last = reconciler.receipt()
     if last and last.state is State.RETRYING and deadline.retry(runs.now) < plan.expires_at:
-        _log_poison(plan, name, State.RETRYING, queue, logging.WARNING)
-        return messages_for(plan, (name,))
-    cause = replace(GAVE_UP, code=last.cause.code, reason=BROUGHT_OFTEN) if last and last.cause else GAVE_UP
-    receipt = reconciler.record_failed(cause, is_abandoned=True)
-    finish_run(runs.records, plan, deadline)
-    _log_poison(plan, name, receipt.state, queue, logging.INFO if receipt.state.good else logging.ERROR)
-    return []
-
-
-def _log_poison(plan: Plan, name: str, state: State, queue: str, level: int) -> None:
+        state, level, messages = State.RETRYING, logging.WARNING, messages_for(plan, (name,))
+    else:
+        cause = replace(GAVE_UP, code=last.cause.code, reason=BROUGHT_OFTEN) if last and last.cause else GAVE_UP
+        state = reconciler.record_failed(cause, is_abandoned=True).state
+        finish_run(runs.records, plan, deadline)
+        level, messages = logging.INFO if state.good else logging.ERROR, []
     log(Event.POISON_RECORDED, level=level, queue=queue, run_id=plan.run_id, name=name, state=str(state))
+    return messages
 
 
 def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:
