@@ -22,7 +22,20 @@ if typing.TYPE_CHECKING:
     from pigment_export.retry import Deadline
     from pigment_export.runs.schedule import Look
 
-app = func.FunctionApp(http_auth_level=func.AuthLevel[auth_level_of(os.environ)])
+
+class _App(func.FunctionApp):
+    """The functions; once the host has their index, what every call needs is imported on another thread.
+
+    The host has more to do before the first call. Importing this file starts nothing.
+    """
+
+    def get_functions(self) -> list[func.Function]:
+        functions: list[func.Function] = super().get_functions()
+        threading.Thread(target=wiring.import_ahead, name="imports").start()
+        return functions
+
+
+app = _App(http_auth_level=func.AuthLevel[auth_level_of(os.environ)])
 
 Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the built-in list
 
@@ -137,7 +150,3 @@ def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> 
         return func.HttpResponse(incomplete(exc), status_code=500, mimetype="application/problem+json")
     told = dict(answer.headers)
     return func.HttpResponse(answer.body, status_code=answer.status, headers=told, mimetype=answer.media_type)
-
-
-# The host has more to do before the first call: what every call needs is imported in the meantime, on another thread.
-threading.Thread(target=wiring.import_ahead, name="imports").start()
