@@ -15,7 +15,7 @@ from typing import Protocol, cast
 import requests
 
 from pigment_export.catalog.exports import Export, delimiter_of
-from pigment_export.errors import ExportError
+from pigment_export.errors import ExportError, shorten
 from pigment_export.network import KEEPALIVE
 from pigment_export.pigment.body import CheckedBody, Key, Try
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
@@ -184,7 +184,7 @@ class Pigment:
     def _listing(self, request: ExportRequest, deadline: Deadline) -> bytes:
         with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, tried):
             if response.status_code == HTTPStatus.UNAUTHORIZED:
-                raise NO_METADATA.raised(f"{request.about}{self._said(response, tried)}")
+                raise NO_METADATA.raised(shorten(request.about + self._said(response, tried)))
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(request, response, tried)
             with tried.classified():

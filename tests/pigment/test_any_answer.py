@@ -175,6 +175,7 @@ def check(error: ExportError | None) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(CALLS)), answer=answers())
 @example(name="export", answer=(200, [("content-type", "text/csv")], b"a;b\n1;2\n", True))
+@example(name="applications", answer=(401, [], b"of two\nlines", True))
 @pytest.mark.parametrize("alpn", [H2, HTTP1])
 def test_only_our_own_errors_leave_the_adapter_whatever_answers(
     alpn: str, name: str, answer: tuple[int, list[tuple[str, str]], bytes, bool], servers: Servers
