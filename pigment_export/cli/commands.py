@@ -98,7 +98,7 @@ def views() -> None:
 @click.option("--file", "exports_file", help="The catalog: a path or lake:PATH.  [default: EXPORTS_FILE]")
 @_json("what was added as JSON")
 def add() -> None:
-    """Add an export to the catalog; comments and order of the file stay.
+    """Add an export to the catalog; the file's comments and order stay.
 
     ID is the address of a page in Pigment, or an id; without it, you choose from a list. A key that may read metadata
     finds its name and kind; with any other, an address or KIND and an id will do.
@@ -110,7 +110,7 @@ def add() -> None:
 @_command("check")
 @_json("the checks as JSON")
 def check() -> None:
-    """Check settings, identity, key, Pigment, every configured id, and the lake.
+    """Check settings, identity, key, Pigment, every id, and the lake.
 
     With PIGMENT_API_KEY alone, what needs no Azure is checked. Exit code 1: something is wrong.
     """
@@ -145,7 +145,7 @@ def fetch() -> None:
 @_groups
 @_json()
 def plan() -> None:
-    """Show what a run would fetch and where it would land, and touch nothing.
+    """Show what a run would fetch and where to, and touch nothing.
 
     Beside it stands when each export is due next.
     """
@@ -163,9 +163,10 @@ def plan() -> None:
 )
 @_json("the run as JSON")
 def run() -> None:
-    """Run exports of the catalog into the lake: the named ones, or all that are enabled.
+    """Run exports into the lake: the named ones, or all enabled ones.
 
-    What fails for now is tried again every five minutes until it succeeds, the run expires or you interrupt it.
+    They are those of the catalog (EXPORTS_FILE). What fails for now is tried again every five minutes until it
+    succeeds, the run expires or you interrupt it.
     """
 
 
@@ -182,7 +183,7 @@ def runs() -> None:
 @_run
 @_json()
 def show() -> None:
-    """Show a run: the receipts of its exports, and what to do about failures.
+    """Show a run: its exports' receipts, and what to do about failures.
 
     RUN is a run's id, or an end of it that no other has; without it, the newest.
     """
@@ -218,7 +219,10 @@ def release() -> None:
 @click.argument("name")
 @_json()
 def files() -> None:
-    """List the last good files of an export: rows, size, age, sha256, path."""
+    """List the last good files of an export.
+
+    Of each: date, rows, size, when it was fetched, age, sha256 and path.
+    """
 
 
 @_command("status")
@@ -227,9 +231,9 @@ def files() -> None:
 @click.option("--deployment", help="Of this app.  [default: the one that ran last by schedule or call]")
 @_json()
 def status() -> None:
-    """Show how every export is doing: its health in a word, its last good file, when it is due next.
+    """Show how every export is doing, and when it is due next.
 
-    Exit code 1: an export needs attention.
+    Of each: its health in a word, its last good file, and a note. Exit code 1: an export needs attention.
     """
 
 

@@ -11,6 +11,7 @@ from pigment_export.cli.commands import cli
 from scripts import make_cli_page
 
 ROOT = Path(__file__).parents[2]
+NARROW = 80 - len("  release  ") - 2  # what click leaves for a sentence of its overview
 
 
 def test_the_page_of_the_command_line_is_what_help_says() -> None:
@@ -24,6 +25,7 @@ def test_every_command_and_option_has_its_help_and_json_where_it_prints_results(
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert all(option.help for option in options)
     assert "as_json" in {option.name for option in options}
+    assert not command.get_short_help_str(NARROW).endswith("..."), "the overview shows it whole on 80 columns"
 
 
 @pytest.mark.parametrize("name", cli.commands)
