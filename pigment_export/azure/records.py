@@ -3,7 +3,7 @@
 Azure role: Storage Blob Data Contributor on the file system's container, for every call here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from azure.storage.blob import ContentSettings
 
@@ -59,6 +59,11 @@ class LakeRecords:
                 content_settings=_JSON,
                 **only_over(replacing),
             )
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """List the paths under a prefix, folders too. Each page is one request."""
+        with self._lake.doing(f"list {prefix}", conditional=False):
+            return tuple(self._client.list_blob_names(name_starts_with=prefix))
 
     def list(self, prefix: str) -> Iterator[ListedBlob]:
         """List what lies under a prefix, with metadata; folders are left out. Each page is one request."""

@@ -10,7 +10,14 @@ from typing import Any, cast
 from pigment_export.lake.interface import Files, Records
 from pigment_export.retry import Deadline
 
-_RETRIED = {"look", "read", "list", "append", "make_folder"}  # the same bytes appended there twice are the same file
+_RETRIED = {
+    "look",
+    "read",
+    "names",
+    "list",
+    "append",
+    "make_folder",
+}  # the same bytes appended there twice are the same file
 _PROGRESS = {"create", "append", "flush", "describe", "rename", "write"}
 
 

@@ -11,7 +11,7 @@ Errors, for every method:
     PermanentError, ConfigurationError: nothing that trying again would change.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -105,6 +105,9 @@ class Records(Protocol):
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is; else ConflictError."""
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """List the paths under a prefix, folders too: the same requests as `list`, for a tenth of its CPU."""
 
     def list(self, prefix: str) -> Iterable[ListedBlob]:
         """List what lies under a prefix, with metadata; each page of the listing is one request."""

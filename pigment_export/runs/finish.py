@@ -13,6 +13,9 @@ from pigment_export.retry import Deadline
 from pigment_export.runs.follow import RunListing, run_listing
 from pigment_export.runs.plan import Plan
 
+# Up to so many exports the listing with metadata is cheap, 0.28 ms of CPU a row. In a run of 500 each call would pay up
+# to 140 ms for it, only to find that others are not done: the names alone take 12.
+FEW = 20
 SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
 
 
@@ -27,9 +30,11 @@ def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
         with attempt:
             # The result before the listing: what is written over it then is never older than it.
             record = deadline.retry(lambda: records.read(plan.folder.result))
+            if len(plan.exports) > FEW and not _all_have_receipts(records, plan, deadline):
+                return
             listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
             if len(listed) < len(plan.exports):
-                return  # most calls end here: no row has to be understood to see that a receipt is missing
+                return  # no row has to be understood to see that a receipt is missing
             seen = run_listing(plan.folder, plan.run_id, listed)
             receipts = _receipts(records, plan, seen, listed, deadline)
             result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)
@@ -40,6 +45,11 @@ def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
                 log(Event.RUN_ENDED, run_id=plan.run_id, succeeded=result.succeeded, counts=result.counts)
             if result.succeeded and not seen.is_marked:
                 _mark_success(records, plan, deadline)
+
+
+def _all_have_receipts(records: Records, plan: Plan, deadline: Deadline) -> bool:
+    names = deadline.retry(lambda: records.names(f"{plan.folder.path}/"))
+    return set(map(plan.folder.receipt, plan.names)) <= set(names)
 
 
 def _receipts(

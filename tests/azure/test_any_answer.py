@@ -56,6 +56,7 @@ FILES: dict[str, Callable[[LakeFiles], object]] = {
 RECORDS: dict[str, Callable[[LakeRecords], object]] = {
     "read_record": lambda records: records.read("x"),
     "write_record": lambda records: records.write("x", b"{}", {}, replacing=None),
+    "name_records": lambda records: records.names("x"),
     "list_records": lambda records: list(records.list("x")),
     "delete_record": lambda records: records.delete("x"),
 }

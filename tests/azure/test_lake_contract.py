@@ -365,6 +365,18 @@ def test_a_listing_has_files_with_metadata_times_and_sizes_and_no_folders(subjec
     assert {moment for row in rows for moment in (row.created_at, row.written_at)} == {NOW}
 
 
+def test_names_are_those_of_files_and_folders(subject: Subject) -> None:
+    subject.records.write("_runs/r1/receipts/a.json", b"12", {"state": "failed"}, replacing=None)
+    subject.records.write("_runs/r1/run.json", b"123", {}, replacing=None)
+    subject.records.write("_runs/r10/run.json", b"1", {}, replacing=None)
+    assert list(subject.records.names("_runs/r1/")) == [
+        "_runs/r1/receipts",
+        "_runs/r1/receipts/a.json",
+        "_runs/r1/run.json",
+    ]
+    assert list(subject.records.names("nothing/")) == []
+
+
 def test_a_listing_of_what_is_not_there_or_is_empty_has_no_rows(subject: Subject) -> None:
     subject.files.make_folder("empty/folder")
     assert list(subject.records.list("empty/")) == []
@@ -394,6 +406,7 @@ ONE_REQUEST: dict[str, Callable[[LakeFiles, LakeRecords, str], object]] = {
     "read bytes": lambda files, _records, etag: files.read(STAGED, 2, etag),
     "read a record": lambda _files, records, _etag: records.read("record"),
     "write": lambda _files, records, _etag: records.write("new", b"1" * 5_000_000, {"a": "b"}, replacing=None),
+    "names": lambda _files, records, _etag: records.names(""),
     "list": lambda _files, records, _etag: list(records.list("")),
     "delete a record": lambda _files, records, _etag: records.delete("record"),
 }

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +146,10 @@ class FakeLake:
         with self._lock:
             self._check_replaceable(path, replacing)
             self.put(path, data, metadata)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        with self._lock:
+            return [path for path in sorted({*self._nodes, *self._folders}) if path.startswith(prefix)]
 
     def list(self, prefix: str) -> Iterable[ListedBlob]:
         with self._lock:

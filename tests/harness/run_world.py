@@ -38,7 +38,7 @@ REFUSED = Cause("pigment_not_found", "no such metric", Who.EXPORT_OWNER, "check 
 BROKEN = ConfigurationError(["exports.toml: b: 'id' is missing"])
 ASKED = ClaimRequest("http", "monday", "ann", {"names": []})
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-_READS = {"read", "look", "list", "now"}
+_READS = {"read", "look", "names", "list", "now"}
 
 
 def export(name: str, **definition: Any) -> Export:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from pigment_export.errors import RetryableError
 from pigment_export.events import Event
+from pigment_export.runs.finish import FEW
 from pigment_export.runs.follow import progress_of
 from pigment_export.runs.work import GAVE_UP, message_for, messages_for, named_in, process_message, record_poison
-from tests.harness.run_world import ASKED, BODY, CUT, DAY, HOUR, World, events
+from tests.harness.run_world import ASKED, BODY, CUT, DAY, HOUR, Seen, World, events
 from tests.harness.stepping import Stepper
 
 FILE = "revenue/dt=2026-11-24/revenue.csv"
@@ -68,6 +69,22 @@ def test_records_that_are_nested_without_end_are_unreadable_and_no_mistake_of_ou
     world.lake.delete(plan.folder.plan)
     world.lake.put(plan.folder.plan, b"[" * 200_000, {})
     assert world.work([text]) == [None]
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"), [(FEW, {"names": 0, "list": FEW}), (FEW + 2, {"names": FEW + 2, "list": 1})]
+)
+def test_the_calls_of_a_large_run_list_metadata_only_when_all_receipts_are_there(
+    size: int, asked: dict[str, int]
+) -> None:
+    """Each would pay for all rows, to find that others are not done; the run ends with its last export all the same."""
+    world, seen = World(*(f"e{number}" for number in range(size))), Seen()
+    plan = world.claim().plan
+    for text in messages_for(plan, plan.names):
+        assert world.result(plan) is None
+        process_message(world.runs(seen), text, world.deadline())
+    assert world.result(plan) == "succeeded"
+    assert {operation: seen.paths(operation).count(f"{plan.folder.path}/") for operation in asked} == asked
 
 
 def test_poison_settles_with_the_reason_of_the_last_try(caplog: pytest.LogCaptureFixture) -> None:
