@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from emulators.host import process
 from emulators.lake.account import Lake
+from tests.harness.forking import ForkServer
 from tests.soak.invariants import Judge, runs_in
 from tests.soak.world import World
 
@@ -14,10 +16,12 @@ SEED = "a short one/0"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with World(tmp_path_factory.mktemp("soak"), SEED) as world:
-        world.live(3)
-        yield world
+def world(tmp_path_factory: pytest.TempPathFactory, forks: ForkServer) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(process, "start_worker", forks.start_worker)
+        with World(tmp_path_factory.mktemp("soak"), SEED) as world:
+            world.live(3)
+            yield world
 
 
 def test_a_short_soak_holds(world: World) -> None:
