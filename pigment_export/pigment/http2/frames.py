@@ -136,7 +136,7 @@ class Frames:
             raise self._failure
         filled = 0
         try:
-            while self._advance():
+            while self._payload_left or self._advance():
                 count = min(self._payload_left, self._end - self._start, len(target) - filled)
                 if count == 0:
                     break
@@ -164,7 +164,10 @@ class Frames:
             elif self._last:
                 self._finish_body()
             else:
-                self._give_back()
+                self._consumed += self._flow
+                self._flow = 0
+                if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
+                    self._give_back()
                 if not self._next_frame():
                     return False
         return False
@@ -227,12 +230,9 @@ class Frames:
 
     def _give_back(self) -> None:
         """Open the windows again by what was consumed."""
-        self._consumed += self._flow
-        self._flow = 0
-        if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
-            self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
-            self._window += self._consumed
-            self._consumed = 0
+        self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
+        self._window += self._consumed
+        self._consumed = 0
 
     def _finish_body(self) -> None:
         if self.length is not None and self._body_bytes != self.length:
