@@ -26,7 +26,6 @@ from pigment_export.cli import commands as cli
 from pigment_export import retry as deadline
 from pigment_export.azure import adls as lake
 from pigment_export.pigment import client as pigment
-from pigment_export.azure import records
 from pigment_export.runs import claim as runs
 from pigment_export.azure import vault
 

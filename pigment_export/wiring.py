@@ -31,7 +31,7 @@ APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catal
 
 
 # What every function needs, a tick of the timer with nothing due as well: settings, records, identity and the lake.
-AHEAD = ("settings", "azure.records", "runs.schedule")
+AHEAD = ("settings", "azure.adls", "runs.schedule")
 
 
 def import_ahead() -> None:
@@ -116,8 +116,8 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     from functools import partial
 
     from pigment_export.app.parts import App
+    from pigment_export.azure.adls import LakeRecords
     from pigment_export.azure.file_system import FileSystem
-    from pigment_export.azure.records import LakeRecords
     from pigment_export.settings import load
 
     try:
@@ -149,8 +149,7 @@ app = once(lambda: app_of(os.environ))
 
 def runs_of(settings: Settings, file_system: FileSystem, pigment: Pigment) -> Runs:
     """The runs of this deployment, on its lake."""
-    from pigment_export.azure.adls import LakeFiles
-    from pigment_export.azure.records import LakeRecords
+    from pigment_export.azure.adls import LakeFiles, LakeRecords
     from pigment_export.runs.deployment import Runs
 
     files = LakeFiles(file_system)

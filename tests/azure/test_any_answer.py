@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 
 from emulators.http1 import Request
 from emulators.network import Proxy
-from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.adls import LakeFiles, LakeRecords
 from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.records import LakeRecords
 from pigment_export.azure.vault import Vault
 from pigment_export.errors import ERROR_ROWS, ExportError
 from tests.harness.odd_server import OddServer

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from pigment_export.azure.adls import LakeFiles
-from pigment_export.azure.records import LakeRecords
+from pigment_export.azure.adls import LakeFiles, LakeRecords
 
 pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
 

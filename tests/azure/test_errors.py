@@ -29,13 +29,12 @@ from hypothesis import strategies as st
 
 from emulators.lake.account import Answer, Dropped, Held, Lake
 from emulators.network import Proxy
-from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.adls import LakeFiles, LakeRecords
 from pigment_export.azure.boundary import Answer as Answered
 from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.errors import VAULT, Refusals
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.lake_errors import LAKE
-from pigment_export.azure.records import LakeRecords
 from pigment_export.errors import (
     ConflictError,
     ExportError,

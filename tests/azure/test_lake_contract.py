@@ -12,9 +12,8 @@ import pytest
 import requests
 
 from emulators.lake.account import Answer, Lake, LostReply
-from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.adls import LakeFiles, LakeRecords
 from pigment_export.azure.file_system import MOST_RECORD_BYTES
-from pigment_export.azure.records import LakeRecords
 from pigment_export.errors import ConflictError, ExportError, MissingError, PermanentError, RetryableError
 from pigment_export.lake.interface import Files, PathInfo, Records
 from tests.harness.fakes import FakeLake

@@ -9,10 +9,9 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from emulators.lake.account import Lake
-from pigment_export.azure.adls import LakeFiles
+from pigment_export.azure.adls import LakeFiles, LakeRecords
 from pigment_export.azure.file_system import FileSystem
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.records import LakeRecords
 
 FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
 
