@@ -169,10 +169,10 @@ def transfer(
             if filled:
                 del buffer[filled:]  # only the last chunk is shorter; it is not filled again
                 taken += filled
-                ring.append((buffer, [*stored.take(pack(buffer)), content.take(buffer)]))
+                ring.append((buffer, [content.take(buffer), *stored.take(pack(buffer))]))
                 progress(Progress(taken, content.inspector.rows, elapsed()))
         if taken:  # an empty chunk tells that no more comes
-            ring.append((bytearray(), [*stored.take(pack(b"")), content.take(b"")]))
+            ring.append((bytearray(), [content.take(b""), *stored.take(pack(b""))]))
         for _, busy in ring:
             _wait(busy)
     inspection = content.inspector.finish()
