@@ -107,7 +107,6 @@ def _answer(app: App, progress: RunProgress | None) -> HttpAnswer:
 def _next(app: App, deadline: Deadline) -> dict[str, datetime] | None:
     """Return when each export runs next; None where the catalog is wrong, which is no reason to tell no runs."""
     with suppress(ConfigurationError):
-        catalog = app.catalog(deadline)
-        occurrences = next_occurrences(app.runs, catalog, deadline.retry(app.runs.now))
+        occurrences = next_occurrences(app.runs, app.catalog(deadline), deadline.retry(app.runs.now))
         return {name: at for name, at in occurrences.items() if at is not None}
     return None

@@ -45,6 +45,9 @@ class Word(StrEnum):
         return {"failing": "✕", "held": "◆", "late": "▲", "on time": "●", "paused": "❚❚"}[self.value]
 
 
+_WORDS = {State.FAILED: Word.FAILING, State.HELD: Word.HELD}
+
+
 @dataclass(frozen=True, slots=True)
 class ExportHealth:
     """One export of the catalog.
@@ -180,16 +183,11 @@ def _health_of(
     if fresh.is_stale:
         health, note = Word.LATE, f"no good file within {fresh.hours} hours of when it was due"
     if seen and (fetched_at is None or seen[0].written_at[export.name] >= fetched_at):
-        reason = seen[1].reason or ""
-        match seen[1].state:
-            case State.FAILED:
-                health, note = Word.FAILING, reason
-            case State.HELD:
-                health, note = Word.HELD, reason
-            case State.RETRYING:
-                note = f"being retried: {reason}"
-            case _:
-                pass
+        state, reason = seen[1].state, seen[1].reason or ""
+        if state is State.RETRYING:
+            note = f"being retried: {reason}"
+        elif state in _WORDS:
+            health, note = _WORDS[state], reason
     return health, note
 
 
