@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pigment_export.azure.adls import LakeFiles, LakeRecords
+from pigment_export.errors import PermanentError
 
 pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
 
@@ -38,6 +39,18 @@ def test_a_ca_bundle_is_read_once_for_all_connections(
     os.utime(bundle, (1, 1))
     open_lake(LakeRecords).read("x")
     assert len(read) == 2
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_bundle_that_cannot_be_read_is_told_as_what_it_is(
+    content: bytes | None, open_lake: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with pytest.raises(PermanentError, match="ca_bundle_unusable"):
+        open_lake(LakeRecords).read("x")
 
 
 def test_the_data_lake_library_is_imported_with_the_first_write() -> None:
