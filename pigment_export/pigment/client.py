@@ -131,12 +131,10 @@ class Pigment:
     def _tried(self, request: ExportRequest, key: Key, deadline: Deadline) -> tuple[int, ExportError]:
         """Ask; the status, and the error that it is if it is one."""
         tried = Try(key, deadline)
-        with requests.Session() as session:
-            session.mount("https://", self._adapter)
-            with self._ask(session, request, tried, deadline, ANSWER_SECONDS) as response:
-                if response.headers.get("Content-Type", "").startswith("text/html"):
-                    raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
-                return response.status_code, self._refused(request, response, tried)
+        with self._ask(request, tried, deadline, ANSWER_SECONDS) as response:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
+            return response.status_code, self._refused(request, response, tried)
 
     def applications(self, deadline: Deadline) -> tuple[Listed, ...]:
         """List the applications; the key needs the scope Modeling metadata.
@@ -195,40 +193,39 @@ class Pigment:
         self, request: ExportRequest, secret: str | None, deadline: Deadline, seconds: float
     ) -> Iterator[tuple[requests.Response, Try]]:
         """Ask with the key, once more with a newer one; yields the answer, whatever its status."""
-        # A session an answer: a connection that has failed is never used again.
-        with requests.Session() as session, ExitStack() as answers:
-            session.mount("https://", self._adapter)
+        with ExitStack() as answers:
             tried = Try(self._keys.read(secret), deadline)
-            response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
+            response = answers.enter_context(self._ask(request, tried, deadline, seconds))
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 newer = self._keys.read_again(secret)
                 if newer.reveal() != tried.key.reveal():
                     response.close()
                     tried = Try(newer, deadline)
-                    response = answers.enter_context(self._ask(session, request, tried, deadline, seconds))
+                    response = answers.enter_context(self._ask(request, tried, deadline, seconds))
             yield response, tried
 
+    @contextmanager
     def _ask(
-        self, session: requests.Session, request: ExportRequest, tried: Try, deadline: Deadline, seconds: float
-    ) -> requests.Response:
-        timeouts = Timeouts(
-            connect_seconds=CONNECT_SECONDS,
-            first_byte_seconds=seconds,
-            idle_seconds=self._idle_seconds,
-            ends_at=deadline.ends_at,
-        )
+        self, request: ExportRequest, tried: Try, deadline: Deadline, seconds: float
+    ) -> Iterator[requests.Response]:
+        """Ask with one key; a session an answer, since a connection that has failed is never used again."""
         accepted = "text/csv, text/plain" if request.kind else "application/json"
-        with tried.classified():
-            return session.request(
-                request.method,
-                self._base_url + request.path,
-                json=request.body,
-                headers={"Accept": accepted, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
-                auth=_bearer(tried.key),
-                stream=True,
-                allow_redirects=False,
-                timeout=timeouts,  # type: ignore[arg-type]  # the adapter takes more than requests' stubs know
-            )
+        with requests.Session() as session:
+            session.mount("https://", self._adapter)
+            with tried.classified():
+                response = session.request(
+                    request.method,
+                    self._base_url + request.path,
+                    json=request.body,
+                    headers={"Accept": accepted, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
+                    auth=_bearer(tried.key),
+                    stream=True,
+                    allow_redirects=False,
+                    # The adapter takes more than requests' stubs know.
+                    timeout=Timeouts(CONNECT_SECONDS, seconds, self._idle_seconds, deadline.ends_at),  # type: ignore[arg-type]
+                )
+            with response:
+                yield response
 
     def _refused(self, request: ExportRequest, response: requests.Response, tried: Try) -> ExportError:
         detail = request.about + self._said(response, tried)
