@@ -696,3 +696,22 @@ def test_a_page_that_came_compressed_is_refused_though_it_would_be_stored_as_it_
         with pytest.raises(RetryableError) as raised:
             list(itertools.chain(source.unpack(page[:10]), source.unpack(page[10:]), source.unpack(b"")))
     assert raised.value.cause.code == "pigment_error_page"
+
+
+@pytest.mark.parametrize("rows", [1, 50, 5_000])
+def test_content_of_any_length_is_read_beside_what_is_stored_as_it_came(
+    answering: Callable[..., threading.Event], rows: int
+) -> None:
+    """Its beginning is held back until it can be looked at, and none of it is lost by that."""
+    content = b"a;b\n" + b"1;22222222222222222\n" * rows
+    packed = gzip.compress(content)
+    answering(peer.headers(200, ("content-encoding", "gzip")), *pieces_of(packed), peer.data(b"", end=True))
+    kept, buffer = bytearray(), memoryview(bytearray(7))
+    with adapter().open(export(gzip=True), Deadline(60)) as source:
+        assert source.unpack
+        found = bytearray()
+        while count := source.readinto(buffer):
+            kept += buffer[:count]
+            found += b"".join(source.unpack(bytes(buffer[:count])))
+        found += b"".join(source.unpack(b""))
+    assert (bytes(kept), bytes(found)) == (packed, content)
