@@ -144,6 +144,11 @@ class Peer:
             pass
         return found
 
+    def end(self) -> None:
+        """Say that nothing more comes, and read until the client is gone: what was sent is not lost, as by a reset."""
+        self._sock.shutdown(socket.SHUT_WR)
+        self.await_close()
+
     def await_close(self) -> None:
         """Read until the client is gone."""
         while self.more():

@@ -986,6 +986,12 @@ def test_no_answer_raises_anything_but_an_error_of_requests(
     ask: Callable[..., requests.Response], alpn: str, garbage: bytes
 ) -> None:
     begun = [b"HTTP/1.1 200 OK\r\n", b""][garbage[:1] < b"\x80"]
-    script = answering(peer.settings(), garbage) if alpn == "h2" else plain(begun + garbage)
+
+    def ending(connection: Peer) -> None:
+        connection.await_request()
+        connection.send(peer.settings(), garbage)
+        connection.end()
+
+    script = ending if alpn == "h2" else plain(begun + garbage)
     with suppress(exceptions.RequestException):
         read(body_of(ask(script, alpn=(alpn,), timeout=Timeouts(LONG, SHORT, SHORT))).decoded())
