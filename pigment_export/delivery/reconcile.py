@@ -24,7 +24,7 @@ from pigment_export.errors import (
     RetryableError,
 )
 from pigment_export.events import Event, log
-from pigment_export.lake.call import within
+from pigment_export.lake.call import CallFiles
 from pigment_export.lake.interface import Files, Records, StoredRecord
 from pigment_export.retry import Deadline
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
@@ -49,11 +49,10 @@ class Reconciler:
     """
 
     def __init__(self, files: Files, records: Records, task: Task, deadline: Deadline) -> None:
-        self.files = within(files, deadline)
+        self.files = CallFiles(files, deadline)
         self.task = task
         self.deadline = deadline
-        self._records = within(records, deadline)
-        self._unretried = records
+        self._records = records
         self._destination = task.destination
         self._first_look: Occupant | None = None
 
@@ -65,7 +64,7 @@ class Reconciler:
 
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
-        return Receipt.found_in(self._records.read(self.task.receipt_path).data)
+        return Receipt.found_in(self._read(self.task.receipt_path).data)
 
     def begin(self, fetched_at: datetime | None = None) -> Receipt | Occupant:
         """Bring the records in line where nothing is to be fetched.
@@ -89,7 +88,7 @@ class Reconciler:
 
     def latest(self) -> Latest | None:
         """Return the record of the newest good file, if there is one."""
-        return Latest.found_in(self._records.read(self._destination.latest).data)
+        return Latest.found_in(self._read(self._destination.latest).data)
 
     def record_failed(self, cause: Cause, *, is_abandoned: bool = False) -> Receipt:
         """Write that the export failed, unless this run's file is there or a final receipt says otherwise.
@@ -103,7 +102,7 @@ class Reconciler:
         """
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._records.read(self.task.receipt_path)
+                record = self._read(self.task.receipt_path)
                 before = Receipt.found_in(record.data)
                 if found := RecordFile.of(self.task, self.look()):
                     return self.record_found(found)
@@ -156,17 +155,20 @@ class Reconciler:
         receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
-            record = self._unretried.read(self.task.receipt_path)
+            record = self._records.read(self.task.receipt_path)
             before = Receipt.found_in(record.data)
             if before is None or not before.state.final:
-                self._put(self._unretried, receipt, record)
+                self._put(receipt, record)
         except ExportError:
             return
+
+    def _read(self, path: str) -> StoredRecord:
+        return self.deadline.retry(lambda: self._records.read(path))
 
     def _write_receipt(self, receipt: Receipt) -> Receipt:
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._records.read(self.task.receipt_path)
+                record = self._read(self.task.receipt_path)
                 before = Receipt.found_in(record.data)
                 if before is not None and not is_better(receipt, before):
                     return before
@@ -174,30 +176,32 @@ class Reconciler:
         return written
 
     def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> Receipt:
-        receipt = self._put(self._records, receipt, over)
+        receipt = self._put(receipt, over)
+        self.deadline.progressed()
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
         groups = list(self.task.export.groups)  # alerts are routed by them
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
         return receipt
 
-    def _put(self, records: Records, receipt: Receipt, over: StoredRecord) -> Receipt:
-        """Write a receipt that says when the work on it began and ended, by the lake's clock."""
+    def _put(self, receipt: Receipt, over: StoredRecord) -> Receipt:
+        """Write a receipt that says when the work on it began and ended, by the lake's clock; one request."""
         started_at = self._first_look.now if self._first_look else None
         receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
-        records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        self._records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._records.read(self._destination.latest)
+                record = self._read(self._destination.latest)
                 before = Latest.found_in(record.data)
                 if before is not None and before.fetched_at >= file.fetched_at:
                     return ()
                 latest = Latest.of(self._destination.path, file, columns, before)
                 self._records.write(self._destination.latest, latest.to_json(), {}, replacing=record.etag)
+                self.deadline.progressed()
         if before is None or before.path == latest.path or before.snapshot_date != latest.snapshot_date:
             return ()
         if not self._destination.replaces:

@@ -1,7 +1,7 @@
 """What delivery needs of a lake. Every method is one request, and so a point where a kill may strike.
 
-The adapters `lake` and `records` fulfil these protocols on ADLS Gen2; the tests' fake does in memory, held to the
-same contract tests. Paths are whole paths within the file system, without a leading slash.
+`LakeFiles` and `LakeRecords` implement these protocols on ADLS Gen2, and the tests' fake in memory, held to the same
+contract tests. Paths are whole paths within the file system, without a leading slash.
 
 Errors, for every method:
     RetryableError: no answer, or one that may change (throttled, 5xx, roles that have not spread yet). A write may

@@ -2,6 +2,8 @@
 
 A published file is never among it. What is removed half is found and removed again by the next pass. Every function
 returns how many files or records it has removed.
+
+Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
 
 from collections.abc import Collection

@@ -169,15 +169,16 @@ def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExpo
     """The run and the export that a message names; where they are not there, that is logged."""
     named, reason = named_in(text), "it is no message of this app"
     if named is not None:
+        run_id, name = named
         reason = "there is no such run"
         try:
-            plan = runs.plan_of(named[0], deadline)
+            plan = runs.plan_of(run_id, deadline)
         except PermanentError as error:
             if error.cause.code != UNREADABLE.code:
                 raise
             plan, reason = None, error.cause.reason
         if plan is not None:
-            if planned := plan.planned(named[1]):
+            if planned := plan.planned(name):
                 return plan, planned
             reason = "the run has no such export"
     log(Event.MESSAGE_DROPPED, level=logging.ERROR, reason=reason, text=_shown(text))

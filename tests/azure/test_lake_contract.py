@@ -39,7 +39,7 @@ class Subject:
     folders: Callable[[], list[str]]
 
     def staged(self, data: bytes = b"a;b\n1;2\n", path: str = STAGED) -> str:
-        """Make a flushed file as `StagedFile` does; returns its ETag."""
+        """Make a flushed file as `UnpublishedFile` does; returns its ETag."""
         etag = self.files.create(path)
         if data:
             self.files.append(path, 0, data)

@@ -675,6 +675,34 @@ def test_a_switch_to_compressed_files_within_a_day_is_told() -> None:
     assert TWO_FILES in world.deliver(world.plan(), BODY).notes
 
 
+def test_a_record_that_is_written_is_progress_and_a_reason_to_try_again_is_none() -> None:
+    class Counting(Deadline):
+        steps = 0
+
+        def progressed(self) -> None:
+            self.steps += 1
+
+    world = World()
+    plan = world.plan()
+    world.deliver(plan)
+    file = world.file()
+    assert file is not None
+    world.lake = FakeLake(now=BEGAN)
+    writes: list[tuple[Callable[[Reconciler], object], int]] = [
+        (lambda reconciler: reconciler.record_retrying(CUT), 0),
+        (lambda reconciler: reconciler.record_failed(CUT), 1),
+        (lambda reconciler: reconciler.record_file(State.SUCCEEDED, file, ("Country",)), 2),  # `_latest.json`, receipt
+        (
+            lambda reconciler: reconciler.record_file(State.SUCCEEDED, file, ("Country",)),
+            0,
+        ),  # there is nothing to write
+    ]
+    for write, steps in writes:
+        deadline = Counting(3300, sleep=lambda _: None)
+        write(Reconciler(world.lake, world.lake, plan.task(plan.exports[0]), deadline))
+        assert deadline.steps == steps
+
+
 def test_a_changed_header_is_told_with_what_came_and_what_went(caplog: pytest.LogCaptureFixture) -> None:
     world = World()
     world.deliver(world.plan(), BODY)

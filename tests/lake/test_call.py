@@ -1,4 +1,4 @@
-"""The lake within one call: what is retried, what is one request, and what counts as progress."""
+"""The lake's files within one call: what is retried, what is one request, and what counts as progress."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -6,33 +6,30 @@ from typing import Any, cast
 import pytest
 
 from pigment_export.errors import Cause, RetryableError, Who
-from pigment_export.lake.call import within
-from pigment_export.lake.interface import Files, Records
+from pigment_export.lake.call import CallFiles
+from pigment_export.lake.interface import Files
 from pigment_export.retry import Deadline
 
 OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait"))
 
-RETRIED: list[Callable[[Files, Records], object]] = [
-    lambda files, _: files.look("a"),
-    lambda files, _: files.read("a", 1, "e"),
-    lambda files, _: files.append("a", 0, b"x"),
-    lambda files, _: files.make_folder("a"),
-    lambda _, records: records.read("a"),
-    lambda _, records: records.list("a"),
+RETRIED: list[Callable[[Files], object]] = [
+    lambda files: files.look("a"),
+    lambda files: files.read("a", 1, "e"),
+    lambda files: files.append("a", 0, b"x"),
+    lambda files: files.make_folder("a"),
 ]
-ONCE: list[Callable[[Files, Records], object]] = [
-    lambda files, _: files.create("a"),
-    lambda files, _: files.flush("a", 1, "e", content_type="text/csv"),
-    lambda files, _: files.describe("a", {}, "e"),
-    lambda files, _: files.rename("a", "b", source_etag="e", replacing=None),
-    lambda _, records: records.write("a", b"{}", {}, replacing=None),
+ONCE: list[Callable[[Files], object]] = [
+    lambda files: files.create("a"),
+    lambda files: files.flush("a", 1, "e", content_type="text/csv"),
+    lambda files: files.describe("a", {}, "e"),
+    lambda files: files.rename("a", "b", source_etag="e", replacing=None),
 ]
 PROGRESS = [*ONCE, RETRIED[2]]
-ONCE += [lambda files, _: files.delete("a"), lambda _, records: records.delete("a")]
+ONCE += [lambda files: files.delete("a")]
 
 
 class Lake:
-    """Files and records at once: every request fails so often first."""
+    """Every request fails so often first."""
 
     def __init__(self, failures: int = 0) -> None:
         self._failures = failures
@@ -43,7 +40,7 @@ class Lake:
             self.requests += 1
             if self.requests <= self._failures:
                 raise OUTAGE
-            return ["answer"]
+            return "answer"
 
         return request
 
@@ -57,27 +54,27 @@ class Watched(Deadline):
         self.steps += 1
 
 
-def bound(lake: Any, deadline: Deadline) -> tuple[Files, Records]:
-    return within(cast("Files", lake), deadline), within(cast("Records", lake), deadline)
+def bound(lake: Lake, deadline: Deadline) -> Files:
+    return CallFiles(cast("Files", lake), deadline)
 
 
 @pytest.mark.parametrize("call", RETRIED)
-def test_what_may_be_done_twice_is_retried(call: Callable[[Files, Records], object]) -> None:
+def test_what_may_be_done_twice_is_retried(call: Callable[[Files], object]) -> None:
     lake = Lake(failures=2)
-    call(*bound(lake, Deadline(100, sleep=lambda _: None)))
+    call(bound(lake, Deadline(100, sleep=lambda _: None)))
     assert lake.requests == 3
 
 
 @pytest.mark.parametrize("call", ONCE)
-def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[Files, Records], object]) -> None:
+def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[Files], object]) -> None:
     lake = Lake(failures=1)
     with pytest.raises(RetryableError):
-        call(*bound(lake, Deadline(100, sleep=lambda _: None)))
+        call(bound(lake, Deadline(100, sleep=lambda _: None)))
     assert lake.requests == 1
 
 
 @pytest.mark.parametrize("call", [*RETRIED, *ONCE])
-def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[Files, Records], object]) -> None:
+def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[Files], object]) -> None:
     deadline = Watched(100)
-    call(*bound(Lake(), deadline))
+    call(bound(Lake(), deadline))
     assert deadline.steps == (1 if call in PROGRESS else 0)
