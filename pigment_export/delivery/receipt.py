@@ -142,7 +142,7 @@ class Receipt(ReceiptSummary):
         """Return a receipt of a task.
 
         Args:
-            task: the export of the run. Whose the receipt is, it says: the file may be another run's.
+            task: the export of the run. Run, day and deployment are the task's: the file may be another run's.
             state: what it came to.
             file: what its file says of itself; None where it has none.
             **fields: others than the task's and the file's.
