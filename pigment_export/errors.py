@@ -1,7 +1,7 @@
 """The tree of errors, by what recovers them. Each is classified once, at the boundary where it was seen.
 
-- `ExportError`: the root; nothing else of ours is raised on purpose. Raised itself by `delivery.stage`: what a later call
-  may heal, and this one does not try again.
+- `ExportError`: the root; nothing else of ours is raised on purpose. `delivery.stage` raises it itself for what a later
+  call may heal, and this one does not try again.
 - `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing touched.
 - `PermanentError`: the same request would meet the same answer; a person must act, or a caller ask otherwise.
 - `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
