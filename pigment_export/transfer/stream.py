@@ -171,8 +171,8 @@ def transfer(
                 taken += filled
                 ring.append((buffer, [content.take(buffer), *stored.take(pack(buffer))]))
                 progress(Progress(taken, content.inspector.rows, elapsed()))
-        if taken:  # an empty chunk tells that no more comes
-            ring.append((bytearray(), [content.take(b""), *stored.take(pack(b""))]))
+        # An empty chunk tells that no more comes; of no byte at all, nothing is made.
+        ring.append((bytearray(), [content.take(b""), *(stored.take(pack(b"")) if taken else ())]))
         for _, busy in ring:
             _wait(busy)
     inspection = content.inspector.finish()

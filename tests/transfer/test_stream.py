@@ -229,7 +229,7 @@ def test_gzip_is_stored_as_it_came_and_what_is_none_is_packed(
     assert all(len(piece) == chunk_bytes for _, piece in sorted(sink.pieces.items())[:-1])
 
 
-@pytest.mark.parametrize("cut", [1, 30, 5_000, -1])
+@pytest.mark.parametrize("cut", [0, 1, 30, 5_000, -1])
 def test_gzip_that_is_cut_is_stored_by_no_one(cut: int) -> None:
     """Whether the reader behind fails at once or at the end, while chunks wait for it."""
     whole = gzip.compress(b"".join(hashlib.sha256(bytes([row])).hexdigest().encode() for row in range(256)) * 20)
