@@ -33,6 +33,6 @@ def read_bytes(exports_file: str, *, folder: Path, read_lake: Callable[[str], by
         reason = exc.strerror if isinstance(exc, OSError) else "not there"
         where = "the file system" if exports_file.startswith(LAKE) else str(folder)
         told = f"{exports_file}: cannot be read in {where} ({reason})"
-        names = "EXPORTS_FILE names another file, or lake:PATH for one in the file system"
-        problem = f"{told}; `pigment-export add` makes one, {names}"
+        names = "EXPORTS_FILE can name another file, or lake:PATH for one in the file system"
+        problem = f"{told}; `pigment-export add` makes one, and {names}"
         raise ConfigurationError([problem], code="catalog") from exc
