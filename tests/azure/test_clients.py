@@ -12,6 +12,7 @@ import pytest
 
 from pigment_export.azure.adls import LakeFiles, LakeRecords
 from pigment_export.errors import PermanentError
+from tests.harness.certificate_folder import NEEDS_OPENSSL, as_folder
 
 pytest_plugins = ("tests.harness.emulated_lake", "tests.harness.real_lake")
 
@@ -50,6 +51,19 @@ def test_a_bundle_that_cannot_be_read_is_told_as_what_it_is(
         bundle.write_bytes(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with pytest.raises(PermanentError, match="ca_bundle_unusable"):
+        open_lake(LakeRecords).read("x")
+
+
+@NEEDS_OPENSSL
+def test_a_folder_of_certificates_is_trusted_and_one_without_the_servers_authority_is_not(
+    open_lake: Callable[..., Any], ca_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = as_folder(ca_file, tmp_path / "certificates")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder))
+    assert open_lake(LakeRecords).read("x").etag is None
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "empty"))
+    with pytest.raises(PermanentError, match="certificate_untrusted"):
         open_lake(LakeRecords).read("x")
 
 

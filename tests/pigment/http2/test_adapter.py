@@ -25,6 +25,7 @@ from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Timeouts, body_of
 from pigment_export.pigment.http2.connection import Connection
 from tests.harness import h2_server as peer
+from tests.harness.certificate_folder import NEEDS_OPENSSL, as_folder
 from tests.harness.h2_server import ConnectProxy, Peer, ScriptedServer
 
 SHORT = 0.3  # seconds that a test waits for a timeout to strike
@@ -620,6 +621,17 @@ def test_verify_takes_a_path_and_a_path_that_is_not_there_is_an_error(
     assert ask(script, verify=bundle).ok
     with pytest.raises(exceptions.SSLError, match="CA certificate bundle"):
         ask(script, verify="/nowhere/ca.pem")
+
+
+@NEEDS_OPENSSL
+def test_a_folder_of_certificates_is_trusted_and_one_without_the_servers_authority_is_not(
+    ask: Callable[..., requests.Response], bundle: str, tmp_path: Path
+) -> None:
+    script = answering(peer.headers(200, end=True))
+    assert ask(script, verify=str(as_folder(Path(bundle), tmp_path / "certificates"))).ok
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(exceptions.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        ask(script, verify=str(tmp_path / "empty"))
 
 
 def test_a_prepared_request_is_checked_by_what_send_is_told(
