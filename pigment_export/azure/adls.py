@@ -193,11 +193,11 @@ class LakeRecords:
                 if metadata.get(_FOLDER) != "true":
                     yield ListedBlob(blob.name, metadata, blob.creation_time, blob.last_modified, blob.size)
 
-    def delete(self, path: str) -> None:
-        """Remove a record; one that is not there is fine."""
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Remove a record, with an ETag only if that still holds; one that is not there is fine."""
         try:
-            with self._lake.doing(f"delete {path}", conditional=False):
-                self._client.delete_blob(path)
+            with self._lake.doing(f"delete {path}", conditional=etag is not None):
+                self._client.delete_blob(path, **(only_over(etag) if etag else {}))
         except MissingError:
             return
 

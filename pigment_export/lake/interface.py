@@ -112,5 +112,5 @@ class Records(Protocol):
     def list(self, prefix: str) -> Iterable[ListedBlob]:
         """List what lies under a prefix, with metadata; each page of the listing is one request."""
 
-    def delete(self, path: str) -> None:
-        """Remove a record; one that is not there is fine."""
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Remove a record, with an ETag only if that still holds (else ConflictError); one that is gone is fine."""

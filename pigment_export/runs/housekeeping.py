@@ -25,7 +25,7 @@ from pigment_export.runs.finish import finish_run
 from pigment_export.runs.follow import RunListing, listing_of
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.survey import Survey
-from pigment_export.runs.sweep import delete, delete_run, sweep_folder, sweep_probes
+from pigment_export.runs.sweep import delete_claim, delete_run, sweep_folder, sweep_probes
 from pigment_export.runs.timetable import freshness_of, latest_at, log_freshness, schedules_of
 from pigment_export.runs.work import expire_run, messages_for
 
@@ -137,9 +137,9 @@ class _Pass:
         for run_id in self._each(survey.old):
             with _logged(run_id):
                 self.done["records_deleted"] += delete_run(self.runs, run_id, self.deadline)
-        for path in self._each(survey.old_claims):
-            with _logged(None):
-                self.done["records_deleted"] += delete(self.runs, [path], self.deadline)
+        for run_id, path in self._each(survey.old_claims.items()):
+            with _logged(run_id):
+                self.done["records_deleted"] += delete_claim(self.runs, run_id, path, self.deadline)
 
     # Within
 

@@ -20,6 +20,7 @@ from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.plan import PlanSummary
 
 ORPHANED = timedelta(days=1)  # past its expiry, any deployment ends a run: its app was renamed, its laptop closed
+CUT_OFF = timedelta(days=7)  # an older run may have had its run.json: any RETENTION_DAYS on this lake is 8 or more
 LEFT_SECONDS = 600.0  # of a pass, for the work itself: a listing that takes longer is cut off
 
 
@@ -31,10 +32,11 @@ class Survey:
         runs: of this deployment.
         now: the lake's clock.
         retention: how long records and held files are kept.
-        unplanned: paths of claims whose run has no `run.json`, by run id; while it is taken, of those not yet seen.
+        unplanned: paths of claims to heal, whose trigger was cut off before `run.json`, by run id; while it is taken,
+            of all whose run was not yet seen.
         open: runs that may have to be brought to their end.
         old: ids of runs whose records have been kept long enough.
-        old_claims: paths of claims whose runs are gone.
+        old_claims: paths of claims whose runs are gone, by run id.
         folders: of the exports that have a receipt anywhere.
         succeeded_at: when each export was last fetched with success.
         held: paths of held files that a receipt names which stays.
@@ -47,7 +49,7 @@ class Survey:
     unplanned: dict[str, str] = field(default_factory=dict)
     open: list[RunListing] = field(default_factory=list)
     old: list[str] = field(default_factory=list)
-    old_claims: list[str] = field(default_factory=list)
+    old_claims: dict[str, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     succeeded_at: dict[str, datetime] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
@@ -68,11 +70,13 @@ class Survey:
             if seen.planned_at is not None or not self._is_young(seen.run_id):
                 self.unplanned.pop(seen.run_id, None)
             self._take_in(seen)
-        self.old_claims = [path for run_id, path in self.unplanned.items() if not self._is_young(run_id)]
+        self.old_claims = {run_id: path for run_id, path in self.unplanned.items() if not self._is_young(run_id)}
         self.unplanned = {
             run_id: path
             for run_id, path in self.unplanned.items()
-            if self._is_young(run_id) and (self.is_whole or run_id < newest)  # a newer run may just not have been seen
+            if self._is_young(run_id)
+            and self.now - claimed_at(run_id) <= CUT_OFF
+            and (self.is_whole or run_id < newest)  # a newer run may just not have been seen
         }
         return self
 
@@ -90,7 +94,7 @@ class Survey:
             if not row.path.startswith(self.runs.layout.claims):
                 yield row
             elif (summary := PlanSummary.from_metadata(row.metadata)) and (
-                # Another deployment's is left alone: it may have removed that run's records, and remove the claim next.
+                # Another deployment heals its own; of what is old, anyone removes what was left.
                 summary.deployment == self.runs.deployment or not self._is_young(summary.run_id)
             ):
                 self.unplanned[summary.run_id] = row.path

@@ -7,12 +7,14 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+from pigment_export.errors import ConflictError, PermanentError
 from pigment_export.lake.paths import aside, claimed_at, held_run
 from pigment_export.retry import Deadline
-from pigment_export.runs.deployment import Runs
+from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.survey import Survey
 
 ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote the file is gone
@@ -45,6 +47,23 @@ def delete_run(runs: Runs, run_id: str, deadline: Deadline) -> int:
     order = {folder.plan: 0, folder.result: 2}  # all others in between
     rows = deadline.retry(lambda: list(runs.records.list(f"{folder.path}/")))
     return delete(runs, sorted((row.path for row in rows), key=lambda path: order.get(path, 1)), deadline)
+
+
+def delete_claim(runs: Runs, run_id: str, path: str, deadline: Deadline) -> int:
+    """Remove the claim of a run that is gone; one that its key has made since, of another run, stays.
+
+    Claims alone are deleted on a condition: no other path that is deleted is ever written for something else.
+    """
+    for attempt in deadline.attempts(ConflictError):
+        with attempt:
+            record = deadline.retry(partial(runs.records.read, path))
+            if record.etag is None:
+                return 0
+            with suppress(PermanentError):  # one that was spoilt is no other run's
+                if plan_in(record, path).run_id != run_id:
+                    return 0
+            runs.records.delete(path, record.etag)
+    return 1
 
 
 def delete(runs: Runs, paths: Collection[str], deadline: Deadline) -> int:

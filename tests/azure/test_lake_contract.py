@@ -389,6 +389,18 @@ def test_a_deleted_record_is_gone_and_may_be_deleted_again(subject: Subject) -> 
     assert subject.tree() == {}
 
 
+def test_a_record_is_deleted_only_as_it_was_read_where_that_is_asked(subject: Subject) -> None:
+    subject.records.write("x", b"1", {}, replacing=None)
+    read = subject.records.read("x").etag
+    subject.records.write("x", b"2", {}, replacing=read)
+    with pytest.raises(ConflictError):
+        subject.records.delete("x", read)
+    assert subject.records.read("x").data == b"2"
+    subject.records.delete("x", subject.records.read("x").etag)
+    subject.records.delete("x", read)
+    assert subject.tree() == {}
+
+
 # What only the wire can show
 
 ONE_REQUEST: dict[str, Callable[[LakeFiles, LakeRecords, str], object]] = {

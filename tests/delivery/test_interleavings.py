@@ -14,13 +14,7 @@ from pigment_export.runs.plan import Plan
 from tests.delivery.test_deliver import BIGGER, BODY, REFUSED, World
 from tests.delivery.test_release import Releases
 from tests.harness.interleave import Scene, explore, first_violation
-from tests.harness.stepping import Around
-
-type Changed = Callable[[Around], Around]
-
-
-def unchanged(around: Around) -> Around:
-    return around
+from tests.harness.stepping import Around, Changed, unchanged, without
 
 
 def scene(
@@ -188,25 +182,11 @@ def test_every_order_with_a_kill_and_a_preemption_ends_in_one_truth(build: Calla
 # Without one of the conditions, an order is found in which something does not hold.
 
 
-def without_condition(operation: str, part: str) -> Changed:
-    """Whatever is there is replaced by requests of an operation whose path contains a text."""
-
-    def changed(around: Around) -> Around:
-        def request(asked: str, path: str, call: Callable[..., Any]) -> Any:
-            if asked != operation or part not in path:
-                return around(asked, path, call)
-            return around(asked, path, lambda: call(unconditional=True))
-
-        return request
-
-    return changed
-
-
 CONDITIONS: dict[str, tuple[Changed, list[Callable[[Changed], Scene]]]] = {
-    "6, of the rename on the destination": (without_condition("rename", "partial"), [two_runs, over_an_older_file]),
-    "7 and 9, of the receipt": (without_condition("write", "receipts/"), [one_that_is_refused, one_that_is_held]),
-    "8, of the record of the newest file": (without_condition("write", "_latest"), [two_runs]),
-    "10, of the result": (without_condition("write", "result.json"), [one_that_is_refused, one_that_is_held]),
+    "6, of the rename on the destination": (without("replacing", "rename", "partial"), [two_runs, over_an_older_file]),
+    "7 and 9, of the receipt": (without("replacing", "write", "receipts/"), [one_that_is_refused, one_that_is_held]),
+    "8, of the record of the newest file": (without("replacing", "write", "_latest"), [two_runs]),
+    "10, of the result": (without("replacing", "write", "result.json"), [one_that_is_refused, one_that_is_held]),
 }
 
 

@@ -118,7 +118,7 @@ class FakeLake:
                 raise refused("SourcePathNotFound", source)
             if parent(destination) not in self._folders:
                 raise refused("RenameDestinationParentPathNotFound", destination)
-            if self._nodes[source].etag != source_etag:
+            if source_etag not in {ANYTHING, self._nodes[source].etag}:
                 raise refused("SourceConditionNotMet", source)
             self._check_replaceable(destination, replacing)
             self._nodes[destination] = self._nodes.pop(source)
@@ -127,8 +127,10 @@ class FakeLake:
         with self._lock:
             self._make_parents(f"{path}/")
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, etag: str | None = None) -> None:
         with self._lock:
+            if etag is not None and path in self._nodes:
+                self._unchanged(self._nodes[path], path, etag)
             self._nodes.pop(path, None)
 
     # Both have a `read`: files are read up to a length, records whole
@@ -182,7 +184,7 @@ class FakeLake:
 
     @staticmethod
     def _unchanged(node: _Node, path: str, etag: str) -> _Node:
-        if node.etag != etag:
+        if etag not in {ANYTHING, node.etag}:
             raise refused("ConditionNotMet", path)
         return node
 

@@ -2,15 +2,16 @@
 
 An order is made again from its beginning each time: actors run one after another, but where the order says that another
 goes on, or that the one at work dies. Where the next request concerns a path that no other actor asks for, nothing can
-differ, and no order branches there.
+differ, and no order branches there. One order can be played by itself, too, its turns named by the requests before
+which they come.
 """
 
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from tests.harness.stepping import Around, Killed, Stepper
+from tests.harness.stepping import Around, Killed, Step, Stepper
 
 MOST_STEPS = 400  # of one order: more is a loop
 
@@ -29,6 +30,8 @@ class Turn:
 
 
 type Order = tuple[Turn, ...]
+type Move = tuple[str, Step | Literal["ends", "dies"]]
+"""An actor goes on until it is about to make a request, or to its end; or it dies."""
 
 
 @dataclass(slots=True)
@@ -97,11 +100,7 @@ def play(scene: Scene, names: tuple[str, ...], order: Order) -> list[Turn]:
     at_work = {name: Stepper(scene.actors[name]) for name in names}
     try:
         branches = _played(scene, at_work, order)
-        raised = {name: stepper.error for name, stepper in at_work.items() if not isinstance(stepper.error, Killed)}
-        assert set(raised.values()) <= {None}, f"raised: {raised}"
-        if any(isinstance(stepper.error, Killed) for stepper in at_work.values()):
-            scene.redeliver()
-        scene.check_end()
+        _judge(scene, at_work)
     except AssertionError as error:
         raise ViolationError(f"{error}\nof {names}, in the order {order}") from error
     finally:
@@ -132,6 +131,45 @@ def _played(scene: Scene, at_work: dict[str, Stepper], order: Order) -> list[Tur
         at_work[current].step()
         scene.check_now()
     raise AssertionError("it never ends")
+
+
+def direct(scene: Scene, *moves: Move) -> None:
+    """Play one order.
+
+    Args:
+        scene: as built; an actor begins with its first move.
+        moves: one after another.
+
+    Raises:
+        ViolationError: something did not hold.
+        LookupError: an actor ended before it came to the request that a move names.
+    """
+    at_work: dict[str, Stepper] = {}
+    try:
+        for name, until in moves:
+            stepper = at_work.get(name) or at_work.setdefault(name, Stepper(scene.actors[name]))
+            if until == "dies":
+                stepper.kill()
+            while not (stepper.finished or (isinstance(until, Step) and stepper.is_at(until))):
+                stepper.step()
+                scene.check_now()
+            if isinstance(until, Step) and not stepper.is_at(until):
+                raise LookupError(f"{name} never came to {until}: {stepper.error!r}")
+        _judge(scene, at_work)
+    except AssertionError as error:
+        raise ViolationError(f"{error}\nin the order {moves}") from error
+    finally:
+        for stepper in at_work.values():
+            stepper.kill()
+
+
+def _judge(scene: Scene, at_work: Mapping[str, Stepper]) -> None:
+    """Let those who died be followed up, and check what holds at the end."""
+    raised = {name: stepper.error for name, stepper in at_work.items() if not isinstance(stepper.error, Killed)}
+    assert set(raised.values()) <= {None}, f"raised: {raised}"
+    if any(isinstance(stepper.error, Killed) for stepper in at_work.values()):
+        scene.redeliver()
+    scene.check_end()
 
 
 def first_violation(build: Callable[[], Scene], *, preemptions: int, kills: int = 0) -> ViolationError | None:

@@ -20,7 +20,7 @@ class ManyRecords:
     """
 
     def __init__(self, records: Any, layout: Layout, began: datetime, span: timedelta, count: int) -> None:
-        self.between: Callable[[], None] = lambda: None  # called before each row
+        self.between: Callable[[], None] = lambda: None  # called before each row of the whole listing
         self._records = records
         self._layout = layout
         rows = [row for row in records.list(layout.runs) if not row.path.startswith(f"{layout.runs}_schedules/")]
@@ -33,18 +33,28 @@ class ManyRecords:
         ]
 
     def list(self, prefix: str) -> Iterable[ListedBlob]:
-        return self._listing() if prefix == self._layout.runs else self._records.list(prefix)
+        if prefix == self._layout.runs:
+            return self._listing()
+        asked = [(at, run_id) for at, run_id in self._ids if prefix == f"{self._layout.run(run_id).path}/"]
+        return [row for at, run_id in asked for row in self._copies(at, run_id)] or self._records.list(prefix)
 
     def _listing(self) -> Iterator[ListedBlob]:
+        for row in self._rows():
+            self.between()
+            yield row
+
+    def _rows(self) -> Iterator[ListedBlob]:
         for at, run_id in self._ids:
             yield self._copy(self._claim, self._layout.claim(run_id), at, run_id)
         for at, run_id in self._ids:
-            folder = self._layout.run(run_id).path
-            for row in self._run:
-                yield self._copy(row, folder + row.path[len(self._layout.run(run_id).path) :], at, run_id)
+            yield from self._copies(at, run_id)
+
+    def _copies(self, at: datetime, run_id: str) -> Iterator[ListedBlob]:
+        folder = self._layout.run(run_id).path
+        for row in self._run:
+            yield self._copy(row, folder + row.path[len(folder) :], at, run_id)
 
     def _copy(self, row: ListedBlob, path: str, at: datetime, run_id: str) -> ListedBlob:
-        self.between()
         own = {"pigment_run_id": run_id} if "pigment_run_id" in row.metadata else {}
         return ListedBlob(path, {**row.metadata, **own}, at, at, row.size)
 

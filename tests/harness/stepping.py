@@ -1,5 +1,6 @@
 """Workers whose every request can be counted, failed, killed or interleaved: the harness of the delivery tests."""
 
+import inspect
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -45,7 +46,33 @@ def at(operation: str, path: str = "", nth: int = 1) -> Step:
     return Step(operation, path, nth)
 
 
-type Around = Callable[[str, str, Callable[[], Any]], Any]
+type Around = Callable[[str, str, Callable[..., Any]], Any]
+type Changed = Callable[[Around], Around]
+
+
+def unchanged(around: Around) -> Around:
+    """Leave the requests as they are."""
+    return around
+
+
+def without(condition: str, operation: str, part: str) -> Changed:
+    """Take a condition from some requests.
+
+    Args:
+        condition: the parameter that carries it, as `replacing`.
+        operation: of the requests.
+        part: what their paths contain.
+    """
+
+    def changed(around: Around) -> Around:
+        def request(asked: str, path: str, call: Callable[..., Any]) -> Any:
+            if asked != operation or part not in path:
+                return around(asked, path, call)
+            return around(asked, path, lambda: call(without=condition))
+
+        return request
+
+    return changed
 
 
 class Watched:
@@ -64,9 +91,11 @@ class Watched:
         method = getattr(self._target, name)
 
         def request(path: str, *args: Any, **kwargs: Any) -> Any:
-            def call(*, unconditional: bool = False) -> Any:
-                if unconditional:
-                    kwargs["replacing"] = ANYTHING
+            def call(*, without: str = "") -> Any:
+                if without:
+                    bound = inspect.signature(method).bind(path, *args, **kwargs)
+                    bound.arguments[without] = ANYTHING
+                    return method(*bound.args, **bound.kwargs)
                 answer = method(path, *args, **kwargs)
                 return list(answer) if name == "list" else answer
 
@@ -111,6 +140,31 @@ class Striking:
         return len(self.requests) - 1 == self._at
 
 
+class Late:
+    """Gives one request no answer; it takes effect later all the same, just before another one.
+
+    Args:
+        at: the request.
+        before: the other one, of the same worker.
+    """
+
+    def __init__(self, at: Step, *, before: Step) -> None:
+        self._at = at
+        self._before = before
+        self._requests: list[tuple[str, str]] = []
+        self._sent: Callable[[], Any] | None = None
+
+    def __call__(self, operation: str, path: str, call: Callable[[], Any]) -> Any:
+        self._requests.append((operation, path))
+        if self._sent and self._before.is_reached(self._requests):
+            with suppress(ExportError):  # its answer never arrives
+                self._sent()
+        if self._at.is_reached(self._requests):
+            self._sent = call
+            raise RetryableError(OUTAGE, retry_after_seconds=0)
+        return call()
+
+
 class Stepper:
     """A worker on a thread of its own that makes one request at a time, when it is told to.
 
@@ -141,6 +195,10 @@ class Stepper:
             self._go.release()
             self._arrived.acquire()
 
+    def is_at(self, step: Step) -> bool:
+        """Return whether a named request is the one that it makes with the next `step`."""
+        return not self.finished and step.is_reached(self._requests)
+
     def reach(self, step: Step) -> None:
         """Let it make requests until a named one comes next.
 
@@ -150,7 +208,7 @@ class Stepper:
         Raises:
             AssertionError: it has finished before.
         """
-        while not step.is_reached(self._requests):
+        while not self.is_at(step):
             assert not self.finished, f"it never came to {step}"
             self.step()
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +23,7 @@ from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import messages_for
 from tests.harness.interleave import Scene, first_violation
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
-from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking
+from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking, without
 from tests.runs.test_interleavings import two_claims_of_one_key
 
 MINUTE = timedelta(minutes=1)
@@ -219,13 +218,7 @@ def test_two_requests_in_step_with_one_key_come_to_one_run(ahead: int) -> None:
 
 def test_that_a_claim_replaces_none_is_needed() -> None:
     """Without the condition of its write, an order of two claimers is found in which one key has two runs."""
-
-    def changed(around: Around) -> Around:
-        def request(operation: str, path: str, call: Callable[..., Any]) -> Any:
-            is_claim = operation == "write" and "_keys/" in path
-            return around(operation, path, partial(call, unconditional=True) if is_claim else call)
-
-        return request
+    changed = without("replacing", "write", "_keys/")
 
     def build() -> Scene:
         scene = two_claims_of_one_key()

@@ -64,6 +64,38 @@ def test_an_expired_claim_without_run_json_is_ended_and_nothing_is_fetched() -> 
     assert (world.state(plan, "revenue"), world.result(plan), world.fetched) == ("failed", "failed", [])
 
 
+def test_a_run_that_another_deployment_has_removed_sooner_is_not_made_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its claim is left, and looks cut off; told as failed, it would wake a person for a run that had succeeded."""
+    world = World()
+    world.deliver(world.claim().plan)
+    world.deliver(world.claim(asked=replace(ASKED, key="later")).plan)
+    world.lake.advance(9 * DAY)
+    world.housekeeping(world.runs(deployment="shorter"), retention=8 * DAY)
+    assert len(world.claims()) == 2
+    caplog.clear()
+    world.housekeeping()
+    assert world.plans() == []
+    assert events(caplog, Event.EXPORT_ENDED) == []
+    world.lake.advance(30 * DAY)
+    world.housekeeping()
+    assert world.under("_runs/") == []
+
+
+@pytest.mark.parametrize("spoilt", [False, True], ids=["whole", "spoilt"])
+def test_a_claim_goes_with_its_run_also_where_it_cannot_be_read(*, spoilt: bool) -> None:
+    world = World()
+    plan = world.claim().plan
+    world.deliver(plan)
+    if spoilt:
+        world.break_record(world.claims()[0], plan.to_metadata())
+    world.lake.advance(31 * DAY)
+    for _ in range(2):
+        world.housekeeping()
+    assert world.under("_runs/") == []
+
+
 def test_lost_messages_are_sent_again_only_after_an_hour_without_life() -> None:
     world = World("revenue", "pnl")
     plan = world.claim().plan

@@ -53,6 +53,7 @@ def check(world: World) -> None:
     plans = [Plan.from_json(world.lake.content(path)) for path in world.claims()]
     assert sorted(world.plans()) == sorted(plan.folder.plan for plan in plans)
     for plan in plans:
+        assert {plan.folder.result, *map(plan.folder.receipt, plan.names)} <= set(world.lake.paths()), "it never ended"
         assert Plan.from_json(world.lake.content(plan.folder.plan)) == plan
         receipts = [Receipt.from_json(world.lake.content(plan.folder.receipt(name))) for name in plan.names]
         result = Result.from_json(world.lake.content(plan.folder.result))
@@ -221,21 +222,34 @@ def poison_and_a_late_success() -> Scene:
     return scene(world, queue, actors, again)
 
 
-def retention(*others: Callable[[World], Callable[[Around], Any]]) -> Callable[[], Scene]:
-    """A run is old enough to be removed, and something comes by: nothing of it is written again, and its file stays."""
+def retention(
+    *others: Callable[[World], Callable[[Around], Any]], deployment: str = "app", kept: timedelta = 30 * DAY
+) -> Callable[[], Scene]:
+    """A run is old enough to be removed, and something comes by: nothing of it is written again, and its file stays.
+
+    Args:
+        *others: what comes by.
+        deployment: whose housekeeping removes it.
+        kept: for how long that keeps records.
+    """
 
     def build() -> Scene:
         world = World()
         plan = world.claim().plan
         world.deliver(plan)
-        world.lake.advance(31 * DAY)
+        world.lake.advance(kept + DAY)
+
+        def removing(around: Around | None = None) -> list[str]:
+            return world.housekeeping(world.runs(around, deployment=deployment), retention=kept)
+
         actors: dict[str, Callable[[Around], Any]] = {
-            "retention": lambda around: world.housekeeping(world.runs(around)),
+            "retention": removing,
             **{f"other{number}": other(world) for number, other in enumerate(others)},
         }
 
         def check_end() -> None:
             for _ in range(2):
+                removing()
                 world.housekeeping()
             assert world.under("_runs/dt=2026-11-24") == []
             assert world.is_there(FILE)
@@ -252,6 +266,10 @@ def a_repeat(world: World) -> Callable[[Around], Any]:
 def a_leftover_message(world: World) -> Callable[[Around], Any]:
     (text,) = messages_for(Plan.from_json(world.lake.content(world.claims()[0])), ("revenue",))
     return lambda around: process_message(world.runs(around), text, world.deadline())
+
+
+def its_own_deployment(world: World) -> Callable[[Around], Any]:
+    return lambda around: world.housekeeping(world.runs(around))
 
 
 def another_deployment(world: World) -> Callable[[Around], Any]:
@@ -290,6 +308,7 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "retention and a repeat": retention(a_repeat),
     "retention and a leftover message": retention(a_leftover_message),
     "retention and another deployment": retention(another_deployment),
+    "retention by another deployment": retention(its_own_deployment, deployment="other", kept=8 * DAY),
     "a sweep and a live worker": a_sweep_and_a_live_worker,
 }
 each_scene = pytest.mark.parametrize("name", SCENES)
