@@ -7,12 +7,16 @@ claim, of the rename's destination, of receipts, `_latest.json` and result by th
   has made, so nothing else is ever written there. The condition turns a nonce that came twice (a copied virtual
   machine) into a conflict, and with it into another nonce.
 - The folder of a day, only where nothing is: as often as it is made, it is the same folder; the condition keeps its
-  access list from being replaced.
+  access list from being replaced. That these three are sent is held by `tests/azure/test_lake_contract.py`.
 - Deletes of staged and held files, probes and a run's records have no condition, and need none: the paths carry a run's
   id or a nonce and are never written for anything else. That nothing live is deleted is a matter of age and order. Only
   a claim's path is made of its key, which a caller may use again.
-- That a run's result is removed last of its records: a repeat is answered "has ended" meanwhile, not "has expired";
-  once `run.json` is gone, no pass takes the run for an open one.
+- That a run's result is removed last of its records (which its name alone would bring about): a repeat is answered "has
+  ended" meanwhile, not "has expired". Once `run.json` is gone, no pass takes the run for an open one.
+- That a repeat copies a claim only until its run expires (24 hours at most) and housekeeping only for seven days: no
+  `RETENTION_DAYS` is below eight, so no copy comes after a removal, unless a request arrives a day late.
+
+Rules by which housekeeping removes held files and leaves other deployments' claims alone: `test_housekeeping.py`.
 """
 
 import logging

@@ -2,7 +2,7 @@
 
 import logging
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 
 from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
+from pigment_export.lake.interface import ListedBlob
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan
@@ -28,10 +29,10 @@ def every_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="pigment_export")
 
 
-def cut_off(world: World, after: int = 2) -> None:
+def cut_off(world: World, after: int = 2, deployment: str = "app") -> None:
     """Claim a run whose trigger is killed before it wrote `run.json`."""
     with pytest.raises(Killed):
-        world.claim(world.runs(Striking(after, kill=True)))
+        world.claim(world.runs(Striking(after, kill=True), deployment=deployment))
     assert (len(world.claims()), world.plans()) == (1, [])
 
 
@@ -180,6 +181,15 @@ def test_another_deployments_run_is_touched_only_a_day_past_its_expiry() -> None
     world.lake.advance(MINUTE)
     world.housekeeping()
     assert world.result(plan) == "failed"
+
+
+def test_another_deployments_claim_is_left_to_it() -> None:
+    """Its workers read another queue, and may have another key."""
+    world = World()
+    cut_off(world, deployment="another")
+    seen = Seen()
+    assert world.housekeeping(world.runs(seen)) == []
+    assert seen.writes == []
 
 
 def test_one_unreadable_run_keeps_no_other_from_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -395,6 +405,48 @@ def test_a_held_file_goes_with_the_receipt_that_names_it_and_an_orphan_when_it_i
     assert world.plans() == []
 
 
+def held_and_pending(world: World, key: str) -> Plan:
+    """A run of which one file is held and another export was never worked on: only a later pass ends it."""
+    plan = world.claim(asked=replace(ASKED, key=key)).plan
+    world.deliver(plan, "a")
+    return plan
+
+
+def test_a_held_file_stays_as_long_as_a_receipt_names_it_however_old_it_is() -> None:
+    """The app stood still: the first pass only ends the run, and its held file can be released until the next."""
+    world = World(export("a", minimum_rows=1000), export("b"))
+    plan = held_and_pending(world, "one")
+    world.lake.advance(40 * DAY)
+    world.housekeeping()
+    assert world.state(plan, "a") == "held"
+    assert world.is_there(world.json(plan.folder.receipt("a"))["path"])
+    world.housekeeping()
+    assert world.under("a/_held/") == []
+
+
+def test_a_held_file_stays_where_the_listing_was_cut_off_before_its_receipt() -> None:
+    world = World(export("a", minimum_rows=1000), export("b"))
+    held_and_pending(world, "one")
+    world.lake.advance(MINUTE)
+    unseen = held_and_pending(world, "other")
+    world.lake.advance(40 * DAY)
+
+    class Slow:
+        """Records whose listing takes half an hour within those of the other run."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.lake, name)
+
+        def list(self, prefix: str) -> Iterator[ListedBlob]:
+            for row in world.lake.list(prefix):
+                if row.path == unseen.folder.plan:
+                    world.pass_seconds(2000)
+                yield row
+
+    world.housekeeping(replace(world.runs(), records=Slow()))
+    assert world.is_there(world.json(unseen.folder.receipt("a"))["path"])
+
+
 def test_a_probe_that_health_left_is_swept() -> None:
     world = World()
     world.lake.put("_health/0.moving.partial", b"", {})
@@ -453,4 +505,5 @@ def test_a_listing_that_takes_too_long_is_cut_off_and_what_was_seen_is_worked_on
     (passed,) = events(caplog, Event.HOUSEKEEPING_PASSED)
     assert passed["left_for_next_time"] == 1
     assert passed["records_deleted"] > 0  # of the oldest, which come first
-    assert sent == []  # a claim whose run was not seen yet is not taken for one without a plan
+    assert sent == []  # a claim whose run was not seen yet is not taken for one without a plan,
+    assert events(caplog, Event.HOUSEKEEPING_FAILED) == []  # nor read
