@@ -14,6 +14,7 @@ from emulators.host.process import Plain, WorkerProcess
 from emulators.host.queues import Message, NotBase64Error, OutputError, output_bodies
 
 _START_SECONDS = 30.0  # https://learn.microsoft.com/azure/azure-functions/functions-scale: an app has so long to start
+_MOST_STARTS = 3  # of a worker that is gone before it is ready, as the host gives up on it
 
 Clock = Callable[[], datetime]
 
@@ -94,6 +95,7 @@ class Calls:
         self._changed, self._clock, self._log, self._made = changed, clock, log, made
         self._process: WorkerProcess | None = None
         self._index: list[dict[str, Any]] | None = None
+        self._starts = 0  # since a worker was last ready
         self._running: dict[str, _Running] = {}
         self._stopping = False
 
@@ -188,6 +190,7 @@ class Calls:
 
     def _spawn(self) -> None:
         self._index = None
+        self._starts += 1
         self._process = WorkerProcess(
             self._folder,
             self._environ,
@@ -201,9 +204,9 @@ class Calls:
         with self._changed:
             match message:
                 case ("ready", index):
-                    self._index = index
+                    self._index, self._starts = index, 0
                 case ("broken", text):
-                    self._index = []
+                    self._index, self._starts = [], 0
                     self.write("ERROR", f"The app can't be indexed: {text}")
                 case ("log", level, identity, text):
                     running = self._running.get(identity)
@@ -219,7 +222,6 @@ class Calls:
 
     def _worker_ended(self, status: int) -> None:
         with self._changed:
-            started = self._index is not None
             self._process = None
             if self._stopping:
                 for running in self._running.values():
@@ -229,7 +231,7 @@ class Calls:
                 self._running.clear()
             else:
                 self.write("ERROR", f"The worker process exited with status {status}")
-                if started:
+                if self._starts < _MOST_STARTS:
                     self._spawn()
                 for identity in list(self._running):
                     self._end(identity, ok=False, error=f"the worker process exited with status {status}")

@@ -890,6 +890,20 @@ def test_a_worker_that_does_not_come_up_again_leaves_the_host_in_error(tmp_path:
         assert logged(host, "exited with status 7")
 
 
+def test_a_worker_that_is_killed_while_it_starts_again_is_started_once_more(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib\n"
+        "seen = pathlib.Path('seen')\n"
+        "times = len(seen.read_text()) if seen.exists() else 0\n"
+        "seen.write_text('x' * (times + 1))\n"
+        "if times in (1, 2): os._exit(7)\n"
+    )
+    with Host(write_app(tmp_path, program), {}, clock=SimulatedClock(BEFORE_SIX)) as host:
+        host.kill_worker()
+        host.wait_until(lambda: (tmp_path / "app" / "seen").read_text() == "xxxx")
+        assert host.state == "Running"
+
+
 def test_an_app_that_kills_its_process_while_it_starts_stops_the_host(tmp_path: Path) -> None:
     with Host(write_app(tmp_path, "import os\nos._exit(7)\n"), {}, clock=SimulatedClock(BEFORE_SIX)) as host:
         assert host.state == "Error"

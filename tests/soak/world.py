@@ -280,6 +280,7 @@ class World:
     def _judge(self, where: str) -> None:
         found = self.judge.unsafe(self.everything.lake) + self.judge.unsettled(self.everything.lake)
         for host in self.hosts:
+            found += [f"a host is in the state {host.state}"] if host.state != RUNNING else []
             found += ["the key is in the log" for line in host.log if self.judge.leaks(line.text)]
             host.log.clear()
         self.figures.violations += [f"{where}: {violation}" for violation in found]
