@@ -132,6 +132,7 @@ def check_answer(response: Any) -> None:
     """
     answer = response.http_response
     if answer.status_code < _REFUSED and _REQUEST_ID not in answer.headers:
+        answer.close()  # a body that is not read would keep its connection
         raise ValueError("an answer without an id")
 
 

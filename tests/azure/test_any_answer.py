@@ -1,10 +1,12 @@
 """Whatever answers, and however: nothing but our own errors leaves an adapter, each with class, who acts and remedy."""
 
+import gc
 import json
 import socket
 import ssl
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -281,3 +283,21 @@ def test_a_connection_through_a_proxy_is_kept_alive_too(
         with closing(lake), pytest.raises(ExportError, match="lake_unavailable"):
             LakeFiles(lake).create("x")
     assert (1, 60, 30) in keepalives
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_answer_that_is_not_the_services_leaves_no_connection_to_the_garbage_collector(
+    adapters: Adapters, name: str
+) -> None:
+    page = b"x" * 1_000_000
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(ExportError) as raised:
+            adapters.call(name, answer)
+        del raised
+        gc.collect()
+    assert [str(warning.message) for warning in left] == []
