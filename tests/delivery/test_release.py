@@ -13,7 +13,7 @@ from pigment_export.delivery.release import RELEASED, release
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan
 from tests.delivery.test_deliver import BODY, DAY, LATEST, World
-from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched
+from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, in_step
 
 SHORT = b"Country;Revenue\nFR;1.50\n"
 
@@ -165,12 +165,7 @@ def test_two_calls_of_one_release_in_any_step_with_each_other_come_to_one_truth(
         world = Releases()
         plan = world.release_plan()
         one, other = Stepper(world.releaser(plan)), Stepper(world.releaser(plan))
-        for _ in range(ahead):
-            one.step()
-        while not (one.finished and other.finished):
-            other.step()
-            one.step()
-            world.check_now()
+        in_step(ahead, one, other, world.check_now)
         assert [one.error, other.error] == [None, None], ahead
         world.check_end(plan)
         assert world.lake.content(DAY) == SHORT

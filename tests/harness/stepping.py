@@ -239,3 +239,20 @@ class Stepper:
         if self._dead:
             raise Killed
         return call()
+
+
+def in_step(ahead: int, first: Stepper, second: Stepper, seen: Callable[[], None] = lambda: None) -> None:
+    """Let two workers make their requests in turns, to the end of both.
+
+    Args:
+        ahead: requests that the first one makes before the second one begins.
+        first: a worker.
+        second: another.
+        seen: called after each turn.
+    """
+    for _ in range(ahead):
+        first.step()
+    while not (first.finished and second.finished):
+        second.step()
+        first.step()
+        seen()

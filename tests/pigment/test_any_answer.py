@@ -1,7 +1,6 @@
 """Whatever Pigment answers, and however long: nothing but our own errors leaves the adapter, each in its time."""
 
 import gzip
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Self
@@ -13,17 +12,17 @@ from hypothesis import strategies as st
 
 from pigment_export.azure.vault import checked_key
 from pigment_export.catalog.exports import from_json
-from pigment_export.errors import ERROR_ROWS, ExportError
+from pigment_export.errors import ExportError
 from pigment_export.pigment import client
 from pigment_export.pigment.body import Key
 from pigment_export.pigment.client import Pigment
 from pigment_export.retry import Deadline
 from tests.harness import h2_server as peer
+from tests.harness.told import check_told
 
 KEY = "pgm_b3a2e2t0k3n"
 VIEW = from_json({"name": "x", "kind": "view", "id": "44444444-4444-4444-8444-444444444444"})
 SILENCE_SECONDS = 0.3
-MOST_REASON_CHARACTERS = 900
 H2, HTTP1 = "h2", "http/1.1"
 
 type Script = Callable[[peer.Peer], None]
@@ -161,15 +160,8 @@ def scripted(alpn: str, answer: tuple[int, list[tuple[str, str]], bytes, bool]) 
 
 
 def check(error: ExportError | None) -> None:
-    if error is None:
-        return
-    cause = error.cause
-    assert cause.code in ERROR_ROWS
-    assert cause.who
-    assert cause.remedy
-    assert cause.reason.isprintable()
-    assert len(cause.reason) < MOST_REASON_CHARACTERS
-    assert KEY not in "".join(traceback.format_exception(error))
+    if error is not None:
+        check_told(error, KEY)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,7 +12,7 @@ from pigment_export.runs.follow import progress_of
 from pigment_export.runs.work import messages_for, record_poison
 from pigment_export.transfer.stream import Progress
 from tests.harness.run_world import ASKED, CUT, HOUR, Seen, World, events
-from tests.harness.stepping import Stepper, Striking
+from tests.harness.stepping import Stepper, Striking, in_step
 
 
 def test_what_has_not_begun_is_not_begun_and_its_receipt_says_who_cancelled_it(
@@ -51,11 +51,7 @@ def test_a_worker_in_step_with_a_cancellation_ends_with_a_receipt_that_agrees_wi
     plan = world.claim().plan
     worker = Stepper(lambda around: world.work(messages_for(plan, plan.names), world.runs(around)))
     canceller = Stepper(lambda around: cancel_run(world.runs(around), plan.run_id, "eve", world.deadline()))
-    for _ in range(ahead):
-        worker.step()
-    while not (worker.finished and canceller.finished):
-        canceller.step()
-        worker.step()
+    in_step(ahead, worker, canceller)
     assert [worker.error, canceller.error] == [None, None]
     published = world.is_there("revenue/dt=2026-11-24/revenue.csv")
     assert world.state(plan, "revenue") == ("succeeded" if published else "failed")

@@ -23,7 +23,7 @@ from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import messages_for
 from tests.harness.interleave import Scene, first_violation
 from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
-from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking, without
+from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking, in_step, without
 from tests.runs.test_interleavings import two_claims_of_one_key
 
 MINUTE = timedelta(minutes=1)
@@ -126,11 +126,7 @@ def test_two_claimers_in_step_with_each_other_come_to_one_plan(ahead: int) -> No
         return world.claim(world.runs(around))
 
     one, other = Stepper(claimer), Stepper(claimer)
-    for _ in range(ahead):
-        one.step()
-    while not (one.finished and other.finished):
-        other.step()
-        one.step()
+    in_step(ahead, one, other)
     assert [one.error, other.error] == [None, None]
     assert one.answer.plan == other.answer.plan == check_one_run(world)
     assert one.answer.pending == other.answer.pending == ("a", "b")
@@ -205,11 +201,7 @@ def test_two_requests_in_step_with_one_key_come_to_one_run(ahead: int) -> None:
     world = World("a", "b")
     one = Stepper(lambda around: world.claim(world.runs(around)))
     other = Stepper(lambda around: world.claim(world.runs(around), OTHER))
-    for _ in range(ahead):
-        one.step()
-    while not (one.finished and other.finished):
-        other.step()
-        one.step()
+    in_step(ahead, one, other)
     (error,) = [worker.error for worker in (one, other) if worker.error]
     assert isinstance(error, PermanentError)
     assert error.cause.code == KEY_USED.code

@@ -15,7 +15,7 @@ from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.schedule import ScheduleRecord
 from pigment_export.runs.timetable import next_occurrences
 from tests.harness.run_world import BEGAN, DAY, HOUR, Seen, World, broken_catalog, events, export
-from tests.harness.stepping import OUTAGE, Killed, Stepper, Striking
+from tests.harness.stepping import OUTAGE, Killed, Stepper, Striking, in_step
 
 MINUTE = timedelta(minutes=1)
 TICK = 5 * MINUTE
@@ -199,11 +199,7 @@ def test_two_ticks_in_step_with_each_other_make_one_run(ahead: int) -> None:
     world = before_six("a", "b")
     world.lake.advance(11 * MINUTE)
     one, other = (Stepper(lambda around: world.tick(world.runs(around))) for _ in range(2))
-    for _ in range(ahead):
-        one.step()
-    while not (one.finished and other.finished):
-        other.step()
-        one.step()
+    in_step(ahead, one, other)
     assert [one.error, other.error] == [None, None]
     assert {*one.answer, *other.answer} == {*one.answer} | {*other.answer}
     assert len({*one.answer, *other.answer}) == 2
@@ -234,11 +230,7 @@ def test_two_ticks_with_two_catalogs_lose_nothing_and_double_nothing(
         return Stepper(lambda around: world.tick(world.runs(around), catalog=lambda: catalog))
 
     one, other = ticking(before), ticking(after)
-    for _ in range(ahead):
-        one.step()
-    while not (one.finished and other.finished):
-        other.step()
-        one.step()
+    in_step(ahead, one, other)
     assert [one.error, other.error] == [None, None]
     names = [name for plans in world.occurrences().values() for plan in plans for name in plan]
     always = {item.name for item in before} & {item.name for item in after if item in before or item.schedule is None}
@@ -269,11 +261,7 @@ def test_a_tick_and_a_caller_in_step_with_each_other_are_two_runs(ahead: int) ->
     spelt = ClaimRequest("http", at("2026-11-24T06:00"), "eve", {"occurrence": at("2026-11-24T06:00")})
     tick = Stepper(lambda around: world.tick(world.runs(around)))
     caller = Stepper(lambda around: world.claim(world.runs(around), spelt))
-    for _ in range(ahead):
-        caller.step()
-    while not (tick.finished and caller.finished):
-        tick.step()
-        caller.step()
+    in_step(ahead, caller, tick)
     assert [tick.error, caller.error] == [None, None]
     assert len(world.plans()) == 2
     assert len(tick.answer) == 2
