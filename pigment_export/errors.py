@@ -145,16 +145,16 @@ class ErrorRow:
     Attributes:
         code: stable name of the error class, for filters and alerts.
         error: the class to raise, which says what recovers it.
-        what: the beginning of the reason; empty where the detail says it all.
         who: who must act.
         remedy: what they should do.
+        what: the beginning of the reason; empty where the detail says it all.
     """
 
     code: str
     error: type[ExportError]
-    what: str
     who: Who
     remedy: str
+    what: str = ""
 
     def __post_init__(self) -> None:
         ERROR_ROWS.setdefault(self.code, []).append(self)
@@ -189,7 +189,7 @@ ERROR_ROWS: dict[str, list[ErrorRow]] = {}
 
 _CORRECT = "correct each line above and start again"
 CONFIGURATION = {
-    code: ErrorRow(code, ConfigurationError, "", who, _CORRECT)
+    code: ErrorRow(code, ConfigurationError, who, _CORRECT)
     for code, who in (
         ("configuration", Who.CATALOG),
         ("settings", Who.ADMINISTRATOR),

@@ -34,62 +34,33 @@ _OF_THE_SERVER = {9, 10, 62}
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # as http.client words it
 _MOST_CAUSES = 20  # of one exception: a chain may be a circle
 
-CA_BUNDLE_UNUSABLE = ErrorRow(
-    "ca_bundle_unusable",
-    PermanentError,
-    "the file of trusted certificates cannot be used",
-    Who.NETWORK,
+# fmt: off
+# A table: the head of each row stands on one line.
+CA_BUNDLE_UNUSABLE = ErrorRow("ca_bundle_unusable", PermanentError, Who.NETWORK,
     "set REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) to a readable PEM file of certificates, or remove the variable",
-)
-CERTIFICATE_UNTRUSTED = ErrorRow(
-    "certificate_untrusted",
-    PermanentError,
-    "the server's certificate is not signed by a trusted authority",
-    Who.NETWORK,
+    what="the file of trusted certificates cannot be used")
+CERTIFICATE_UNTRUSTED = ErrorRow("certificate_untrusted", PermanentError, Who.NETWORK,
     "where a proxy inspects TLS: add its root certificate to a PEM file and name that in REQUESTS_CA_BUNDLE",
-)
-CERTIFICATE_WRONG = ErrorRow(
-    "certificate_wrong",
-    SetupError,
-    "the server's certificate has expired, is not valid yet or belongs to another host",
-    Who.NETWORK,
+    what="the server's certificate is not signed by a trusted authority")
+CERTIFICATE_WRONG = ErrorRow("certificate_wrong", SetupError, Who.NETWORK,
     "check this machine's clock, the address in the settings, and the server's certificate",
-)
-HOST_UNKNOWN = ErrorRow(
-    "host_unknown",
-    SetupError,
-    "the name of the server or of the proxy cannot be resolved",
-    Who.NETWORK,
+    what="the server's certificate has expired, is not valid yet or belongs to another host")
+HOST_UNKNOWN = ErrorRow("host_unknown", SetupError, Who.NETWORK,
     "check the name in the settings (or in HTTPS_PROXY), then the network connection and DNS",
-)
-PROXY_ADDRESS = ErrorRow(
-    "proxy_address",
-    PermanentError,
-    "the proxy's address cannot be used",
-    Who.NETWORK,
+    what="the name of the server or of the proxy cannot be resolved")
+PROXY_ADDRESS = ErrorRow("proxy_address", PermanentError, Who.NETWORK,
     f"correct HTTPS_PROXY (or ALL_PROXY): {PROXY_FORM}",
-)
-PROXY_FORBIDS = ErrorRow(
-    "proxy_forbids",
-    PermanentError,
-    "the proxy does not allow a connection to this host",
-    Who.NETWORK,
+    what="the proxy's address cannot be used")
+PROXY_FORBIDS = ErrorRow("proxy_forbids", PermanentError, Who.NETWORK,
     "allow the host on the proxy, or list it in NO_PROXY",
-)
-PROXY_CREDENTIALS = ErrorRow(
-    "proxy_credentials",
-    PermanentError,
-    "the proxy asks for a user and a password, or does not accept those that it was given",
-    Who.NETWORK,
+    what="the proxy does not allow a connection to this host")
+PROXY_CREDENTIALS = ErrorRow("proxy_credentials", PermanentError, Who.NETWORK,
     "correct the user and the password in HTTPS_PROXY, both percent-encoded",
-)
-PROXY_UNREACHABLE = ErrorRow(
-    "proxy_unreachable",
-    RetryableError,
-    "the proxy could not be reached, or could not reach the server",
-    Who.NETWORK,
+    what="the proxy asks for a user and a password, or does not accept those that it was given")
+PROXY_UNREACHABLE = ErrorRow("proxy_unreachable", RetryableError, Who.NETWORK,
     "if it continues, check the proxy that HTTPS_PROXY names",
-)
+    what="the proxy could not be reached, or could not reach the server")
+# fmt: on
 
 
 def problems(environ: Mapping[str, str]) -> list[str]:

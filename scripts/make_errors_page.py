@@ -3,13 +3,13 @@
 From the project's folder: `python -m scripts.make_errors_page`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pigment_export import network
 from pigment_export.azure import errors as azure_errors
 from pigment_export.azure import lake_errors
-from pigment_export.azure.errors import NO_ANSWER, SERVER_ERRORS, VAULT, Refusal
+from pigment_export.azure.errors import NO_ANSWER, SERVER_ERRORS, UNREADABLE, VAULT, Refusal
 from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, SetupError
 from pigment_export.pigment import errors
@@ -31,10 +31,10 @@ def tables() -> Mapping[str, list[list[str]]]:
         "failures": [cells(of, row) for of, row in failures],
         "bodies": [cells(row.what, row) for row in bodies],
         "identity": [cells(row.what, row) for row in _rows_of(azure_errors, "identity_")],
-        "lake": [cells(_taken(row), row) for row in LAKE.rows],
-        "lake_own": [cells(row.what, row) for row in (LAKE.unreadable, *_rows_of(lake_errors, "lake_"))],
-        "vault": [cells(_taken(row), row) for row in VAULT.rows],
-        "vault_own": [cells(row.what, row) for row in (VAULT.unreadable, *_rows_of(azure_errors, "key_"))],
+        "lake": _refusals(LAKE),
+        "lake_own": _own(LAKE, _rows_of(lake_errors, "lake_")),
+        "vault": _refusals(VAULT),
+        "vault_own": _own(VAULT, _rows_of(azure_errors, "key_")),
         "network": [cells(row.what, row) for row in vars(network).values() if isinstance(row, ErrorRow)],
     }
 
@@ -52,6 +52,17 @@ def cells(when: str, row: ErrorRow) -> list[str]:
 def _rows_of(module: object, prefix: str) -> list[ErrorRow]:
     rows = vars(module).values()
     return [row for row in rows if isinstance(row, ErrorRow) and row.code.startswith(prefix)]
+
+
+def _refusals(rows: Sequence[Refusal]) -> list[list[str]]:
+    """Return the lines of what a service itself answers."""
+    return [cells(_taken(row), row) for row in rows if UNREADABLE not in row.statuses]
+
+
+def _own(rows: Sequence[Refusal], more: Sequence[ErrorRow]) -> list[list[str]]:
+    """Return the lines of what the app itself finds wrong."""
+    unreadable = (row for row in rows if UNREADABLE in row.statuses)
+    return [cells(row.what, row) for row in (*unreadable, *more)]
 
 
 def _taken(row: Refusal) -> str:

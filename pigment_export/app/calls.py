@@ -23,12 +23,12 @@ PRINCIPAL = "x-ms-client-principal-id"
 ANONYMOUS_UNGUARDED = ErrorRow(
     "anonymous_unguarded",
     PermanentError,
-    "HTTP_AUTH_LEVEL is ANONYMOUS, and no Entra authentication stands before this app",
     Who.ADMINISTRATOR,
     "turn on authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
+    what="HTTP_AUTH_LEVEL is ANONYMOUS, and no Entra authentication stands before this app",
 )
 PRINCIPAL_MISSING = ErrorRow(
-    "principal_missing", PermanentError, "the call has no principal", Who.CALLER, "call with a token of Entra"
+    "principal_missing", PermanentError, Who.CALLER, "call with a token of Entra", what="the call has no principal"
 )
 
 

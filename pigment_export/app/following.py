@@ -16,9 +16,9 @@ from pigment_export.runs.timetable import next_occurrences
 RUN_UNKNOWN = ErrorRow(
     "run_unknown",
     PermanentError,
-    "this deployment has no run of this id: its records are kept for RETENTION_DAYS",
     Who.CALLER,
     "take the id from the answer to POST /api/runs",
+    what="this deployment has no run of this id: its records are kept for RETENTION_DAYS",
 )
 RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
 

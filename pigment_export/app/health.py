@@ -23,7 +23,6 @@ PROBE_METADATA = {"pigment_probe": "kept"}
 LAKE_BREAKS_PROMISE = ErrorRow(
     "lake_breaks_promise",
     PermanentError,
-    "",
     Who.ADMINISTRATOR,
     "use a storage account with a hierarchical namespace, and no proxy that rewrites requests before it",
 )

@@ -24,16 +24,16 @@ LONGEST_KEY = 200
 INLINE_FORBIDDEN = ErrorRow(
     "inline_forbidden",
     PermanentError,
-    "this deployment takes no exports but those of its catalog",
     Who.ADMINISTRATOR,
     "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
+    what="this deployment takes no exports but those of its catalog",
 )
 RUN_EXPIRED_UNPLANNED = ErrorRow(
     "run_expired_unplanned",
     PermanentError,
-    "the run of this key expired before it began",
     Who.CALLER,
     "take a new key: it is a new run",
+    what="the run of this key expired before it began",
 )
 
 

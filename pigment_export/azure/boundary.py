@@ -1,7 +1,7 @@
 """The boundary to Azure's libraries: nothing but our own errors leaves it, each with the place and the identity."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from pigment_export import network
-from pigment_export.azure.errors import NO_ANSWER, Refusals
+from pigment_export.azure.errors import NO_ANSWER, UNREADABLE, Refusal, meaning_of
 from pigment_export.azure.identity import Identity
 from pigment_export.errors import ConflictError, ExportError, RetryableError, shorten
 from pigment_export.retry import retry_after_seconds
@@ -26,12 +26,12 @@ class Boundary:
     """One service, as its adapters reach it.
 
     Attributes:
-        refusals: its table.
+        refusals: its table, tried from the top.
         place: what is asked, e.g. `the file system planning of mylake.dfs.core.windows.net`.
         identity: whose tokens are sent.
     """
 
-    refusals: Refusals
+    refusals: Sequence[Refusal]
     place: str
     identity: Identity
 
@@ -72,22 +72,22 @@ class Boundary:
         if row := network.row_of(error):
             return row.raised(f"{what}: {self.place} ({seen})")
         if not isinstance(error, AzureError):
-            return self.refusals.unreadable.raised(f"{what}: {self.place} ({seen})")
+            return meaning_of(self.refusals, UNREADABLE).raised(f"{what}: {self.place} ({seen})")
         status = _UNAUTHORIZED if isinstance(error, ClientAuthenticationError) else NO_ANSWER
         names = _names(error)
-        return self.refusals.meaning_of(status, names).raised(f"{what}: {self._who(status)} ({seen})")
+        return meaning_of(self.refusals, status, names).raised(f"{what}: {self._who(status)} ({seen})")
 
     def _of_answer(self, error: Exception, response: Any, what: str) -> ExportError:
         status, headers = int(response.status_code), response.headers
         names = _names(error)
         seen = shorten(", ".join((f"HTTP {status}", *sorted(names))))
         if status < _REFUSED or (status < _FAILED and _REQUEST_ID not in headers):
-            return self.refusals.unreadable.raised(f"{what}: {self.place} ({seen})")
+            return meaning_of(self.refusals, UNREADABLE).raised(f"{what}: {self.place} ({seen})")
         if _REQUEST_ID in headers:
             seen = f"{seen}, request {shorten(headers[_REQUEST_ID])}"
         answered_at = date_of(headers)
         wait_seconds = retry_after_seconds(headers.get("Retry-After"), now=answered_at) if answered_at else None
-        row = self.refusals.meaning_of(status, names)
+        row = meaning_of(self.refusals, status, names)
         return row.raised(f"{what}: {self._who(status)} ({seen})", wait_seconds=wait_seconds)
 
     def _who(self, status: int | None) -> str:
@@ -120,7 +120,9 @@ class Answer:
             RetryableError: the answer had no date.
         """
         if self._date is None:
-            raise self._boundary.refusals.unreadable.raised(f"{self._boundary.place} (an answer without a date)")
+            raise meaning_of(self._boundary.refusals, UNREADABLE).raised(
+                f"{self._boundary.place} (an answer without a date)"
+            )
         return self._date
 
 

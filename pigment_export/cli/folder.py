@@ -16,7 +16,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 
 
 def _row(code: str, remedy: str) -> ErrorRow:
-    return ErrorRow(code, PermanentError, "", Who.CALLER, remedy)
+    return ErrorRow(code, PermanentError, Who.CALLER, remedy)
 
 
 _FULL = _row("folder_full", "make room, or choose another folder")

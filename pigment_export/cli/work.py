@@ -23,9 +23,9 @@ GOOD = ("succeeded", "superseded")
 STOPPED = ErrorRow(
     "interrupted",
     PermanentError,
-    "the run was interrupted by the person who had started it",
     Who.CALLER,
     "start a new run when you are ready",
+    what="the run was interrupted by the person who had started it",
 ).cause()
 
 type Fields = Mapping[str, Any]

@@ -20,37 +20,26 @@ LONGEST_CALL = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # from the look befo
 NOT_OURS = ErrorRow(
     "destination_not_ours",
     PermanentError,
-    "",
     Who.ADMINISTRATOR,
     "move it out of the way, or give the exports another EXPORT_PATH; then run the export again",
 )
 TAKEN = ErrorRow(
     "destination_taken",
     PermanentError,
-    "",
     Who.ADMINISTRATOR,
     "run the export again, or put {run_id} into EXPORT_PATH: two runs began in the same second",
 )
 DAY_IS_OVER = ErrorRow(
     "day_is_over",
     PermanentError,
-    "",
     Who.EXPORT_OWNER,
     "keep the file; to export what Pigment holds now, run without a date",
 )
 EXPIRED = ErrorRow(
-    "run_expired",
-    PermanentError,
-    "",
-    Who.ADMINISTRATOR,
-    "see the events of this run for what kept it; then run again",
+    "run_expired", PermanentError, Who.ADMINISTRATOR, "see the events of this run for what kept it; then run again"
 )
 OUTLIVED = ErrorRow(
-    "call_outlived",
-    RetryableError,
-    "",
-    Who.NO_ACTION,
-    "if it comes often: keep the machine awake while a run is going on",
+    "call_outlived", RetryableError, Who.NO_ACTION, "if it comes often: keep the machine awake while a run is going on"
 )
 
 

@@ -22,7 +22,6 @@ MOST_CHARACTERS = 100  # of one of them: a page without a line end is one column
 HELD = ErrorRow(
     "held_by_guard",
     PermanentError,
-    "",
     Who.EXPORT_OWNER,
     "look at the held file; if it is right, release it, else correct Pigment or the key's access, and run again",
 )

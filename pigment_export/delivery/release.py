@@ -22,16 +22,11 @@ CHUNK_BYTES = 8 * 1024 * 1024  # of one read: memory is a constant, whatever the
 GONE = ErrorRow(
     "held_file_gone",
     PermanentError,
-    "",
     Who.CALLER,
     "see whether another run has released it (its receipt says so); else run the export again",
 )
 CHANGED = ErrorRow(
-    "held_file_changed",
-    PermanentError,
-    "",
-    Who.ADMINISTRATOR,
-    "see who changed it; run the export again to fetch it anew",
+    "held_file_changed", PermanentError, Who.ADMINISTRATOR, "see who changed it; run the export again to fetch it anew"
 )
 
 

@@ -13,7 +13,7 @@ from pigment_export.runs.follow import RunProgress, progress_of
 from pigment_export.runs.plan import Plan
 
 RUN_NOT_ENDED = ErrorRow(
-    "run_not_ended", PermanentError, "the run has not ended", Who.CALLER, "follow it to its end first"
+    "run_not_ended", PermanentError, Who.CALLER, "follow it to its end first", what="the run has not ended"
 )
 
 

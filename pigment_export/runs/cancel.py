@@ -18,7 +18,11 @@ from pigment_export.transfer.stream import Progress
 CHECK_SECONDS = 10.0  # between two looks while a body comes: a chunk takes less, and a look is a request
 
 CANCELLED = ErrorRow(
-    "cancelled", PermanentError, "the run was cancelled", Who.CALLER, "start a new run, or one with retry_of this one"
+    "cancelled",
+    PermanentError,
+    Who.CALLER,
+    "start a new run, or one with retry_of this one",
+    what="the run was cancelled",
 )
 
 

@@ -27,9 +27,9 @@ type Choose = Callable[[], Chosen]
 KEY_USED = ErrorRow(
     "key_used_otherwise",
     PermanentError,
-    "this key has claimed a run with another request",
     Who.CALLER,
     "take a new key for a new request, and the same one only to repeat the same",
+    what="this key has claimed a run with another request",
 )
 
 

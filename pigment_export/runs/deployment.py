@@ -18,7 +18,6 @@ from pigment_export.runs.plan import Plan
 UNREADABLE = ErrorRow(
     "record_unreadable",
     PermanentError,
-    "",
     Who.ADMINISTRATOR,
     "see who changed it; delete the folder of this run, and start a new one",
 )

@@ -27,9 +27,9 @@ from pigment_export.runs.work import messages_for
 RECORD_UNREADABLE = ErrorRow(
     "schedule_record_unreadable",
     PermanentError,
-    "the record of the schedules is not what this app writes, so every schedule counts as seen for the first time now",
     Who.ADMINISTRATOR,
     "see who changed it; start by hand what was due meanwhile",
+    what="the record of the schedules is not what this app writes, so each counts as seen for the first time now",
 )
 
 

@@ -30,9 +30,9 @@ BROUGHT_OFTEN = "the queue has brought this export again as often as it does"
 GAVE_UP = ErrorRow(
     "gave_up",
     PermanentError,
-    f"{BROUGHT_OFTEN}, and no try left a reason",
     Who.DEVELOPER,
     "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
+    what=f"{BROUGHT_OFTEN}, and no try left a reason",
 ).cause()
 
 

@@ -95,9 +95,9 @@ class Transferred:
 NOT_WHOLE = ErrorRow(
     "ending_not_whole",
     RetryableError,
-    "the body ended, but it is not whole",
     Who.PIGMENT,
     "export the same block in Pigment by hand, compare, and report the difference to Pigment's support",
+    what="the body ended, but it is not whole",
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pigment_export.azure.errors import NO_ANSWER
+from pigment_export.azure.errors import NO_ANSWER, meaning_of
 from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import ExportError
 from pigment_export.lake.interface import ListedBlob, PathInfo, StoredRecord
@@ -31,7 +31,7 @@ class _Node:
 def refused(name: str, path: str) -> ExportError:
     """The error that the adapters raise for one of the service's error codes."""
     status = 412 if name.endswith("ConditionNotMet") else 409 if name.endswith("AlreadyExists") else NO_ANSWER
-    return LAKE.meaning_of(status, frozenset({name})).raised(f"{path} ({name})")
+    return meaning_of(LAKE, status, frozenset({name})).raised(f"{path} ({name})")
 
 
 class FakeLake:
