@@ -121,7 +121,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
     def one(number: int) -> float:
         began = time.perf_counter()
         with pigment.open(definition, Deadline(3000)) as body:
-            stream.transfer(body, Sink(f"{number}.partial"), stream.Format(b";", gzip=gzip), chunk_bytes=chunk_bytes)
+            stream.transfer(body, Sink(f"{number}.partial"), gzip=gzip, chunk_bytes=chunk_bytes)
         return time.perf_counter() - began
 
     at_once = said.get("at_once", 1)

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from pigment_export import wiring
-from pigment_export.catalog.exports import delimiter_of
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
 from pigment_export.cli.crew import Crew, Progressed
@@ -18,7 +17,7 @@ from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, 
 from pigment_export.cli.parts import settings_now
 from pigment_export.errors import ExportError
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Format, Transferred, stopwatch, transfer
+from pigment_export.transfer.stream import Transferred, stopwatch, transfer
 
 
 def fetch(
@@ -64,14 +63,13 @@ def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str,
     file.check()
     pigment, keys = wiring.pigment_alone_of(settings, os.environ)
     keys.read(export.secret)
-    form = Format(delimiter_of(export))
 
     def do(_name: str, deadline: Deadline, progress: Progressed) -> Transferred:
         for attempt in deadline.attempts():
             with attempt, file:
                 elapsed = stopwatch()
                 with pigment.open(export, deadline) as source:
-                    moved = transfer(source, file, form, progress=progress, elapsed=elapsed)
+                    moved = transfer(source, file, progress=progress, elapsed=elapsed)
                 file.publish()
         return moved
 

@@ -21,7 +21,7 @@ from pigment_export.delivery.task import Task
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.transfer.inspector import Inspection
-from pigment_export.transfer.stream import Format, Progress, Source, Transferred, stopwatch, transfer
+from pigment_export.transfer.stream import Progress, Source, Transferred, stopwatch, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
 type Listen = Callable[[Progress], None]
@@ -76,8 +76,7 @@ def _fetched(
             file = stack.enter_context(UnpublishedFile(reconciler, new_nonce))
             elapsed = stopwatch()
             with fetch(task.export, deadline) as source:
-                into = Format(task.delimiter, gzip=task.export.gzip)
-                moved = transfer(source, file, into, progress=progress, elapsed=elapsed)
+                moved = transfer(source, file, gzip=task.export.gzip, progress=progress, elapsed=elapsed)
             stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
     return file, moved, there
 

@@ -61,7 +61,7 @@ class CheckedBody:
         is_packed = keeps_gzip and body.encoding == "gzip"
         self._body = body if is_packed else body.decoded()
         self._inflated = body.inflated()
-        self._delimiter = delimiter
+        self.delimiter = delimiter
         self._tried = tried
         self._is_begun = False  # the content's beginning was looked at
         self._beginning = bytearray()  # of the content, not yet given
@@ -104,6 +104,6 @@ class CheckedBody:
             yield bytes(self._beginning)
 
     def _look_at_beginning(self) -> None:
-        if refusal := refusal_of_beginning(bytes(self._beginning[:SNIFFED_BYTES]), self._delimiter):
+        if refusal := refusal_of_beginning(bytes(self._beginning[:SNIFFED_BYTES]), self.delimiter):
             raise refusal
         self._is_begun = True

@@ -42,6 +42,10 @@ class Source(Protocol):
         """What proved its end; to be asked after the end."""
 
     @property
+    def delimiter(self) -> bytes:
+        """What stands between the fields of the CSV that it gives."""
+
+    @property
     def unpack(self) -> Callable[[Chunk], Iterable[bytes]] | None:
         """What makes the content of what `readinto` gave, chunk by chunk, an empty one last; None: it is the content.
 
@@ -101,19 +105,6 @@ NOT_WHOLE = ErrorRow(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """What a body is, and how it is stored.
-
-    Attributes:
-        delimiter: between the fields of the CSV.
-        gzip: whether to store it as gzip.
-    """
-
-    delimiter: bytes
-    gzip: bool = False
-
-
 def stopwatch() -> Callable[[], float]:
     """Return what tells the seconds from now on."""
     began = time.monotonic()
@@ -123,8 +114,8 @@ def stopwatch() -> Callable[[], float]:
 def transfer(
     source: Source,
     sink: Sink,
-    form: Format,
     *,
+    gzip: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
     chunk_bytes: int = CHUNK_BYTES,
     elapsed: Callable[[], float] | None = None,
@@ -134,7 +125,7 @@ def transfer(
     Args:
         source: the body; read on this thread alone.
         sink: where it goes; finished only if the body is whole.
-        form: what the body is, and how it is stored.
+        gzip: whether to store it as gzip.
         progress: called on this thread after each chunk.
         chunk_bytes: of one append.
         elapsed: seconds since the source was asked, so that its preparation counts; None: since now.
@@ -152,8 +143,8 @@ def transfer(
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
     with ExitStack() as threads:
         stored = _Stored(sink, threads)
-        pack = _packer(chunk_bytes) if form.gzip and not source.unpack else _as_it_is
-        content = _Content(form, source.unpack or _as_it_is, threads)
+        pack = _packer(chunk_bytes) if gzip and not source.unpack else _as_it_is
+        content = _Content(Inspector(source.delimiter), source.unpack or _as_it_is, threads, hashes=gzip)
         ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
         filled = chunk_bytes
         while filled == chunk_bytes:
@@ -215,11 +206,13 @@ class _Stored:
 class _Content:
     """Inspects the CSV on a thread of its own, and hashes it there if what is stored is not it."""
 
-    def __init__(self, form: Format, unpack: Callable[[Chunk], Iterable[Chunk]], threads: ExitStack) -> None:
+    def __init__(
+        self, inspector: Inspector, unpack: Callable[[Chunk], Iterable[Chunk]], threads: ExitStack, *, hashes: bool
+    ) -> None:
         self._unpack = unpack
         self._thread = threads.enter_context(ThreadPoolExecutor(1, "inspect"))
-        self.inspector = Inspector(form.delimiter)
-        self.sha256 = hashlib.sha256() if form.gzip else None
+        self.inspector = inspector
+        self.sha256 = hashlib.sha256() if hashes else None
         self.size = 0
 
     def take(self, chunk: Chunk) -> Future[None]:

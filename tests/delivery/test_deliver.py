@@ -48,6 +48,7 @@ class Body:
 
     protocol = "HTTP/2"
     evidence = "END_STREAM"
+    delimiter = b";"
     unpack = None
 
     def __init__(self, data: bytes, error: ExportError | None = None) -> None:

@@ -56,6 +56,7 @@ class Body:
     data: bytes
     protocol: str = "HTTP/2"
     evidence: str = "END_STREAM"
+    delimiter: bytes = b";"
     unpack: None = None
 
     def readinto(self, buffer: memoryview) -> int:

@@ -24,7 +24,7 @@ from pigment_export.errors import Cause, ExportError, PermanentError, RetryableE
 from pigment_export.pigment.body import Key
 from pigment_export.pigment.client import Pigment as Adapter
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Format, transfer
+from pigment_export.transfer.stream import transfer
 from tests.harness import h2_server as peer
 
 KINDS = {"list": COUNTRIES, "metric": REVENUE, "table": PNL, "view": PNL_VIEW}
@@ -680,7 +680,7 @@ def test_an_export_that_is_stored_as_gzip_is_given_as_it_came(pigment: Pigment, 
             assert size == len(kept)
 
     with adapter().open(export(gzip=True), Deadline(60)) as source:
-        moved = transfer(source, Sink(), Format(b";", gzip=True))
+        moved = transfer(source, Sink(), gzip=True)
     assert gzip.decompress(kept) == plain
     assert moved.content_bytes == len(plain)
     assert moved.evidence == ("END_STREAM + gzip trailer" if gzip_sent else "END_STREAM")

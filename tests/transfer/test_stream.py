@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pigment_export.errors import Cause, PermanentError, RetryableError, Who
 from pigment_export.pigment.http2.exceptions import BodyCut
 from pigment_export.pigment.http2.gzip import Inflated
-from pigment_export.transfer.stream import IN_FLIGHT, Format, Progress, transfer
+from pigment_export.transfer.stream import IN_FLIGHT, Progress, transfer
 
 CAUSE = Cause("x", "x failed", Who.NO_ACTION, "wait")
 
@@ -22,6 +22,7 @@ class Bytes:
 
     protocol = "HTTP/2"
     evidence = "END_STREAM"
+    delimiter = b";"
     unpack: Callable[[bytes | bytearray], Iterator[bytes]] | None = None
 
     def __init__(self, data: bytes, sizes: Sequence[int] = (1 << 20,), error: Exception | None = None) -> None:
@@ -76,7 +77,7 @@ def test_what_arrives_is_what_was_sent_whatever_the_cuts(
 ) -> None:
     data = "".join(["name;number\n", *(f"{name};{number}\n" for name, number in rows)]).encode()
     sink = Kept()
-    moved = transfer(Bytes(data, sizes), sink, Format(b";"), chunk_bytes=chunk_bytes)
+    moved = transfer(Bytes(data, sizes), sink, chunk_bytes=chunk_bytes)
     assert sink.content() == data
     assert sink.size == len(data)
     assert sink.opened == 1
@@ -89,7 +90,7 @@ def test_what_arrives_is_what_was_sent_whatever_the_cuts(
 def test_a_body_without_a_byte_opens_nothing() -> None:
     sink = Kept()
     with pytest.raises(RetryableError) as raised:
-        transfer(Bytes(b""), sink, Format(b";"))
+        transfer(Bytes(b""), sink)
     assert raised.value.cause.code == "ending_not_whole"
     assert not sink.opened
 
@@ -97,7 +98,7 @@ def test_a_body_without_a_byte_opens_nothing() -> None:
 def test_a_body_that_is_not_whole_is_not_finished() -> None:
     sink = Kept()
     with pytest.raises(RetryableError) as raised:
-        transfer(Bytes(b'a;b\n1;"2'), sink, Format(b";"), chunk_bytes=3)
+        transfer(Bytes(b'a;b\n1;"2'), sink, chunk_bytes=3)
     assert raised.value.cause.code == "ending_not_whole"
     assert sink.size is None
 
@@ -105,7 +106,7 @@ def test_a_body_that_is_not_whole_is_not_finished() -> None:
 def test_an_error_of_the_source_is_raised_and_nothing_is_finished() -> None:
     sink, error = Kept(), RetryableError(CAUSE)
     with pytest.raises(RetryableError) as raised:
-        transfer(Bytes(b"a;b\n1;2\n", [3], error), sink, Format(b";"), chunk_bytes=3)
+        transfer(Bytes(b"a;b\n1;2\n", [3], error), sink, chunk_bytes=3)
     assert raised.value is error
     assert sink.size is None
 
@@ -122,7 +123,7 @@ def test_an_error_of_the_sink_is_raised_and_nothing_is_finished(fails_at: int) -
 
     sink = Failing()
     with pytest.raises(PermanentError) as raised:
-        transfer(Bytes(b"a;b\n1;2\n3;4\n"), sink, Format(b";"), chunk_bytes=3)
+        transfer(Bytes(b"a;b\n1;2\n3;4\n"), sink, chunk_bytes=3)
     assert raised.value is error
     assert sink.size is None
 
@@ -137,7 +138,7 @@ def test_nothing_is_appended_once_an_error_has_been_raised() -> None:
 
     barrier = threading.Barrier(IN_FLIGHT)
     with pytest.raises(RetryableError):
-        transfer(Bytes(b"a;b\n12", [3], RetryableError(CAUSE)), Slow(), Format(b";"), chunk_bytes=3)
+        transfer(Bytes(b"a;b\n12", [3], RetryableError(CAUSE)), Slow(), chunk_bytes=3)
     assert appended in ([0, 3], [3, 0])
 
 
@@ -165,7 +166,7 @@ def test_no_more_than_the_stated_number_of_chunks_is_ever_in_memory() -> None:
 
     data = b"ab;\n" * 20
     sink = Stuck()
-    transfer(Counted(data, [4]), sink, Format(b";"), chunk_bytes=4)
+    transfer(Counted(data, [4]), sink, chunk_bytes=4)
     assert sink.content() == data
 
 
@@ -175,7 +176,6 @@ def test_progress_is_told_after_each_chunk_and_at_the_end() -> None:
     transfer(
         Bytes(b"a;b\n1;2\n"),
         Kept(),
-        Format(b";"),
         chunk_bytes=4,
         progress=told.append,
         elapsed=lambda: next(ticks),
@@ -195,7 +195,7 @@ def test_seconds_count_from_the_asking_and_the_first_byte_is_told_apart() -> Non
             now += 7
             return super().readinto(buffer)
 
-    moved = transfer(Slow(b"a;b\n1;2\n"), Kept(), Format(b";"), elapsed=lambda: now - 50)
+    moved = transfer(Slow(b"a;b\n1;2\n"), Kept(), elapsed=lambda: now - 50)
     assert moved.first_byte_seconds == 57
     assert moved.seconds == 64
 
@@ -219,7 +219,7 @@ def test_gzip_is_stored_as_it_came_and_what_is_none_is_packed(
     content = "".join(["name;number\n", *(f"é{row};{row * 7919}\n" for row in range(rows))]).encode()
     came = gzip.compress(content) if is_packed else content
     sink = Kept()
-    moved = transfer(Packable(came, sizes, is_packed=is_packed), sink, Format(b";", gzip=True), chunk_bytes=chunk_bytes)
+    moved = transfer(Packable(came, sizes, is_packed=is_packed), sink, gzip=True, chunk_bytes=chunk_bytes)
     stored = sink.content()
     assert gzip.decompress(stored) == content
     assert stored == came or not is_packed
@@ -235,7 +235,7 @@ def test_gzip_that_is_cut_is_stored_by_no_one(cut: int) -> None:
     whole = gzip.compress(b"".join(hashlib.sha256(bytes([row])).hexdigest().encode() for row in range(256)) * 20)
     sink = Kept()
     with pytest.raises(BodyCut):
-        transfer(Packable(whole[:cut], is_packed=True), sink, Format(b";", gzip=True), chunk_bytes=1000)
+        transfer(Packable(whole[:cut], is_packed=True), sink, gzip=True, chunk_bytes=1000)
     assert sink.size is None
 
 
@@ -247,7 +247,7 @@ def test_a_body_that_is_no_csv_is_not_finished_as_gzip() -> None:
             transfer(
                 Packable(gzip.compress(content) if is_packed else content, is_packed=is_packed),
                 sink,
-                Format(b";", gzip=True),
+                gzip=True,
             )
         assert raised.value.cause.code == "ending_not_whole"
         assert sink.size is None
@@ -265,5 +265,5 @@ def test_an_error_of_the_sink_ends_what_is_stored_as_gzip(*, is_packed: bool) ->
     content = b"a;b\n" + b"1;2\n" * 100_000
     source = Packable(gzip.compress(content, 0) if is_packed else content, is_packed=is_packed)
     with pytest.raises(PermanentError) as raised:
-        transfer(source, Failing(), Format(b";", gzip=True), chunk_bytes=1000)
+        transfer(source, Failing(), gzip=True, chunk_bytes=1000)
     assert raised.value is error
