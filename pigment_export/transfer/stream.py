@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,7 +52,7 @@ class Source(Protocol):
         """
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer's beginning; 0 only at an end that is proven, an error at any other."""
+        """Fill a buffer's beginning; 0 only at an end that is proven, and again behind it; an error at any other."""
 
 
 class Sink(Protocol):
@@ -138,45 +137,53 @@ def transfer(
         ExportError: what source or sink raised.
     """
     elapsed = elapsed or stopwatch()
-    first_byte_seconds = 0.0
-    taken = 0
+    beginning = bytearray(chunk_bytes)
+    with memoryview(beginning) as view:
+        begun = source.readinto(view)
+    first_byte_seconds = elapsed()
+    taken = stored_bytes = content_bytes = 0
+    stored_sha256 = hashlib.sha256()
+    content_sha256 = hashlib.sha256() if gzip else stored_sha256
+    inspector = Inspector(source.delimiter)
+    unpack = source.unpack or _as_it_is
+    pack = _packer(chunk_bytes) if gzip and not source.unpack else _as_it_is
+
+    def inspect(chunk: Chunk) -> None:
+        nonlocal content_bytes
+        for piece in unpack(chunk):
+            content_bytes += len(piece)
+            if gzip:
+                content_sha256.update(piece)
+            inspector.update(piece)
+
     # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
-    with ExitStack() as threads:
-        stored = _Stored(sink, threads)
-        pack = _packer(chunk_bytes) if gzip and not source.unpack else _as_it_is
-        content = _Content(Inspector(source.delimiter), source.unpack or _as_it_is, threads, hashes=gzip)
-        ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
-        filled = chunk_bytes
-        while filled == chunk_bytes:
-            if len(ring) > IN_FLIGHT:
-                buffer, busy = ring.popleft()
-                _wait(busy)
-            else:
-                buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
-            filled = _fill(source, buffer, 0, chunk_bytes if taken else 1)
-            if not taken:
-                first_byte_seconds = elapsed()
-                filled = filled and _fill(source, buffer, filled, chunk_bytes)
-            if filled:
-                del buffer[filled:]  # only the last chunk is shorter; it is not filled again
-                taken += filled
-                ring.append((buffer, [content.take(buffer), *stored.take(pack(buffer))]))
-                progress(Progress(taken, content.inspector.rows, elapsed()))
-        # An empty chunk tells that no more comes; of no byte at all, nothing is made.
-        ring.append((bytearray(), [content.take(b""), *(stored.take(pack(b"")) if taken else ())]))
-        for _, busy in ring:
-            _wait(busy)
-    inspection = content.inspector.finish()
+    with (
+        ThreadPoolExecutor(IN_FLIGHT, "append") as appending,
+        ThreadPoolExecutor(1, "hash") as hashing,
+        ThreadPoolExecutor(1, "inspect") as inspecting,
+    ):
+        for chunk, busy in _chunks(source, beginning, begun):
+            taken += len(chunk)
+            busy.append(inspecting.submit(inspect, chunk))
+            for piece in pack(chunk) if taken else ():  # of no byte at all, nothing is made
+                if not stored_bytes:
+                    sink.open()
+                busy.append(appending.submit(sink.append, stored_bytes, piece))
+                busy.append(hashing.submit(stored_sha256.update, piece))
+                stored_bytes += len(piece)
+            if chunk:
+                progress(Progress(taken, inspector.rows, elapsed()))
+    inspection = inspector.finish()
     progress(Progress(taken, inspection.rows, elapsed()))
     if inspection.problem is not None:
-        raise NOT_WHOLE.raised(f"{inspection.problem}, after {content.size:,} bytes")
-    sink.finish(stored.size)
+        raise NOT_WHOLE.raised(f"{inspection.problem}, after {content_bytes:,} bytes")
+    sink.finish(stored_bytes)
     return Transferred(
         inspection=inspection,
-        bytes=stored.size,
-        sha256=stored.sha256.hexdigest(),
-        content_bytes=content.size,
-        content_sha256=(content.sha256 or stored.sha256).hexdigest(),
+        bytes=stored_bytes,
+        sha256=stored_sha256.hexdigest(),
+        content_bytes=content_bytes,
+        content_sha256=content_sha256.hexdigest(),
         protocol=source.protocol,
         evidence=source.evidence,
         seconds=elapsed(),
@@ -184,50 +191,47 @@ def transfer(
     )
 
 
-class _Stored:
-    """Appends chunks and hashes them, each in order, on threads of their own."""
+def _chunks(source: Source, buffer: bytearray, filled: int) -> Iterator[tuple[bytearray, list[Future[None]]]]:
+    """Yield a body's chunks, an empty one last, each with a list for what is begun with it.
 
-    def __init__(self, sink: Sink, threads: ExitStack) -> None:
-        self._sink = sink
-        self._appending = threads.enter_context(ThreadPoolExecutor(IN_FLIGHT, "append"))
-        self._hashing = threads.enter_context(ThreadPoolExecutor(1, "hash"))
-        self.sha256 = hashlib.sha256()
-        self.size = 0
+    A buffer is filled again once all that is in its list is done; the end is reached once everything is.
 
-    def take(self, chunks: Iterable[Chunk]) -> Iterator[Future[None]]:
-        for chunk in filter(len, chunks):
-            if self.size == 0:
-                self._sink.open()
-            position, self.size = self.size, self.size + len(chunk)
-            yield self._appending.submit(self._sink.append, position, chunk)
-            yield self._hashing.submit(self.sha256.update, chunk)
-
-
-class _Content:
-    """Inspects the CSV on a thread of its own, and hashes it there if what is stored is not it."""
-
-    def __init__(
-        self, inspector: Inspector, unpack: Callable[[Chunk], Iterable[Chunk]], threads: ExitStack, *, hashes: bool
-    ) -> None:
-        self._unpack = unpack
-        self._thread = threads.enter_context(ThreadPoolExecutor(1, "inspect"))
-        self.inspector = inspector
-        self.sha256 = hashlib.sha256() if hashes else None
-        self.size = 0
-
-    def take(self, chunk: Chunk) -> Future[None]:
-        return self._thread.submit(self._update, chunk)
-
-    def _update(self, chunk: Chunk) -> None:
-        for piece in self._unpack(chunk):
-            self.size += len(piece)
-            if self.sha256:
-                self.sha256.update(piece)
-            self.inspector.update(piece)
+    Args:
+        source: the body.
+        buffer: of the first chunk; all but the last are as long.
+        filled: how many bytes of it have been read.
+    """
+    chunk_bytes = len(buffer)
+    ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
+    while True:
+        with memoryview(buffer) as view:
+            while filled < chunk_bytes and (count := source.readinto(view[filled:])):
+                filled += count
+        if filled:
+            del buffer[filled:]  # only the last one is shorter; it is not filled again
+            ring.append((buffer, []))
+            yield ring[-1]
+        if filled < chunk_bytes:
+            break
+        if len(ring) > IN_FLIGHT:
+            buffer, busy = ring.popleft()
+            _wait(busy)
+        else:
+            buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
+        filled = 0
+    ring.append((bytearray(), []))
+    yield ring[-1]
+    for _, busy in ring:
+        _wait(busy)
 
 
-def _as_it_is(chunk: Chunk) -> tuple[Chunk]:
-    return (chunk,)
+def _wait(busy: list[Future[None]]) -> None:
+    for future in busy:
+        future.result()
+
+
+def _as_it_is(chunk: Chunk) -> Iterable[Chunk]:
+    return (chunk,) if chunk else ()
 
 
 def _packer(chunk_bytes: int) -> Callable[[Chunk], Iterator[Chunk]]:
@@ -246,19 +250,3 @@ def _packer(chunk_bytes: int) -> Callable[[Chunk], Iterator[Chunk]]:
             del packed[:chunk_bytes]
 
     return pack
-
-
-def _wait(busy: list[Future[None]]) -> None:
-    for future in busy:
-        future.result()
-
-
-def _fill(source: Source, buffer: bytearray, filled: int, enough: int) -> int:
-    """Read until the buffer holds enough or the body ended; how many bytes it now holds."""
-    with memoryview(buffer) as view:
-        while filled < enough:
-            read = source.readinto(view[filled:])
-            if read == 0:
-                break
-            filled += read
-    return filled
