@@ -7,6 +7,7 @@ of quotes side by side, which change nothing; only where a quote remains, what s
 
 import codecs
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 
 _QUOTE = ord('"')
@@ -83,7 +84,7 @@ class Records:
         """Count the last record, now that all bytes have come."""
         self._decode(b"", final=True)
         if self.has_open:
-            self._note(self._delimiters + 1)
+            self._note((self._delimiters + 1,))
 
     def update(self, piece: bytes | memoryview) -> None:
         """Take the next bytes."""
@@ -165,7 +166,7 @@ class Records:
         if not line_end:
             return
         self._last_fields = self._delimiters + 1
-        self._note(self._last_fields)
+        self._note((self._last_fields,))
         self.ended += 1
         end = rest.rfind(b"\n") + 1
         whole = rest[:end]
@@ -174,34 +175,24 @@ class Records:
         # The lengths first: a regular form of records as wide as they claim to be may not fit into memory.
         if remainder or whole != self._regular * rows:
             widths = [len(record) + 1 for record in whole[:-1].split(b"\n")]
-            self._note_all(widths)
+            self._note(widths)
             rows = len(widths)
         if rows:
             self._last_fields = len(whole) - whole.rfind(b"\n", 0, -1) - 1
         self.ended += rows
 
-    def _note_all(self, widths: list[int]) -> None:
+    def _note(self, widths: Sequence[int]) -> None:
         """Take note of records by the fields of each; none of them is counted yet."""
         others = len(widths) - widths.count(self._columns)
-        if others:
+        if not others:
+            return
+        if self.first_of_other_width is None:
             at = next(at for at, fields in enumerate(widths) if fields != self._columns)
-            self._note(widths[at], at)
-            self.of_other_width += others - 1
-            self._tell(min(widths))
-            self._tell(max(widths))
-
-    def _note(self, fields: int, at: int = 0) -> None:
-        """Take note of the record that comes `at` places after those that are counted."""
-        if fields != self._columns:
-            self.of_other_width += 1
-            if self.first_of_other_width is None:
-                self.first_of_other_width = self.ended + at + 1
-            self._tell(fields)
-
-    def _tell(self, fields: int) -> None:
-        if fields < self._columns:
+            self.first_of_other_width = self.ended + at + 1
+        self.of_other_width += others
+        if min(widths) < self._columns:
             self.notes.add(Note.RAGGED_ROWS)
-        elif fields > self._columns:
+        if max(widths) > self._columns:
             self.notes.add(Note.EXTRA_FIELDS)
 
 
