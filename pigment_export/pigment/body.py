@@ -1,7 +1,7 @@
 """The body of an export as `transfer` reads it: its errors are ours, and it is no page by its beginning."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
@@ -65,7 +65,7 @@ class CheckedBody:
         self._tried = tried
         self._is_begun = False  # the content's beginning was looked at
         self._beginning = bytearray()  # of the content, not yet given
-        self.unpack = self._unpack if is_packed else None
+        self.unpack: Callable[[bytes | bytearray], Iterator[bytes]] | None = self._unpack if is_packed else None
         self.protocol = body.protocol
         self.evidence = body.evidence
 

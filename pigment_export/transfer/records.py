@@ -10,7 +10,6 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-_QUOTE = ord('"')
 _LONE_CR = re.compile(rb"\r(?!\n)")
 OPEN_QUOTE = "a quote that opens in its last record is never closed"
 
@@ -110,7 +109,7 @@ class Records:
 
     def _update_fast(self, text: bytes) -> bool:
         """Take bytes of which nothing has to be cut out; False where this cannot be said, and nothing was taken."""
-        if self._context == b'"' or text[-1] == _QUOTE:
+        if self._context == b'"' or text.endswith(b'"'):
             return False
         if self._has_cr and (self._after_cr or _LONE_CR.search(text)):
             return False

@@ -32,24 +32,17 @@ type Chunk = bytes | bytearray
 class Source(Protocol):
     """The body of one answer."""
 
-    @property
-    def protocol(self) -> str:
-        """What it came over, e.g. `HTTP/2`."""
+    protocol: str
+    """What it came over, e.g. `HTTP/2`."""
+    evidence: str
+    """What proved its end; to be asked after the end."""
+    delimiter: bytes
+    """What stands between the fields of the CSV that it gives."""
+    unpack: Callable[[Chunk], Iterator[bytes]] | None
+    """What makes the content of what `readinto` gave, chunk by chunk, an empty one last; None: it is the content.
 
-    @property
-    def evidence(self) -> str:
-        """What proved its end; to be asked after the end."""
-
-    @property
-    def delimiter(self) -> bytes:
-        """What stands between the fields of the CSV that it gives."""
-
-    @property
-    def unpack(self) -> Callable[[Chunk], Iterable[bytes]] | None:
-        """What makes the content of what `readinto` gave, chunk by chunk, an empty one last; None: it is the content.
-
-        The chunks are gzip, to be stored as they came. Errors as of `readinto`, since their end is proven, too.
-        """
+    The chunks are gzip, to be stored as they came. Errors as of `readinto`, since their end is proven, too.
+    """
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer's beginning; 0 only at an end that is proven, and again behind it; an error at any other."""
