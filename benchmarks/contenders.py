@@ -62,19 +62,6 @@ WAYS: dict[str, Way] = {
 }
 
 
-class _Key:
-    def reveal(self) -> str:
-        return "a-key-of-no-use"
-
-
-class _Keys:
-    def read(self, name: str | None) -> _Key:
-        del name
-        return _Key()
-
-    read_again = read
-
-
 class _Credential:
     def get_token(self, *_: str, **__: object) -> Any:
         from azure.core.credentials import AccessToken
@@ -95,6 +82,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
     from pigment_export.azure.adls import LakeFiles
     from pigment_export.azure.file_system import FileSystem
     from pigment_export.catalog.exports import from_json
+    from pigment_export.keys import FixedKey
     from pigment_export.pigment.client import Pigment
     from pigment_export.retry import Deadline
     from pigment_export.transfer import stream
@@ -102,7 +90,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
     stream.IN_FLIGHT = said.get("flight", stream.IN_FLIGHT)
     chunk_bytes = said["chunk"] * 2**20 if "chunk" in said else stream.CHUNK_BYTES
     lake = LakeFiles(FileSystem(sink, SHARED_FOLDER, _Credential()))
-    pigment = Pigment(source, _Keys(), version="bench")
+    pigment = Pigment(source, FixedKey("a-key-of-no-use"), version="bench")
     definition = from_json({**EXPORT, "gzip": gzip})
 
     class Sink:
@@ -135,6 +123,7 @@ def part(name: str, source: str, sink: str, file: Path) -> None:
     from pigment_export.azure.data_lake import DataLakeFileClient  # noqa: F401 - imported with the first write
     from pigment_export.azure.file_system import FileSystem
     from pigment_export.catalog.exports import from_json
+    from pigment_export.keys import FixedKey
     from pigment_export.pigment.client import Pigment
     from pigment_export.retry import Deadline
     from pigment_export.transfer.inspector import Inspector
@@ -147,7 +136,7 @@ def part(name: str, source: str, sink: str, file: Path) -> None:
     rows = chunk[: chunk.rindex(b"\n") + 1]
     times = file.stat().st_size // len(rows)
     if name == "read":
-        with Pigment(source, _Keys(), version="bench").open(definition, Deadline(3000)) as body:
+        with Pigment(source, FixedKey("a-key-of-no-use"), version="bench").open(definition, Deadline(3000)) as body:
             while body.readinto(memoryview(chunk)):
                 pass
     elif name == "append":

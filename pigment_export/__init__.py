@@ -12,7 +12,8 @@ The folders are the architecture: each imports only from those below it (docs/ar
 - `lake`: where things lie, and what is asked of a lake; no SDK.
 - `pigment` implements what `transfer` asks for, over `http2`, a small library of its own.
 - `azure` implements what `lake` asks for, with Azure's SDKs.
-- `settings` serves `wiring` and `app`; `cron`, `environment`, `errors`, `events`, `network` and `retry` serve all.
+- `settings` serves `wiring` and `app`; `keys` serves `wiring`, `pigment` and `azure`; `cron`, `environment`, `errors`,
+  `events`, `network` and `retry` serve all.
 """
 
 __version__ = "0.1.0"

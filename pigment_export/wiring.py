@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pigment_export.azure.file_system import FileSystem
     from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
-    from pigment_export.pigment.client import Keys, Pigment
+    from pigment_export.keys import Keys
+    from pigment_export.pigment.client import Pigment
     from pigment_export.runs.deployment import Runs
     from pigment_export.settings import Settings
 
@@ -82,7 +83,7 @@ def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
     The vault wins: a key that was set for a try must not decide what a run writes into the lake.
     """
     if settings.key_vault_url is None:
-        from pigment_export.azure.keys import FixedKey
+        from pigment_export.keys import FixedKey
 
         return FixedKey(str(settings.pigment_api_key))
     from pigment_export.azure.vault import Vault

@@ -6,7 +6,7 @@ From the project's folder: `python -m scripts.make_errors_page`.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pigment_export import network
+from pigment_export import keys, network
 from pigment_export.azure import errors as azure_errors
 from pigment_export.azure import lake_errors
 from pigment_export.azure.errors import NO_ANSWER, SERVER_ERRORS, UNREADABLE, VAULT, Refusal
@@ -34,7 +34,7 @@ def tables() -> Mapping[str, list[list[str]]]:
         "lake": _refusals(LAKE),
         "lake_own": _own(LAKE, _rows_of(lake_errors, "lake_")),
         "vault": _refusals(VAULT),
-        "vault_own": _own(VAULT, _rows_of(azure_errors, "key_")),
+        "vault_own": _own(VAULT, _rows_of(keys, "key_")),
         "network": [cells(row.what, row) for row in vars(network).values() if isinstance(row, ErrorRow)],
     }
 

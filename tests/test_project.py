@@ -26,7 +26,7 @@ MODULES = sorted(
 SERVE_ALL = {"cron", "environment", "errors", "events", "network", "retry"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"wiring", "settings", "app", "runs", "delivery", "transfer", "catalog", "lake"},
-    "wiring": {"settings", "app", "runs", "delivery", "transfer", "catalog", "lake", "pigment", "azure"},
+    "wiring": {"settings", "app", "runs", "delivery", "transfer", "catalog", "lake", "keys", "pigment", "azure"},
     "app": {"settings", "runs", "delivery", "transfer", "catalog", "lake"},
     "runs": {"delivery", "transfer", "catalog", "lake"},
     "delivery": {"transfer", "catalog", "lake"},
@@ -34,9 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "catalog": set(),
     "lake": set(),
     "settings": {"lake"},  # whether a path template is right
-    "pigment": {"transfer", "catalog", "pigment.http2"},  # the body that `transfer` asks for
+    "keys": set(),
+    "pigment": {"transfer", "catalog", "keys", "pigment.http2"},  # the body that `transfer` asks for
     "pigment.http2": set(),
-    "azure": {"lake"},  # what `lake.interface` asks for
+    "azure": {"lake", "keys"},  # what `lake.interface` asks for, and where keys come from
 }
 LARGEST_FILE_LINES = 350
 MOST_IMPORTS = 10

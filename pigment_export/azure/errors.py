@@ -104,8 +104,3 @@ VAULT = (
         "check KEY_VAULT_URL and PIGMENT_KEY_SECRET",
         what="the vault refused a request of this app as wrong"),
 )
-
-KEY_MALFORMED = ErrorRow("key_malformed", PermanentError, Who.KEY_OWNER,
-    "store the key again, as Pigment shows it, with nothing around it")
-KEY_NOT_AT_HAND = ErrorRow("key_not_at_hand", PermanentError, Who.CATALOG,
-    "set KEY_VAULT_URL instead of PIGMENT_API_KEY")

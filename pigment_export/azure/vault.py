@@ -16,9 +16,9 @@ from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.clients import client_options
 from pigment_export.azure.errors import VAULT
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.keys import Key, checked_key
 from pigment_export.errors import ExportError, RetryableError
 from pigment_export.events import Event, log
+from pigment_export.keys import Key, checked_key
 
 KEPT_SECONDS = 300.0  # a rotated key is in use within minutes; a run of many exports asks the vault once
 REFUSED_SECONDS = 60.0  # a vault that said no is left in peace that long, and a refused key not read anew more often

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Protocol
 
 import requests
 
+from pigment_export.keys import Key
 from pigment_export.pigment.errors import failure_of
 from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning
 from pigment_export.pigment.http2.body import Body
@@ -15,15 +14,6 @@ from pigment_export.pigment.redaction import without
 from pigment_export.retry import Deadline
 
 FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for itself
-
-
-class Key(Protocol):
-    """A Pigment key whose text shows in no `repr`."""
-
-    expires_at: datetime | None
-
-    def reveal(self) -> str:
-        """The key's text."""
 
 
 class Try:

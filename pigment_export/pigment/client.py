@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import cast
 
 import requests
 
 from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.errors import ExportError, shorten
+from pigment_export.keys import Key, Keys
 from pigment_export.network import KEEPALIVE
-from pigment_export.pigment.body import CheckedBody, Key, Try
+from pigment_export.pigment.body import CheckedBody, Try
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
 from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
@@ -34,16 +35,6 @@ IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
 ANSWER_SECONDS = 30.0  # for anything but an export: nothing is computed
 ERROR_BYTES = 4096  # of an error's body that are read
 ERROR_SECONDS = 10.0  # to read them
-
-
-class Keys(Protocol):
-    """Where keys come from."""
-
-    def read(self, name: str | None) -> Key:
-        """The key of that name; None for the deployment's own."""
-
-    def read_again(self, name: str | None) -> Key:
-        """The same, past what is cached: Pigment did not accept that."""
 
 
 class Pigment:

@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.keys import FixedKey, Key, checked_key
 from pigment_export.azure.vault import KEPT_SECONDS, NEAR_EXPIRY, REFUSED_SECONDS, Vault
 from pigment_export.errors import ExportError, PermanentError, RetryableError, SetupError, Who
+from pigment_export.keys import FixedKey, Key, checked_key
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 

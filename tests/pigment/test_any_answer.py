@@ -10,11 +10,10 @@ import trustme
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pigment_export.azure.vault import checked_key
 from pigment_export.catalog.exports import from_json
 from pigment_export.errors import ExportError
+from pigment_export.keys import Key, checked_key
 from pigment_export.pigment import client
-from pigment_export.pigment.body import Key
 from pigment_export.pigment.client import Pigment
 from pigment_export.retry import Deadline
 from tests.harness import h2_server as peer

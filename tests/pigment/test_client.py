@@ -18,10 +18,9 @@ from emulators.network import Authority, Proxy
 from emulators.pigment.model import BIG_VIEW, BOARD_VIEW, COUNTRIES, PNL, PNL_VIEW, REVENUE
 from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, Fault, Pigment
 from emulators.pigment.service import Key as Scopes
-from pigment_export.azure.keys import checked_key
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, SetupError, Who
-from pigment_export.pigment.body import Key
+from pigment_export.keys import Key, checked_key
 from pigment_export.pigment.client import Pigment as Adapter
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import transfer

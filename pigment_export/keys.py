@@ -1,8 +1,17 @@
-"""Pigment keys, and the one in the environment of a laptop, for which no library of Azure is imported."""
+"""Pigment keys, and where they come from; `azure.vault` has those of a vault, and here is a laptop's."""
 
 from datetime import datetime
+from typing import Protocol
 
-from pigment_export.azure.errors import KEY_MALFORMED, KEY_NOT_AT_HAND
+from pigment_export.errors import ErrorRow, PermanentError, Who
+
+# fmt: off
+# A table: the head of each row stands on one line.
+KEY_MALFORMED = ErrorRow("key_malformed", PermanentError, Who.KEY_OWNER,
+    "store the key again, as Pigment shows it, with nothing around it")
+KEY_NOT_AT_HAND = ErrorRow("key_not_at_hand", PermanentError, Who.CATALOG,
+    "set KEY_VAULT_URL instead of PIGMENT_API_KEY")
+# fmt: on
 
 
 class Key:
@@ -22,8 +31,26 @@ class Key:
         return self._text
 
 
+class Keys(Protocol):
+    """Where keys come from."""
+
+    def read(self, name: str | None) -> Key:
+        """Return the key of a secret, or the deployment's own.
+
+        Args:
+            name: of the secret; None for the deployment's own.
+
+        Raises:
+            RetryableError: it cannot be read for now.
+            PermanentError: there is none of that name, or it is no key.
+        """
+
+    def read_again(self, name: str | None) -> Key:
+        """Do the same past what is kept: Pigment did not accept that."""
+
+
 def checked_key(text: str, source: str, expires_at: datetime | None = None) -> Key:
-    """A key as it may stand in a header: stripped, since stored secrets often end with a line break.
+    """Return a key as it may stand in a header: stripped, since stored secrets often end with a line break.
 
     Args:
         text: as stored.
@@ -55,11 +82,7 @@ class FixedKey:
         self._key = checked_key(text, "PIGMENT_API_KEY")
 
     def read(self, name: str | None) -> Key:
-        """The key.
-
-        Raises:
-            PermanentError: an export asks for a secret of its own.
-        """
+        """See `Keys`; an export that asks for a secret of its own is refused."""
         if name is not None:
             raise KEY_NOT_AT_HAND.raised(
                 f"the export has a secret of its own, {name}, and PIGMENT_API_KEY is another key"
