@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from azure.keyvault.secrets import SecretClient
@@ -23,15 +22,6 @@ from pigment_export.keys import Key, checked_key
 KEPT_SECONDS = 300.0  # a rotated key is in use within minutes; a run of many exports asks the vault once
 REFUSED_SECONDS = 60.0  # a vault that said no is left in peace that long, and a refused key not read anew more often
 NEAR_EXPIRY = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the vault last said about a secret."""
-
-    answer: Key | ExportError
-    until: float
-    not_again_until: float
 
 
 class Vault:
@@ -60,62 +50,46 @@ class Vault:
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()  # held while the vault is asked: exports that start together ask once
-        self._known: dict[str, _Known] = {}
+        self._answers: dict[str, Key | ExportError] = {}  # the last one for each secret
+        self._kept_until: dict[tuple[str, bool], float] = {}  # by secret, and whether it is read again
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
     def read(self, name: str | None) -> Key:
-        """A key, at most minutes old; a failure is kept, too, for a minute.
-
-        Args:
-            name: of the secret; None for the deployment's own.
-
-        Raises:
-            RetryableError: the vault cannot be reached or read for now.
-            PermanentError: the secret is missing, disabled or no key.
-        """
+        """Return a key, at most minutes old; a failure is kept, too, for a minute. See `Keys`."""
         return self._read(name or self._secret, again=False)
 
     def read_again(self, name: str | None) -> Key:
-        """A key from the vault, past what is kept: Pigment did not accept that. At most once a minute.
-
-        Args:
-            name: of the secret; None for the deployment's own.
-
-        Raises:
-            RetryableError: the vault cannot be reached or read for now.
-            PermanentError: the secret is missing, disabled or no key.
-        """
+        """Return a key from the vault, past what is kept: Pigment did not accept that. At most once a minute."""
         return self._read(name or self._secret, again=True)
 
     def _read(self, name: str, *, again: bool) -> Key:
         with self._lock:
-            known = self._known.get(name)
-            now = self._clock()
-            if known is None or now >= known.until or (again and now >= known.not_again_until):
-                known = self._known[name] = self._ask(name, again=again)
-            left_seconds = known.until - self._clock()
-        if isinstance(known.answer, Key):
-            return known.answer
+            if (name, again) not in self._kept_until or self._clock() >= self._kept_until[name, again]:
+                self._ask(name, again=again)
+            answer, left_seconds = self._answers[name], self._kept_until[name, False] - self._clock()
+        if isinstance(answer, Key):
+            return answer
         # Raised anew for each caller: one exception in several threads would gather all their tracebacks.
-        if isinstance(known.answer, RetryableError):
-            wait_seconds = max(left_seconds, known.answer.retry_after_seconds or 0.0)
-            raise type(known.answer)(known.answer.cause, retry_after_seconds=wait_seconds) from known.answer
-        raise type(known.answer)(known.answer.cause) from known.answer
+        if isinstance(answer, RetryableError):
+            wait_seconds = max(left_seconds, answer.retry_after_seconds or 0.0)
+            raise type(answer)(answer.cause, retry_after_seconds=wait_seconds) from answer
+        raise type(answer)(answer.cause) from answer
 
-    def _ask(self, name: str, *, again: bool) -> _Known:
+    def _ask(self, name: str, *, again: bool) -> None:
+        kept_seconds, kept_again_seconds = KEPT_SECONDS, REFUSED_SECONDS if again else 0.0
         try:
-            answer: Key | ExportError = self._ask_vault(name)
+            self._answers[name] = self._asked(name)
         except ExportError as error:
-            answer = error
+            self._answers[name] = error
+            kept_seconds = kept_again_seconds = REFUSED_SECONDS
         now = self._clock()
-        if isinstance(answer, ExportError):
-            return _Known(answer, until=now + REFUSED_SECONDS, not_again_until=now + REFUSED_SECONDS)
-        return _Known(answer, until=now + KEPT_SECONDS, not_again_until=now + REFUSED_SECONDS if again else now)
+        self._kept_until[name, False] = now + kept_seconds
+        self._kept_until[name, True] = now + kept_again_seconds
 
-    def _ask_vault(self, name: str) -> Key:
+    def _asked(self, name: str) -> Key:
         with self._vault.doing(f"read the secret {name}"):
             secret = self._client.get_secret(name)
         expires_at = secret.properties.expires_on
