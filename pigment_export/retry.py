@@ -15,13 +15,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Self
+from typing import Any
 
-from pigment_export.errors import Cause, ExportError, RetryableError, SetupError
+from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.events import Event, log
 
 FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
@@ -33,22 +32,7 @@ PATIENCE_SECONDS = 120.0  # between two steps of progress; what takes longer is 
 RATE_WINDOW_SECONDS = 300.0  # Pigment counts 500 requests in 5 minutes: a wait this long always clears it
 LONGEST_WAIT_SECONDS = 30.0  # one wait of our own choosing
 MOST_ATTEMPTS = 30  # of one thing, however short its waits
-_JITTER = 1.1  # of a wait that the other side asked for: callers that were refused together come back apart
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """One wait that begins: what a listener is told.
-
-    Attributes:
-        cause: what failed.
-        attempt: the number of the attempt that comes next; 2 is the first retry.
-        wait_seconds: until then.
-    """
-
-    cause: Cause
-    attempt: int
-    wait_seconds: float
+_JITTER = 1.1  # of a wait that the other side asked for
 
 
 class Deadline:
@@ -60,7 +44,7 @@ class Deadline:
         seconds: until the call's end.
         patience_seconds: how much may be spent waiting between two steps of progress.
         is_attended: whether a person waits, who can mend a `SetupError` at once: it is not retried then.
-        on_retry: called before each wait, on the thread that waits.
+        on_retry: told before each wait what failed and when it is tried again, in one line; on the thread that waits.
         clock: seconds that never go back, as `time.monotonic`.
         sleep: waits that many seconds.
     """
@@ -71,7 +55,7 @@ class Deadline:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         is_attended: bool = False,
-        on_retry: Callable[[Retry], None] = lambda _: None,
+        on_retry: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -82,8 +66,7 @@ class Deadline:
         self._on_retry = on_retry
         self._lock = threading.Lock()  # appends wait on threads of their own
         self._thread = threading.get_ident()
-        self._is_logged = False
-        self._to_log: Retry | None = None
+        self._to_log: dict[str, Any] | None = None  # of the first retry; empty once it is logged
         self.began_at = clock()
         self.ends_at = self.began_at + seconds
 
@@ -92,13 +75,10 @@ class Deadline:
         """Seconds until the end, never below 0."""
         return max(0.0, self.ends_at - self._clock())
 
-    @property
-    def patience_seconds(self) -> float:
-        """Seconds that may still be spent waiting before there is progress."""
-        return self._left_seconds
-
-    def attempts(self, *also: type[ExportError], most: int = MOST_ATTEMPTS) -> "Iterator[Attempt]":
+    def attempts(self, *also: type[ExportError], most: int = MOST_ATTEMPTS) -> Iterator[AbstractContextManager[int]]:
         """Iterate over attempts at one thing until one succeeds; each is a context manager around what is tried.
+
+        What has made progress and fails then has made none: the patience that it renewed is taken back.
 
         Args:
             also: errors after which the block may be run again, beside `RetryableError`: those that it recovers from
@@ -106,31 +86,40 @@ class Deadline:
             most: attempts, at most.
 
         Yields:
-            The next attempt; the first at once, each further one after a wait.
+            The next attempt, which gives its number from 1; the first at once, each further one after a wait.
 
         Raises:
             RetryableError: patience, time or attempts are used up; an error of `also` is its cause then.
         """
+        retried: tuple[type[ExportError], ...] = (RetryableError, *also)
+        again = False
+
+        @contextmanager
+        def attempt(number: int) -> Iterator[int]:
+            nonlocal again
+            left_seconds = self._left_seconds
+            try:
+                yield number
+            except retried as error:
+                with self._lock:
+                    self._left_seconds = min(self._left_seconds, left_seconds)
+                again = number < most and self.waits_for(error, number)
+                if not again and isinstance(error, RetryableError):
+                    raise
+                if not again:
+                    raise RetryableError(error.cause) from error
+
         self._log_first()
         for number in range(1, most + 1):
-            attempt = Attempt(self, (RetryableError, *also), number, is_last=number == most)
-            yield attempt
-            if not attempt.has_failed:
+            again = False
+            yield attempt(number)
+            if not again:
                 return
 
     def progressed(self) -> None:
         """Renew the patience: something was done that is not done again."""
         with self._lock:
             self._left_seconds = self._patience_seconds
-
-    def lost(self, patience_seconds: float) -> None:
-        """Take back what progress has renewed: the attempt that made it has failed, and with it what it made.
-
-        Args:
-            patience_seconds: what was left when it began.
-        """
-        with self._lock:
-            self._left_seconds = min(self._left_seconds, patience_seconds)
 
     def waits_for(self, error: ExportError, attempt: int) -> bool:
         """Wait before the next attempt, where time and patience allow it.
@@ -148,44 +137,37 @@ class Deadline:
         """
         if isinstance(error, SetupError) and self._is_attended:
             return False
-        is_rate_limited = isinstance(error, RetryableError) and error.rate_limited
-        longest = min(2.0 ** (attempt - 1), RATE_WINDOW_SECONDS if is_rate_limited else LONGEST_WAIT_SECONDS)
-        wait = random.uniform(longest / 2, longest)  # noqa: S311 - spreads retries, guards nothing
+        is_rate_limited, asked = False, None
         if isinstance(error, RetryableError):
-            unsaid = RATE_WINDOW_SECONDS if is_rate_limited else 0.0
-            asked = unsaid if error.retry_after_seconds is None else error.retry_after_seconds
-            asked = min(max(asked, 0.0), RATE_WINDOW_SECONDS)
-            wait = max(wait, random.uniform(asked, asked * _JITTER))  # noqa: S311
-        retry = Retry(error.cause, attempt + 1, wait)
+            is_rate_limited, asked = error.rate_limited, error.retry_after_seconds
+        if asked is None:
+            asked = RATE_WINDOW_SECONDS if is_rate_limited else 0.0
+        asked = min(max(asked, 0.0), RATE_WINDOW_SECONDS)
+        longest = min(2.0 ** (attempt - 1), RATE_WINDOW_SECONDS if is_rate_limited else LONGEST_WAIT_SECONDS)
+        # Spread, and guards nothing: callers that were refused together come back apart.
+        wait = max(random.uniform(longest / 2, longest), random.uniform(asked, asked * _JITTER))  # noqa: S311
         with self._lock:
             if wait >= self.remaining_seconds:
                 return False
-            if not is_rate_limited and wait > self._left_seconds:
-                self._left_seconds = 0.0  # for all: a loop around this one must not begin anew with what is left
-                return False
             if not is_rate_limited:
                 self._left_seconds -= wait
-            self._to_log = self._to_log or retry
+                if self._left_seconds < 0:  # for all: a loop around this one must not begin anew with what is left
+                    return False
+            if self._to_log is None:
+                fields = error.cause.to_fields()
+                self._to_log = {"attempt": attempt + 1, "wait_seconds": round(wait, 1), **fields}
         self._log_first()
-        self._on_retry(retry)
+        self._on_retry(f"{error.cause.reason}; attempt {attempt + 1} in {wait:.0f} s")
         self._sleep(wait)
         return True
 
     def _log_first(self) -> None:
         """Log the call's first retry, once, when its own thread comes by."""
         with self._lock:
-            retry = self._to_log
-            if retry is None or self._is_logged or threading.get_ident() != self._thread:
+            if not self._to_log or threading.get_ident() != self._thread:
                 return
-            self._is_logged = True
-        fields = retry.cause.to_fields()
-        log(
-            Event.RETRYING_CALL,
-            level=logging.WARNING,
-            attempt=retry.attempt,
-            wait_seconds=round(retry.wait_seconds, 1),
-            **fields,
-        )
+            fields, self._to_log = self._to_log, {}
+        log(Event.RETRYING_CALL, level=logging.WARNING, **fields)
 
     def retry[T](self, call: Callable[[], T]) -> T:
         """Call until it succeeds; only for what may be done twice, as reads and appends.
@@ -203,40 +185,6 @@ class Deadline:
             with attempt:
                 answer = call()
         return answer
-
-
-class Attempt:
-    """One attempt: a context manager that ends the iteration, waits for the next attempt, or raises.
-
-    Attributes:
-        number: from 1.
-        has_failed: whether another one is to follow.
-    """
-
-    def __init__(
-        self, deadline: Deadline, retried: tuple[type[ExportError], ...], number: int, *, is_last: bool
-    ) -> None:
-        self._deadline = deadline
-        self._retried = retried
-        self._is_last = is_last
-        self._patience_seconds = 0.0
-        self.number = number
-        self.has_failed = False
-
-    def __enter__(self) -> Self:
-        self._patience_seconds = self._deadline.patience_seconds
-        return self
-
-    def __exit__(self, _type: object, error: BaseException | None, _traceback: TracebackType | None) -> bool:
-        if not isinstance(error, self._retried):
-            return False
-        self._deadline.lost(self._patience_seconds)
-        if not self._is_last and self._deadline.waits_for(error, self.number):
-            self.has_failed = True
-            return True
-        if isinstance(error, RetryableError):
-            return False
-        raise RetryableError(error.cause) from error
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:

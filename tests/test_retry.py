@@ -24,7 +24,6 @@ from pigment_export.retry import (
     MOST_ATTEMPTS,
     RATE_WINDOW_SECONDS,
     Deadline,
-    Retry,
     retry_after_seconds,
 )
 
@@ -39,7 +38,7 @@ class Time:
     def __init__(self) -> None:
         self.now = 0.0
         self.waits: list[float] = []
-        self.told: list[Retry] = []
+        self.told: list[str] = []
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -108,8 +107,8 @@ def test_a_block_that_returns_or_breaks_ends_the_iteration(time: Time) -> None:
 def test_attempts_are_numbered_from_one(time: Time) -> None:
     call, numbers = Failing(asking(None), asking(None)), []
     for attempt in time.deadline().attempts():
-        with attempt:
-            numbers.append(attempt.number)
+        with attempt as number:
+            numbers.append(number)
             call()
     assert numbers == [1, 2, 3]
 
@@ -273,7 +272,7 @@ def test_what_remains_never_falls_below_nothing(time: Time) -> None:
 
 def test_a_listener_is_told_of_each_wait_before_it_begins(time: Time) -> None:
     time.deadline().retry(Failing(asking(None), asking(None)))
-    assert time.told == [Retry(CAUSE, 2, time.waits[0]), Retry(CAUSE, 3, time.waits[1])]
+    assert time.told == [f"x failed; attempt {number} in {wait:.0f} s" for number, wait in enumerate(time.waits, 2)]
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:

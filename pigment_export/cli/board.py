@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from pigment_export.cli.output import clock, retrying, say, terminal
-from pigment_export.retry import Retry
+from pigment_export.cli.output import clock, say, terminal
 from pigment_export.transfer.stream import Progress
 
 PLAIN_SECONDS = 10.0  # between two lines of progress where no terminal is redrawn
@@ -47,10 +46,10 @@ class Board:
         rate = progress.bytes / progress.seconds if progress.seconds else 0
         self._tell(name, f"{progress.bytes / 1e6:,.1f} MB, {progress.rows:,} rows, {rate / 1e6:,.1f} MB/s")
 
-    def wait(self, name: str, retry: Retry) -> None:
+    def wait(self, name: str, what: str) -> None:
         """Something failed and is tried again: told at once, since it may take minutes."""
-        self._tell(name, retrying(retry))
-        say(f"{name}: {retrying(retry)}")
+        self._tell(name, what)
+        say(f"{name}: {what}")
 
     def rest(self, name: str, what: str, seconds: float) -> None:
         """Nothing is done for an export until later."""

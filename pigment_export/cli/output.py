@@ -16,8 +16,6 @@ from pigment_export.errors import ConfigurationError, ExportError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pigment_export.retry import Retry
-
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 _SAY_IT_IS_ONE = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables that rich goes by, whatever stderr is
 
@@ -114,11 +112,6 @@ def emit_json(value: Any) -> None:
 def number(value: float | None, decimals: int = 0) -> str:
     """A number with its thousands, or nothing."""
     return f"{value:,.{decimals}f}" if value is not None else ""
-
-
-def retrying(retry: "Retry") -> str:
-    """What failed, and when it is tried again."""
-    return f"{retry.cause.reason}; attempt {retry.attempt} in {retry.wait_seconds:.0f} s"
 
 
 def clock(elapsed_seconds: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pigment_export import settings as reading
 from pigment_export import wiring
-from pigment_export.cli.output import retrying, say
+from pigment_export.cli.output import say
 from pigment_export.retry import CLAIM_SECONDS, Deadline
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def app_now() -> "App":
 
 def attended() -> Deadline:
     """The deadline of a call that a person waits for: each wait of it is told at once."""
-    return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=lambda retry: say(retrying(retry)))
+    return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=say)
 
 
 def _told(settings: "Settings") -> "Settings":

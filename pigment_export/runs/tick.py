@@ -55,8 +55,8 @@ def start_due(
     path = runs.layout.schedules(runs.deployment)
     messages: dict[str, None] = {}  # in order, each once
     for attempt in deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
-        with attempt:
-            seen = look() if attempt.number > 1 else seen
+        with attempt as number:
+            seen = look() if number > 1 else seen
             if seen.problem is not None:
                 cause = RECORD_UNREADABLE.cause(f"{path}: {seen.problem}")
                 log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())
