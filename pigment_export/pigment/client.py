@@ -18,14 +18,20 @@ from pigment_export.catalog.exports import Export, delimiter_of
 from pigment_export.errors import ExportError, shorten
 from pigment_export.keys import Key, Keys
 from pigment_export.network import KEEPALIVE
+from pigment_export.pigment.api import (
+    KEY_CHECK,
+    LISTING_BYTES,
+    ExportRequest,
+    Listed,
+    listed_in,
+    listing_of,
+    request_of,
+)
 from pigment_export.pigment.body import CheckedBody, Try
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
 from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Body, Timeouts, body_of
-from pigment_export.pigment.metadata import LISTING_BYTES, Listed
-from pigment_export.pigment.metadata import read as read_listing
-from pigment_export.pigment.request import KEY_CHECK, ExportRequest, listing_of, request_of
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
 
@@ -137,7 +143,7 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        return read_listing(self._listing(listing_of("applications"), deadline), "id", "name")
+        return listed_in(self._listing(listing_of("applications"), deadline), "id", "name")
 
     def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[Listed, ...]:
         """List lists, metrics and tables; the key needs the scope Modeling metadata.
@@ -151,7 +157,7 @@ class Pigment:
             PermanentError: it would not; the error says who must act.
         """
         request = listing_of("blocks", applicationId=application)
-        return read_listing(self._listing(request, deadline), "id", "name", "type")
+        return listed_in(self._listing(request, deadline), "id", "name", "type")
 
     def views(
         self, deadline: Deadline, *, application: str | None = None, block: str | None = None
@@ -168,7 +174,7 @@ class Pigment:
             PermanentError: it would not; the error says who must act.
         """
         request = listing_of("views", applicationId=application, blockId=block)
-        return read_listing(self._listing(request, deadline), "id", "name", "type")
+        return listed_in(self._listing(request, deadline), "id", "name", "type")
 
     def _listing(self, request: ExportRequest, deadline: Deadline) -> bytes:
         with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, tried):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pigment_export.catalog.exports import OPTIONS as OPTION_MODELS
 from pigment_export.catalog.exports import Export, Kind, delimiter_of, from_json, to_json
 from pigment_export.catalog.options import DEEPEST_FILTER
-from pigment_export.pigment.request import ExportRequest, request_of
+from pigment_export.pigment.api import ExportRequest, request_of
 
 ID = "22222222-2222-4222-8222-222222222222"
 OTHER_ID = "abcdefab-0000-4000-8000-00000000000f"

@@ -1,0 +1,105 @@
+"""Pigment's API: the requests that it is asked, and the listings that it answers. Pure.
+
+Source: Pigment's OpenAPI document, v1-external.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from pigment_export.catalog.exports import Export, Kind
+from pigment_export.catalog.options import as_sent
+from pigment_export.pigment.errors import UNREADABLE_LISTING
+
+LISTING_BYTES = 16 * 1024 * 1024  # of one answer, at most
+_KINDS = {"DimensionList": Kind.LIST, "TransactionList": Kind.LIST, "Metric": Kind.METRIC, "Table": Kind.TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """One request.
+
+    Attributes:
+        method: GET or POST.
+        path: with its query, from the origin on.
+        about: what it asks for, as a message names it, e.g. `metric 2222…`.
+        kind: of the export that it asks for; None for any other call.
+        body: JSON value; None for a GET.
+    """
+
+    method: str
+    path: str
+    about: str
+    kind: Kind | None = None
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An application, a block (a list, a metric or a table), or a view of one.
+
+    Attributes:
+        id: its UUID.
+        name: its name for people.
+        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
+            `Personal` for a view, nothing for an application.
+    """
+
+    id: str
+    name: str
+    type: str = ""
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of an export of a block; None for a type that this app does not know."""
+        return _KINDS.get(self.type)
+
+
+KEY_CHECK = ExportRequest(
+    "GET", "/api/export/view/00000000-0000-4000-8000-000000000000", "a view that does not exist", Kind.VIEW
+)
+"""An export that cannot exist: a key that may export gets 404, any other 401."""
+
+
+def request_of(export: Export) -> ExportRequest:
+    """Return the request for an export.
+
+    Views are asked for by the unversioned call: only that one takes `dateFormat`.
+    """
+    options, about = as_sent(export.options), f"{export.kind} {export.id}"
+    if export.kind is Kind.VIEW:
+        return ExportRequest("GET", f"/api/export/view/{export.id}?{urlencode(options)}", about, export.kind)
+    return ExportRequest("POST", f"/api/v1/export/{export.kind}/{export.id}", about, export.kind, options)
+
+
+def listing_of(what: str, **ids: str | None) -> ExportRequest:
+    """Return the request for a listing of metadata.
+
+    Args:
+        what: `applications`, `blocks` or `views`.
+        **ids: `applicationId` and `blockId`, to narrow it; None does not.
+    """
+    query = urlencode({name: value for name, value in ids.items() if value is not None})
+    return ExportRequest("GET", f"/api/v1/{what}" + (f"?{query}" if query else ""), f"the list of {what}")
+
+
+def listed_in(data: bytes, *fields: str) -> tuple[Listed, ...]:
+    """Read a listing.
+
+    Args:
+        data: Pigment's answer.
+        *fields: that each line has, of those of `Listed`; others are left out.
+
+    Raises:
+        PermanentError: it is not the listing that Pigment documents.
+    """
+    try:
+        lines = json.loads(data)
+        listed = tuple(Listed(**{field: line[field] for field in fields}) for line in lines)
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        raise UNREADABLE_LISTING.raised(type(exc).__name__) from None
+    texts = (text for one in listed for text in (one.id, one.name, one.type))
+    if not isinstance(lines, list) or not all(isinstance(text, str) for text in texts):
+        raise UNREADABLE_LISTING.raised("TypeError")
+    return listed
