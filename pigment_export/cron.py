@@ -4,7 +4,7 @@ An hour that does not exist occurs once, right after the gap; one that exists tw
 schedule of every hour (`*` in the field of the hour) knows neither: it goes by the hours that pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -30,16 +30,15 @@ def expression_in(text: str) -> str:
     fields = text.split()
     if text.strip().lower() == NONE:
         return NONE
-    if len(text) <= LONGEST_EXPRESSION and len(fields) == 6:  # noqa: PLR2004 - NCRONTAB's
-        five = " ".join(fields[1:])
-        if _is_expression(five):
+    if len(text) <= LONGEST_EXPRESSION:
+        if _is_expression(fields):
+            return " ".join(fields)
+        if len(fields) == 6 and _is_expression(fields[1:]):  # noqa: PLR2004 - NCRONTAB's
             raise ValueError(
-                f"five fields: six are NCRONTAB, whose first is the second; write {five!r}, which is evaluated in the "
-                "time zone, not in UTC"
+                f"five fields: six are NCRONTAB, whose first is the second; write {' '.join(fields[1:])!r}, which is "
+                "evaluated in the time zone, not in UTC"
             )
-    if len(text) > LONGEST_EXPRESSION or not _is_expression(" ".join(fields)):
-        raise ValueError(_ALLOWED)
-    return " ".join(fields)
+    raise ValueError(_ALLOWED)
 
 
 def zone_in(text: str) -> ZoneInfo:
@@ -54,11 +53,11 @@ def zone_in(text: str) -> ZoneInfo:
         raise ValueError("a name of the IANA database, as Europe/Paris") from exc
 
 
-def _is_expression(text: str) -> bool:
-    if len(text.split()) != 5:  # noqa: PLR2004 - cronsim would also take six
+def _is_expression(fields: Sequence[str]) -> bool:
+    if len(fields) != 5:  # noqa: PLR2004 - cronsim would also take six
         return False
     try:
-        next(CronSim(text, datetime(2000, 1, 1)))  # noqa: DTZ001 - whether it ever occurs, in whatever zone
+        next(CronSim(" ".join(fields), datetime(2000, 1, 1)))  # noqa: DTZ001 - whether it ever occurs, in whatever zone
     except (CronSimError, StopIteration, ValueError, TypeError, AssertionError):
         return False
     return True
@@ -95,13 +94,12 @@ class Cron:
         """Occurrences in order from an instant, a few of the other side of it first."""
         at = at.replace(microsecond=0)
         if self.expression.split()[1] == "*":
-            start = at + timedelta(minutes=1) if reverse else at
-            for moment in CronSim(self.expression, start.astimezone(self.time_zone), reverse=reverse):
-                yield moment.astimezone(UTC)
-            return
-        wall = at.astimezone(self.time_zone).replace(tzinfo=None)
-        for moment in CronSim(self.expression, wall + WIDEST_FOLD if reverse else wall, reverse=reverse):
-            yield self._instant_of(moment)
+            start = (at + timedelta(minutes=1) if reverse else at).astimezone(self.time_zone)
+        else:
+            wall = at.astimezone(self.time_zone).replace(tzinfo=None)
+            start = wall + WIDEST_FOLD if reverse else wall
+        for moment in CronSim(self.expression, start, reverse=reverse):
+            yield moment.astimezone(UTC) if moment.tzinfo else self._instant_of(moment)
 
     def _instant_of(self, wall: datetime) -> datetime:
         """Return when a wall clock first shows a time, or the end of the gap that it jumps over."""

@@ -15,13 +15,11 @@ What each error means stands in tables of `ErrorRow`, one table per boundary. Ev
 that `docs/errors.md` is held to.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 MESSAGE_CHARACTERS = 300  # of the other side's own words in a reason
-_SPACES = re.compile(r"\s+")
 
 
 class Who(StrEnum):
@@ -220,5 +218,5 @@ def told_alone[T](call: Callable[[], T]) -> T:
 
 def shorten(message: str) -> str:
     """Return another program's text as a reason may quote it: one line of printable characters, not too long."""
-    line = _SPACES.sub(" ", "".join(c if c.isprintable() else " " for c in message)).strip()
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS]}…"

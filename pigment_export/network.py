@@ -8,7 +8,8 @@ Source: https://requests.readthedocs.io/en/latest/user/advanced/ (proxies, SSL c
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,31 +70,26 @@ def problems(environ: Mapping[str, str]) -> list[str]:
     Args:
         environ: the environment.
     """
-    found = []
-    bundle = next((name for name in CA_BUNDLE_VARIABLES if environ.get(name)), None)
-    if bundle and (problem := ca_bundle_problem(Path(environ[bundle]))):
-        found.append(f"{bundle}: {problem}")
+    checks: dict[tuple[str, ...], Callable[[str], str | None]] = {CA_BUNDLE_VARIABLES: ca_bundle_problem}
     if environ.get("no_proxy", environ.get("NO_PROXY", "")).strip() != "*":
-        by_scheme = (PROXY_VARIABLES[:2], PROXY_VARIABLES[2:])
-        used = (next((name for name in names if environ.get(name)), None) for names in by_scheme)
-        found += [f"{name}: {problem}" for name in used if name and (problem := proxy_problem(environ[name]))]
-    return found
+        checks |= {PROXY_VARIABLES[:2]: proxy_problem, PROXY_VARIABLES[2:]: proxy_problem}
+    used = ((next((name for name in names if environ.get(name)), None), check) for names, check in checks.items())
+    return [f"{name}: {problem}" for name, check in used if name and (problem := check(environ[name]))]
 
 
-def ca_bundle_problem(path: Path) -> str | None:
+def ca_bundle_problem(file: str) -> str | None:
     """Return why a file or folder of certificates cannot be used, or None if it can.
 
     Args:
-        path: as the variable names it.
+        file: its path, as the variable has it.
     """
+    path = Path(file)
     try:
-        if path.is_dir():
+        if path.is_dir() or b"-----BEGIN " in path.read_bytes():
             return None
-        if b"-----BEGIN " not in path.read_bytes():
-            return f"{path} has no certificate; allowed: a PEM file of certificates"
     except OSError as error:
         return f"{path} cannot be read ({error.strerror}); allowed: a readable PEM file of certificates"
-    return None
+    return f"{path} has no certificate; allowed: a PEM file of certificates"
 
 
 def proxy_problem(address: str) -> str | None:
@@ -102,16 +98,14 @@ def proxy_problem(address: str) -> str | None:
     Args:
         address: as the variable has it, with or without a scheme.
     """
-    try:
+    with suppress(ValueError):  # its text quotes the address
         parts = urlsplit(address if "://" in address else f"http://{address}")
         port = parts.port
-    except ValueError:  # its text quotes the address
-        return f"not the address of a proxy; allowed: {PROXY_FORM}"
-    if parts.scheme != "http":
-        return f"only http:// proxies are supported; allowed: {PROXY_FORM}"
-    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
-        return f"not the address of a proxy; allowed: {PROXY_FORM}"
-    return None
+        if parts.scheme != "http":
+            return f"only http:// proxies are supported; allowed: {PROXY_FORM}"
+        if parts.hostname and port != 0 and not (parts.path.strip("/") or parts.query or parts.fragment):
+            return None
+    return f"not the address of a proxy; allowed: {PROXY_FORM}"
 
 
 def row_of(error: BaseException) -> ErrorRow | None:
