@@ -114,93 +114,54 @@ class Settings:
     """The settings, read: a row each. The key shows in no `repr`."""
 
     deployment: str
-    pigment_base_url: str = _row("Origin of Pigment's API.", _origin, default="https://pigment.app", shown=False)
-    key_vault_url: str | None = _row(
-        "The Key Vault that holds the Pigment key; needed in Azure.",
-        _origin,
-        shown=False,
-        example="https://my-vault.vault.azure.net",
-    )
-    pigment_key_secret: str = _row(
-        "Name of the secret with the Pigment key.", _secret, default="pigment-api-key", shown=False
-    )
+    # fmt: off
+    # A table: what each is for, then how its text is read.
+    pigment_base_url: str = _row("Origin of Pigment's API.",
+        _origin, default="https://pigment.app", shown=False)
+    key_vault_url: str | None = _row("The Key Vault that holds the Pigment key; needed in Azure.",
+        _origin, example="https://my-vault.vault.azure.net", shown=False)
+    pigment_key_secret: str = _row("Name of the secret with the Pigment key.",
+        _secret, default="pigment-api-key", shown=False)
     pigment_api_key: str | None = _row(
         "The Pigment key itself; not used where `KEY_VAULT_URL` is set, refused inside Azure.",
-        _key,
-        laptop_only=True,
-        shown=False,
-        example="(the key)",
-    )
-    data_lake_url: str = _row(
-        "The storage account, with a hierarchical namespace.",
-        _lake_origin,
-        required=True,
-        shown=False,
-        example="https://mylake.dfs.core.windows.net",
-    )
-    data_lake_file_system: str = _row(
-        "The file system (container) in it.", _file_system, required=True, example="planning"
-    )
-    data_lake_root: str = _row(
-        "Folder below which everything is kept; empty for the file system's root.",
-        _without_problems(root_problems),
-        default="",
-        example="raw/pigment",
-    )
-    exports_file: str = _row(
-        "The catalog: a path in the package, or lake:PATH for a file in the file system.",
-        _exports_file,
-        default=EXPORTS_FILE,
-        example="lake:config/exports.toml",
-    )
+        _key, example="(the key)", laptop_only=True, shown=False)
+    data_lake_url: str = _row("The storage account, with a hierarchical namespace.",
+        _lake_origin, example="https://mylake.dfs.core.windows.net", required=True, shown=False)
+    data_lake_file_system: str = _row("The file system (container) in it.",
+        _file_system, example="planning", required=True)
+    data_lake_root: str = _row("Folder below which everything is kept; empty for the file system's root.",
+        _without_problems(root_problems), default="", example="raw/pigment")
+    exports_file: str = _row("The catalog: a path in the package, or lake:PATH for a file in the file system.",
+        _exports_file, default=EXPORTS_FILE, example="lake:config/exports.toml")
     export_schedule: str = _row(
         "When exports without a `schedule` of their own run: five cron fields, in `EXPORT_TIME_ZONE`; `none`: never.",
-        expression_in,
-        default="0 6 * * *",
-    )
-    export_queue: str = _row(
-        "The storage queue with one message per export. The host reads it, too: set it.",
-        _queue,
-        default="pigment-exports",
-    )
+        expression_in, default="0 6 * * *")
+    export_queue: str = _row("The storage queue with one message per export. The host reads it, too: set it.",
+        _queue, default="pigment-exports")
     export_path: str = _row(
         "Path of a file, with {name} and one of {date}, {instant}, {run_id}, or {year}, {month} and {day}.",
-        _without_problems(template_problems),
-        default="{name}/dt={date}/{name}.csv",
-    )
-    export_time_zone: ZoneInfo = _row(
-        "Time zone of `EXPORT_SCHEDULE` and of a file's date.", zone_in, default="UTC", example="Europe/Paris"
-    )
+        _without_problems(template_problems), default="{name}/dt={date}/{name}.csv")
+    export_time_zone: ZoneInfo = _row("Time zone of `EXPORT_SCHEDULE` and of a file's date.",
+        zone_in, default="UTC", example="Europe/Paris")
     allow_inline_exports: bool = _row(
         "Whether an HTTP caller may define an export: the caller then reads whatever the key's owner sees.",
-        _boolean,
-        default="false",
-    )
-    run_hours: int = _row("Hours until a run expires; at most 24.", _whole(1, 24), default="6")
+        _boolean, default="false")
+    run_hours: int = _row("Hours until a run expires; at most 24.",
+        _whole(1, 24), default="6")
     freshness_hours: int = _row(
         "Hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.",
-        _whole(1, 24 * 366),
-        default="6",
-    )
+        _whole(1, 24 * 366), default="6")
     retention_days: int = _row(
         "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
-        _whole(8, 3660),
-        default="90",
-    )
+        _whole(8, 3660), default="90")
     identity_client_id: str | None = _row(
         "Client id of the user-assigned identity; without it, the identity that is signed in.",
-        _uuid,
-        example="11111111-2222-4333-8444-555555555555",
-    )
-    http_auth_level: str = _row(
-        "Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.", _auth_level, default="FUNCTION"
-    )
-    public_base_url: str | None = _row(
-        "Origin that answers name in `Location`, where it is not the site's own.",
-        _origin,
-        shown=False,
-        example="https://exports.example.com",
-    )
+        _uuid, example="11111111-2222-4333-8444-555555555555")
+    http_auth_level: str = _row("Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
+        _auth_level, default="FUNCTION")
+    public_base_url: str | None = _row("Origin that answers name in `Location`, where it is not the site's own.",
+        _origin, example="https://exports.example.com", shown=False)
+    # fmt: on
 
     @property
     def layout(self) -> Layout:
@@ -244,15 +205,12 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
     return Settings(**values)
 
 
-def _key_problems(environ: Mapping[str, str]) -> list[str]:
-    has_key, has_vault = bool(text_of(environ, "PIGMENT_API_KEY")), bool(text_of(environ, "KEY_VAULT_URL"))
-    if has_key and is_in_azure(environ):
-        return ["PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"]
-    if not has_key and not has_vault:
-        return [
-            "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"
-        ]
-    return []
+def _key_problems(environ: Mapping[str, str]) -> Iterator[str]:
+    if text_of(environ, "PIGMENT_API_KEY"):
+        if is_in_azure(environ):
+            yield "PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"
+    elif not text_of(environ, "KEY_VAULT_URL"):
+        yield "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
