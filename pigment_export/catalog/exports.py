@@ -24,7 +24,7 @@ from pigment_export.cron import expression_in, zone_in
 
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,63}$"  # a safe path segment on every system
 SECRET_PATTERN = r"^[0-9a-zA-Z-]{1,127}$"  # noqa: S105 - Key Vault's rule for the names of secrets
-_ID_IN_ADDRESS = re.compile(r"viewId=([0-9a-f-]{36})|/(?:lists|metrics|tables)/([0-9a-f-]{36})", re.IGNORECASE)
+_ID_IN_ADDRESS = re.compile(r"(viewId=|/(?:lists|metrics|tables)/)([0-9a-f-]{36})", re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -38,12 +38,10 @@ class Kind(StrEnum):
 
 def _no_address(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
-        found = [
-            f"the view's is {view}" if view else f"the block's is {block}"
-            for view, block in _ID_IN_ADDRESS.findall(value)
-        ]
+        found = _ID_IN_ADDRESS.findall(value)
+        ids = [f"the {'block' if before.startswith('/') else 'view'}'s is {found_id}" for before, found_id in found]
         where = (
-            ", ".join(found) or "a view's stands behind 'viewId=', a block's behind '/lists/', '/metrics/', '/tables/'"
+            ", ".join(ids) or "a view's stands behind 'viewId=', a block's behind '/lists/', '/metrics/', '/tables/'"
         )
         raise ValueError(f"this is an address; an id is a UUID in it: {where}")
     return value
@@ -53,12 +51,11 @@ def _zone_name(value: str) -> str:
     return zone_in(value).key
 
 
+PastedId = Annotated[Id, BeforeValidator(_no_address)]
 Columns = Annotated[
     Annotated[AtLeastOne[str], Tag("(names)")] | Annotated[Literal["unchanged"], Tag("(word)")],
     Discriminator(lambda value: "(word)" if isinstance(value, str) else "(names)"),
 ]
-
-
 OPTIONS: Mapping[Kind, type[ViewOptions]] = {
     Kind.LIST: ListOptions,
     Kind.METRIC: MetricOptions,
@@ -78,11 +75,11 @@ class Export(Model):
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """A safe path segment: lower-case letters, digits, `_`, `-`, a letter first; at most 64."""
-    id: Annotated[Id, BeforeValidator(_no_address)]
+    id: PastedId
     """The UUID of the block or view in Pigment. Open the view and copy the UUID after `viewId=` in the address bar."""
-    application: Annotated[Id, BeforeValidator(_no_address)] | None = None
+    application: PastedId | None = None
     """The UUID of its application in Pigment. It is not sent; `check` finds the export's name faster by it."""
-    block: Annotated[Id, BeforeValidator(_no_address)] | None = None
+    block: PastedId | None = None
     """The UUID of a view's block, for people. It is not sent."""
     enabled: bool = True
     """Whether its schedule and a run of all take it; one that is named explicitly runs all the same."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from pigment_export.catalog.exports import NAME_PATTERN, OPTIONS, SECRET_PATTERN, Export, Kind
@@ -156,7 +157,7 @@ def _told(error: ErrorDetails, kind: Any) -> str:
         case "extra_forbidden":
             return f"{field}: unknown{_where_it_belongs(path, kind)}"
         case "missing":
-            return f"{field}: missing. {_fields_beside(path, kind)[str(path[-1])]}"
+            return f"{field}: missing. {_fields_beside(path, kind)[str(path[-1])].description}"
         case "string_pattern_mismatch":
             shown = "" if path[-1] == "secret" else _shown(error["input"])  # a key may have been pasted there
             return f"{'' if path == ('name',) else field}: {_PATTERNS[error['ctx']['pattern']]}{shown}"
@@ -179,22 +180,21 @@ def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
     return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"
 
 
-def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, str]:
+def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, FieldInfo]:
     """The fields of the model that the last part of a path stands in."""
     model: type[BaseModel] | None = Export
     for part in path[:-1]:
         if part == "options" and model is Export:
             model = OPTIONS[kind]
-        elif model and isinstance(part, str):
-            annotations = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-            model = _inner(annotations.get(part))
+        elif isinstance(part, str):
+            field = _fields(model).get(part)
+            model = _inner(field.annotation) if field else None
     return _fields(model)
 
 
-def _fields(model: type[BaseModel] | None) -> dict[str, str]:
-    """A model's fields by the names that people write, with what they are."""
-    fields = model.model_fields if model else {}
-    return {field.alias or name: field.description or "" for name, field in fields.items()}
+def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    """A model's fields by the names that people write."""
+    return {field.alias or name: field for name, field in (model.model_fields.items() if model else ())}
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
@@ -206,7 +206,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
-        return f" (not {value[:SHOWN_CHARACTERS] + '…'!r})"
+        value = f"{value[:SHOWN_CHARACTERS]}…"
     if isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 10**SHOWN_CHARACTERS):
         return f" (not {value!r})"
     return ""
@@ -217,9 +217,8 @@ def _name(name: Any) -> str:
 
 
 def _like(name: Any, allowed: Collection[str]) -> str:
-    close = (
-        difflib.get_close_matches(name, allowed, 1) if isinstance(name, str) and len(name) < SHOWN_CHARACTERS else []
-    )
+    findable = isinstance(name, str) and len(name) < SHOWN_CHARACTERS
+    close = difflib.get_close_matches(name, allowed, 1) if findable else []
     return f" (did you mean {str(close[0])!r}?)" if close else ""
 
 

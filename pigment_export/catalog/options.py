@@ -115,10 +115,9 @@ class FilterCondition(Model):
 
     @model_validator(mode="after")
     def _value_fits_type(self) -> Self:
-        if (self.value is None) != (self.type == "IsNotBlank"):
-            raise ValueError(
-                "IsNotBlank takes no value" if self.type == "IsNotBlank" else f"{self.type} needs a value to compare to"
-            )
+        takes_value = self.type != "IsNotBlank"
+        if takes_value != (self.value is not None):
+            raise ValueError(f"{self.type} needs a value to compare to" if takes_value else "IsNotBlank takes no value")
         return self
 
 
@@ -148,8 +147,7 @@ class ExportFilter(Model):
     @model_validator(mode="after")
     def _field_fits_type(self) -> Self:
         fields = {"And": self.and_, "Or": self.or_, "Dimension": self.dimension, "Value": self.value}
-        used = [name for name, value in fields.items() if value is not None]
-        if used != [self.type]:
+        if [name for name, value in fields.items() if value is not None] != [self.type]:
             raise ValueError(f"type {self.type} needs the field {self.type.lower()!r}, and no other")
         return self
 
@@ -175,12 +173,11 @@ class ExportField(Model):
 
     @model_validator(mode="after")
     def _source_fits_type(self) -> Self:
-        if (self.sourceId is None) != (self.type == "ScenarioField"):
-            raise ValueError(
-                "a ScenarioField has no sourceId"
-                if self.sourceId
-                else f"a {self.type} needs a sourceId: the id of its {_SOURCES[self.type]}"
-            )
+        source = _SOURCES.get(self.type)
+        if source and not self.sourceId:
+            raise ValueError(f"a {self.type} needs a sourceId: the id of its {source}")
+        if self.sourceId and not source:
+            raise ValueError(f"a {self.type} has no sourceId")
         return self
 
     @model_serializer(mode="wrap")
