@@ -117,6 +117,11 @@ class Export(Model):
         """Its own time zone; None where the deployment's holds."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
+    @property
+    def delimiter(self) -> bytes:
+        """What stands between the fields of its CSV."""
+        return DELIMITERS[self.options.fieldDelimiter]
+
 
 def to_json(export: Export) -> dict[str, Any]:
     """Return a definition as a plan keeps it: what was set, and Pigment's options as they are sent."""
@@ -131,8 +136,3 @@ def from_json(definition: Any) -> Export:
         ValueError: it is no definition; pydantic's ValidationError is one.
     """
     return Export.model_validate(definition)
-
-
-def delimiter_of(export: Export) -> bytes:
-    """Return what stands between the fields of an export's CSV."""
-    return DELIMITERS[export.options.fieldDelimiter]

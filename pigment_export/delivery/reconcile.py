@@ -233,7 +233,7 @@ class Reconciler:
                 head = zlib.decompressobj(_GZIP).decompress(head, HEADER_BYTES)
             except zlib.error:
                 return None
-        inspector = Inspector(self.task.delimiter)
+        inspector = Inspector(self.task.export.delimiter)
         inspector.update(head)
         return inspector.finish().columns
 

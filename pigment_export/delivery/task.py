@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pigment_export.catalog.exports import Export, delimiter_of
+from pigment_export.catalog.exports import Export
 from pigment_export.lake.paths import Destination
 from pigment_export.lake.records import Instant
 
@@ -48,11 +48,6 @@ class Task:
     snapshot_date: date
     replaces_until: datetime
     expires_at: datetime
-
-    @property
-    def delimiter(self) -> bytes:
-        """What stands between the fields of its CSV."""
-        return delimiter_of(self.export)
 
     def may_replace(self, fetched_at: datetime) -> bool:
         """Return whether a file that was fetched at an instant may replace an older one.

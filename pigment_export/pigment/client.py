@@ -14,7 +14,7 @@ from typing import cast
 
 import requests
 
-from pigment_export.catalog.exports import Export, delimiter_of
+from pigment_export.catalog.exports import Export
 from pigment_export.errors import ExportError, shorten
 from pigment_export.keys import Key, Keys
 from pigment_export.network import KEEPALIVE
@@ -98,7 +98,7 @@ class Pigment:
                 raise refusal
             with tried.classified():
                 body = body_of(response)
-            yield CheckedBody(body, delimiter_of(export), tried, keeps_gzip=export.gzip)
+            yield CheckedBody(body, export.delimiter, tried, keeps_gzip=export.gzip)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pigment_export.catalog.exports import OPTIONS as OPTION_MODELS
-from pigment_export.catalog.exports import Export, Kind, delimiter_of, from_json, to_json
+from pigment_export.catalog.exports import Export, Kind, from_json, to_json
 from pigment_export.catalog.options import DEEPEST_FILTER
 from pigment_export.pigment.api import ExportRequest, request_of
 
@@ -66,8 +66,8 @@ def test_a_view_takes_its_two_options() -> None:
     ("options", "delimiter"), [({}, b";"), ({"fieldDelimiter": "Semicolon"}, b";"), ({"fieldDelimiter": "Comma"}, b",")]
 )
 def test_the_delimiter_is_the_one_that_was_asked_for(options: dict[str, str], delimiter: bytes) -> None:
-    assert delimiter_of(define("view", options)) == delimiter
-    assert delimiter_of(define("list", options)) == delimiter
+    assert define("view", options).delimiter == delimiter
+    assert define("list", options).delimiter == delimiter
 
 
 EVERY_OPTION: dict[str, dict[str, Any]] = {
