@@ -6,8 +6,9 @@ The key is read for each request and set by an `auth` callable: a netrc entry wo
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import cast
@@ -27,11 +28,12 @@ from pigment_export.pigment.api import (
     listing_of,
     request_of,
 )
-from pigment_export.pigment.body import CheckedBody, Try
-from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for
+from pigment_export.pigment.body import CheckedBody
+from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for, failure_of
 from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import Body, Timeouts, body_of
+from pigment_export.pigment.redaction import without
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
 
@@ -41,6 +43,8 @@ IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
 ANSWER_SECONDS = 30.0  # for anything but an export: nothing is computed
 ERROR_BYTES = 4096  # of an error's body that are read
 ERROR_SECONDS = 10.0  # to read them
+PIECE_BYTES = 64 * 1024  # of a small answer, read at once
+FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for itself
 
 
 class Pigment:
@@ -86,19 +90,17 @@ class Pigment:
             The body, decoded; of an export that is stored as gzip as it came if it is that already.
 
         Raises:
-            RetryableError: the same request may succeed later.
+            RetryableError: the same request may succeed later. Also where the body fails within the block.
             PermanentError: it would not; the error says who must act.
         """
         request = request_of(export)
         seconds = export.timeout_seconds or FIRST_BYTE_SECONDS
-        with self._answer(request, export.secret, deadline, seconds) as (response, tried):
+        with self._answer(request, export.secret, deadline, seconds) as (response, key):
             if response.status_code != HTTPStatus.OK:
-                raise self._refused(request, response, tried)
+                raise self._refused(request, response, key)
             if refusal := refusal_of_head(response.headers):
                 raise refusal
-            with tried.classified():
-                body = body_of(response)
-            yield CheckedBody(body, export.delimiter, tried, keeps_gzip=export.gzip)
+            yield CheckedBody(body_of(response), export.delimiter, keeps_gzip=export.gzip)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
@@ -127,11 +129,10 @@ class Pigment:
 
     def _tried(self, request: ExportRequest, key: Key, deadline: Deadline) -> tuple[int, ExportError]:
         """Ask; the status, and the error that it is if it is one."""
-        tried = Try(key, deadline)
-        with self._ask(request, tried, deadline, ANSWER_SECONDS) as response:
+        with self._ask(request, key, deadline, ANSWER_SECONDS) as response:
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
-            return response.status_code, self._refused(request, response, tried)
+            return response.status_code, self._refused(request, response, key)
 
     def applications(self, deadline: Deadline) -> tuple[Listed, ...]:
         """List the applications; the key needs the scope Modeling metadata.
@@ -143,7 +144,7 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        return listed_in(self._listing(listing_of("applications"), deadline), "id", "name")
+        return self._listed(deadline, listing_of("applications"), "id", "name")
 
     def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[Listed, ...]:
         """List lists, metrics and tables; the key needs the scope Modeling metadata.
@@ -157,7 +158,7 @@ class Pigment:
             PermanentError: it would not; the error says who must act.
         """
         request = listing_of("blocks", applicationId=application)
-        return listed_in(self._listing(request, deadline), "id", "name", "type")
+        return self._listed(deadline, request, "id", "name", "type")
 
     def views(
         self, deadline: Deadline, *, application: str | None = None, block: str | None = None
@@ -174,79 +175,61 @@ class Pigment:
             PermanentError: it would not; the error says who must act.
         """
         request = listing_of("views", applicationId=application, blockId=block)
-        return listed_in(self._listing(request, deadline), "id", "name", "type")
+        return self._listed(deadline, request, "id", "name", "type")
 
-    def _listing(self, request: ExportRequest, deadline: Deadline) -> bytes:
-        with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, tried):
+    def _listed(self, deadline: Deadline, request: ExportRequest, *fields: str) -> tuple[Listed, ...]:
+        with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, key):
             if response.status_code == HTTPStatus.UNAUTHORIZED:
-                raise NO_METADATA.raised(shorten(request.about + self._said(response, tried)))
+                raise NO_METADATA.raised(shorten(request.about + _said(response, key)))
             if response.status_code != HTTPStatus.OK:
-                raise self._refused(request, response, tried)
-            with tried.classified():
-                return _read(body_of(response).decoded().readinto, LISTING_BYTES)
+                raise self._refused(request, response, key)
+            return listed_in(b"".join(_pieces_of(body_of(response), LISTING_BYTES)), *fields)
 
     @contextmanager
     def _answer(
         self, request: ExportRequest, secret: str | None, deadline: Deadline, seconds: float
-    ) -> Iterator[tuple[requests.Response, Try]]:
-        """Ask with the key, once more with a newer one; yields the answer, whatever its status."""
+    ) -> Iterator[tuple[requests.Response, Key]]:
+        """Ask with the key, once more with a newer one; yields the answer, whatever its status, and its key."""
         with ExitStack() as answers:
-            tried = Try(self._keys.read(secret), deadline)
-            response = answers.enter_context(self._ask(request, tried, deadline, seconds))
+            key = self._keys.read(secret)
+            response = answers.enter_context(self._ask(request, key, deadline, seconds))
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 newer = self._keys.read_again(secret)
-                if newer.reveal() != tried.key.reveal():
+                if newer.reveal() != key.reveal():
                     response.close()
-                    tried = Try(newer, deadline)
-                    response = answers.enter_context(self._ask(request, tried, deadline, seconds))
-            yield response, tried
+                    key = newer
+                    response = answers.enter_context(self._ask(request, key, deadline, seconds))
+            yield response, key
 
     @contextmanager
-    def _ask(
-        self, request: ExportRequest, tried: Try, deadline: Deadline, seconds: float
-    ) -> Iterator[requests.Response]:
-        """Ask with one key; a session an answer, since a connection that has failed is never used again."""
+    def _ask(self, request: ExportRequest, key: Key, deadline: Deadline, seconds: float) -> Iterator[requests.Response]:
+        """Ask with one key; what the transport raises, in the block as well, leaves it as an error of ours."""
+        is_first_try = time.monotonic() - deadline.began_at <= FIRST_TRY_SECONDS
         accepted = "text/csv, text/plain" if request.kind else "application/json"
-        with requests.Session() as session:
-            session.mount("https://", self._adapter)
-            with tried.classified():
-                response = session.request(
+        try:
+            with requests.Session() as session:
+                session.mount("https://", self._adapter)
+                with session.request(
                     request.method,
                     self._base_url + request.path,
                     json=request.body,
                     headers={"Accept": accepted, "Accept-Encoding": "gzip", "User-Agent": self._user_agent},
-                    auth=_bearer(tried.key),
+                    auth=_bearer(key),
                     stream=True,
                     allow_redirects=False,
                     # The adapter takes more than requests' stubs know.
                     timeout=Timeouts(CONNECT_SECONDS, seconds, self._idle_seconds, deadline.ends_at),  # type: ignore[arg-type]
-                )
-            with response:
-                yield response
+                ) as response:
+                    yield response
+        except requests.RequestException as exc:
+            # Without the chain: the exceptions below quote what the other side sent, which may hold the key.
+            detail = without(key.reveal(), str(exc))
+            raise failure_of(exc, detail=detail, first_try=is_first_try) from None
 
-    def _refused(self, request: ExportRequest, response: requests.Response, tried: Try) -> ExportError:
-        detail = request.about + self._said(response, tried)
+    def _refused(self, request: ExportRequest, response: requests.Response, key: Key) -> ExportError:
+        detail = request.about + _said(response, key)
         retry_after = response.headers.get("Retry-After")
         return error_for(response.status_code, request.kind, detail, retry_after, now=self._now())
-
-    def _said(self, response: requests.Response, tried: Try) -> str:
-        """Return Pigment's own words, if there are any: of a success they would be rows of the export."""
-        if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            return ""
-        said = b""
-        try:
-            cast("Body", response.raw).bound(ERROR_SECONDS)
-            for piece in response.iter_content(ERROR_BYTES):
-                said += piece
-                if len(said) >= ERROR_BYTES:
-                    break
-        except requests.RequestException:
-            pass  # what came before is worth telling
-        text = said[:ERROR_BYTES].decode("utf-8", errors="replace")
-        if tried.redacted(text) != text:
-            return f": {tried.redacted(text)}"
-        message = _message_in(text).strip()
-        return f": {message}" if message else ""
 
 
 def _bearer(key: Key) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
@@ -259,11 +242,27 @@ def _bearer(key: Key) -> Callable[[requests.PreparedRequest], requests.PreparedR
     return authorize
 
 
-def _read(readinto: Callable[[memoryview], int], most: int) -> bytes:
-    found, buffer = bytearray(), memoryview(bytearray(64 * 1024))
-    while len(found) <= most and (count := readinto(buffer)):
-        found += buffer[:count]
-    return bytes(found)
+def _pieces_of(body: Body, most: int) -> Iterator[bytes]:
+    """Yield the content of a small answer, about so many bytes at most."""
+    reader, buffer = body.decoded(), memoryview(bytearray(PIECE_BYTES))
+    while most > 0 and (count := reader.readinto(buffer)):
+        yield bytes(buffer[:count])
+        most -= count
+
+
+def _said(response: requests.Response, key: Key) -> str:
+    """Return Pigment's own words, if there are any: of a success they would be rows of the export."""
+    if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        return ""
+    body, said = cast("Body", response.raw), bytearray()
+    body.bound(ERROR_SECONDS)
+    with suppress(requests.RequestException):  # what came before is worth telling
+        for piece in _pieces_of(body, ERROR_BYTES):
+            said += piece
+    text = said[:ERROR_BYTES].decode("utf-8", errors="replace")
+    shown = without(key.reveal(), text)
+    message = _message_in(text).strip() if shown == text else shown
+    return f": {message}" if message else ""
 
 
 def _message_in(text: str) -> str:

@@ -30,7 +30,7 @@ type Chunk = bytes | bytearray
 
 
 class Source(Protocol):
-    """The body of one answer."""
+    """The body of one answer; what opened it makes its errors ours."""
 
     protocol: str
     """What it came over, e.g. `HTTP/2`."""
@@ -127,7 +127,7 @@ def transfer(
 
     Raises:
         RetryableError: the body ended, but not as a whole CSV does.
-        ExportError: what source or sink raised.
+        Exception: what source or sink raised, as it is.
     """
     elapsed = elapsed or stopwatch()
     beginning = bytearray(chunk_bytes)
