@@ -1,7 +1,7 @@
-"""Settings: the environment, read once into frozen values, with everything wrong told at once.
+"""Settings: the environment, read once into frozen values, with every problem reported at once.
 
-A setting is one row of `Settings`: its name, its type and what there is to say of it. Code, docs/settings.md and
-local.settings.json.example go by these rows, and tests hold them together.
+A setting is one row of `Settings`: its name, its type and its description. Tests check that docs/settings.md and
+local.settings.json.example have the same rows.
 """
 
 import difflib
@@ -22,17 +22,17 @@ ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIME
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What there is to say of a setting, and how its text becomes a value.
+    """A setting: its description, and how its text becomes a value.
 
     Attributes:
-        what: what it is for, in a sentence.
-        read: text to value; raises ValueError that says what is allowed.
-        default: the text that holds where it is not set; None where there is none.
-        example: a value that would do; where a row names none, the default.
-        required: whether the app cannot do without.
-        laptop_only: whether it has no place in Azure.
-        shown: whether a wrong value may stand in a message: a key, or a token in an address, may not.
-        name: of the environment variable: that of its row, in capitals.
+        what: what it is for, as docs and messages show it.
+        read: converts the text to a value; raises ValueError with what is allowed.
+        default: the text to use if it is not set; None if there is no default.
+        example: a valid value; the default, unless the row names another.
+        required: whether the app cannot run without it.
+        laptop_only: whether it is refused in Azure.
+        shown: whether messages may show a wrong value: not if it may be a key, or an address with a token.
+        name: the environment variable: the name of the row, in capitals.
     """
 
     what: str
@@ -82,7 +82,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 
 _origin = _matching(
     r"(?ai)https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::[0-9]{1,5})?/?",
-    "an https:// address with nothing behind the host",
+    "an https:// address with nothing after the host",
     lambda text: text.lower().removesuffix("/"),
 )
 _boolean = _matching("(?ai)true|false", "true or false", lambda text: text.lower() == "true")
@@ -105,61 +105,63 @@ def _lake_origin(text: str) -> str:
 
 def _exports_file(text: str) -> str:
     if text.startswith("lake:") and {"", ".", ".."} & set(text.removeprefix("lake:").split("/")):
-        raise ValueError("lake:PATH has a path from the file system's root, without '/' at its ends, '.' or '..'")
+        raise ValueError("lake:PATH needs a path from the file system's root, without '/' at either end, '.' or '..'")
     return text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings, read: a row each. The key shows in no `repr`."""
+    """The settings as values, one row each. No `repr` shows the key."""
 
     deployment: str
     # fmt: off
     # A table: what each is for, then how its text is read.
-    pigment_base_url: str = _row("Origin of Pigment's API.",
+    pigment_base_url: str = _row("Address of Pigment's API, without a path.",
         _origin, default="https://pigment.app", shown=False)
-    key_vault_url: str | None = _row("The Key Vault that holds the Pigment key; needed in Azure.",
+    key_vault_url: str | None = _row("The Key Vault that holds the Pigment key. Required in Azure.",
         _origin, example="https://my-vault.vault.azure.net", shown=False)
-    pigment_key_secret: str = _row("Name of the secret with the Pigment key.",
+    pigment_key_secret: str = _row("Name of the Key Vault secret that holds the Pigment key.",
         _secret, default="pigment-api-key", shown=False)
     pigment_api_key: str | None = _row(
-        "The Pigment key itself; not used where `KEY_VAULT_URL` is set, refused inside Azure.",
+        "The Pigment key itself. Ignored if `KEY_VAULT_URL` is set, refused in Azure.",
         _key, example="(the key)", laptop_only=True, shown=False)
-    data_lake_url: str = _row("The storage account, with a hierarchical namespace.",
+    data_lake_url: str = _row("Address of the storage account, which must have a hierarchical namespace.",
         _lake_origin, example="https://mylake.dfs.core.windows.net", required=True, shown=False)
-    data_lake_file_system: str = _row("The file system (container) in it.",
+    data_lake_file_system: str = _row("The file system (container) in that account.",
         _file_system, example="planning", required=True)
-    data_lake_root: str = _row("Folder below which everything is kept; empty for the file system's root.",
+    data_lake_root: str = _row("Folder that everything is written to. Empty: the root of the file system.",
         _without_problems(root_problems), default="", example="raw/pigment")
-    exports_file: str = _row("The catalog: a path in the package, or lake:PATH for a file in the file system.",
+    exports_file: str = _row("Path of the catalog: in the package, or lake:PATH for a file in the file system.",
         _exports_file, default=EXPORTS_FILE, example="lake:config/exports.toml")
     export_schedule: str = _row(
-        "When exports without a `schedule` of their own run: five cron fields, in `EXPORT_TIME_ZONE`; `none`: never.",
+        "When exports without a `schedule` of their own run: five cron fields in `EXPORT_TIME_ZONE`, or `none`.",
         expression_in, default="0 6 * * *")
-    export_queue: str = _row("The storage queue with one message per export. The host reads it, too: set it.",
+    export_queue: str = _row(
+        "The storage queue with one message per export. Always set it for the app: the Functions host reads it, too.",
         _queue, default="pigment-exports")
     export_path: str = _row(
-        "Path of a file, with {name} and one of {date}, {instant}, {run_id}, or {year}, {month} and {day}.",
+        "Path of each file: {name}, and at least one of {date}, {instant}, {run_id}, or {year}, {month} and {day}.",
         _without_problems(template_problems), default="{name}/dt={date}/{name}.csv")
     export_time_zone: ZoneInfo = _row("Time zone of `EXPORT_SCHEDULE` and of a file's date.",
         zone_in, default="UTC", example="Europe/Paris")
     allow_inline_exports: bool = _row(
-        "Whether an HTTP caller may define an export: the caller then reads whatever the key's owner sees.",
+        "Whether HTTP callers may define exports of their own. They can then read all that the key's owner sees.",
         _boolean, default="false")
     run_hours: int = _row("Hours until a run expires; at most 24.",
         _whole(1, 24), default="6")
     freshness_hours: int = _row(
-        "Hours after an occurrence of its schedule by which an export must have succeeded; else it is stale.",
+        "An export is stale if it has not succeeded this many hours after an occurrence of its schedule.",
         _whole(1, 24 * 366), default="6")
     retention_days: int = _row(
-        "Days that records of ended runs and held files are kept; at least 8: a queue message lives 7.",
+        "Days to keep held files and the records of ended runs. At least 8, since a queue message lives for 7.",
         _whole(8, 3660), default="90")
     identity_client_id: str | None = _row(
-        "Client id of the user-assigned identity; without it, the identity that is signed in.",
+        "Client ID of the user-assigned identity. Empty: the system-assigned one, or on a laptop your own sign-in.",
         _uuid, example="11111111-2222-4333-8444-555555555555")
-    http_auth_level: str = _row("Which key a call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` behind Entra.",
+    http_auth_level: str = _row(
+        "Which key an HTTP call needs: `FUNCTION`, `ADMIN`, or `ANONYMOUS` (none) if Entra authenticates callers.",
         _auth_level, default="FUNCTION")
-    public_base_url: str | None = _row("Origin that answers name in `Location`, where it is not the site's own.",
+    public_base_url: str | None = _row("Address that `Location` headers begin with, if it is not the app's own.",
         _origin, example="https://exports.example.com", shown=False)
     # fmt: on
 
@@ -177,14 +179,14 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
     """Read the settings.
 
     Args:
-        environ: the environment; an empty value counts as none.
-        lake: whether a lake is needed; `fetch` does without, and gets an empty text for its settings.
+        environ: the environment; an empty value counts as not set.
+        lake: whether a lake is needed. `fetch` needs none, and gets empty texts for the lake's settings.
 
     Returns:
         The settings.
 
     Raises:
-        ConfigurationError: with every problem, each with an example.
+        ConfigurationError: a setting is missing or wrong. It lists every problem, each with an example.
     """
     values: dict[str, Any] = {"deployment": deployment_of(environ)}
     missing, wrong = [], []
@@ -208,13 +210,13 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
 def _key_problems(environ: Mapping[str, str]) -> Iterator[str]:
     if text_of(environ, "PIGMENT_API_KEY"):
         if is_in_azure(environ):
-            yield "PIGMENT_API_KEY: has no place in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"
+            yield "PIGMENT_API_KEY: not allowed in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"
     elif not text_of(environ, "KEY_VAULT_URL"):
-        yield "KEY_VAULT_URL: missing (on a laptop, PIGMENT_API_KEY will do). Example: https://my-vault.vault.azure.net"
+        yield "KEY_VAULT_URL: missing (on a laptop: or PIGMENT_API_KEY). Example: https://my-vault.vault.azure.net"
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:
-    """Name variables that are no setting and look like one: the setting's default would quietly hold in their place."""
+    """Report variables that look like a misspelt setting: the app would silently use the setting's default instead."""
     own = {_letters(row.name): row.name for row in SETTINGS}
     for name in environ:
         if name not in own.values() and text_of(environ, name):

@@ -32,7 +32,7 @@ def schemas_by_kind(definitions: dict[str, Any], reference: str) -> dict[str, An
             "description": f"A {kind}.",
             "properties": {
                 **export["properties"],
-                "kind": {"const": str(kind), "description": "What it is.", "type": "string"},
+                "kind": {"const": str(kind), "description": "What it exports.", "type": "string"},
                 "options": {
                     "$ref": reference.format(model=options.__name__),
                     "default": options().model_dump(),

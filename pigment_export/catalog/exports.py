@@ -28,7 +28,7 @@ _ID_IN_ADDRESS = re.compile(r"(viewId=|/(?:lists|metrics|tables)/)([0-9a-f-]{36}
 
 
 class Kind(StrEnum):
-    """What an export fetches: each kind has its own call and options."""
+    """What an export fetches. Each kind has its own call and options."""
 
     LIST = "list"
     METRIC = "metric"
@@ -40,10 +40,8 @@ def _no_address(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
         found = _ID_IN_ADDRESS.findall(value)
         ids = [f"the {'block' if before.startswith('/') else 'view'}'s is {found_id}" for before, found_id in found]
-        where = (
-            ", ".join(ids) or "a view's stands behind 'viewId=', a block's behind '/lists/', '/metrics/', '/tables/'"
-        )
-        raise ValueError(f"this is an address; an id is a UUID in it: {where}")
+        where = ", ".join(ids) or "a view's follows 'viewId=', a block's follows '/lists/', '/metrics/' or '/tables/'"
+        raise ValueError(f"this is an address, not an id: an id is a UUID in it: {where}")
     return value
 
 
@@ -65,7 +63,7 @@ OPTIONS: Mapping[Kind, type[ViewOptions]] = {
 
 
 def _of_its_kind(value: Any, info: ValidationInfo) -> ViewOptions:
-    """Read options as the export's kind has them; of a wrong kind, there is nothing to say."""
+    """Read the options of the export's kind; if the kind is wrong, that alone is reported."""
     kind = info.data.get("kind")
     return OPTIONS[kind].model_validate(value) if kind else ViewOptions()
 
@@ -78,53 +76,53 @@ class Export(Model):
     id: PastedId
     """The UUID of the block or view in Pigment. Open the view and copy the UUID after `viewId=` in the address bar."""
     application: PastedId | None = None
-    """The UUID of its application in Pigment. It is not sent; `check` finds the export's name faster by it."""
+    """The UUID of its application in Pigment. Not sent to Pigment; it makes `check` faster."""
     block: PastedId | None = None
-    """The UUID of a view's block, for people. It is not sent."""
+    """The UUID of a view's block, for your information. Not sent to Pigment."""
     enabled: bool = True
-    """Whether its schedule and a run of all take it; one that is named explicitly runs all the same."""
+    """Whether the schedule and runs of all exports include it. A call that names it runs it either way."""
     schedule: Annotated[str, AfterValidator(expression_in)] | None = None
-    """When it runs, in place of `EXPORT_SCHEDULE`: five cron fields, in its time zone; `none`: only when called."""
+    """When it runs, instead of `EXPORT_SCHEDULE`: five cron fields in its time zone, or `none` for only when called."""
     time_zone: Annotated[str, AfterValidator(_zone_name)] | None = None
-    """Time zone of its schedule and of its file's date, in place of `EXPORT_TIME_ZONE`."""
+    """Time zone of its schedule and of its file's date, instead of `EXPORT_TIME_ZONE`."""
     groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()
     """Labels; a call can run every export that carries one."""
     owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """Who owns the export; named in receipts and alerts."""
+    """Who owns the export. Receipts and alerts name the owner."""
     timeout_seconds: Annotated[int, Field(ge=1, le=3300)] | None = None
-    """How long to wait for the first byte of the body, in place of ten minutes."""
+    """How long to wait for the first byte of Pigment's answer, instead of ten minutes."""
     freshness_hours: Annotated[int, Field(ge=1, le=24 * 366)] | None = None
-    """Hours after an occurrence (without a schedule: a success) until it is stale, in place of `FRESHNESS_HOURS`."""
+    """Hours after an occurrence (without a schedule: its last success) until it is stale; see `FRESHNESS_HOURS`."""
     minimum_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    """A file with fewer rows is held, not published."""
+    """A file with fewer rows is held instead of published."""
     maximum_shrink: Annotated[float, Field(ge=0, le=1)] | None = None
-    """The fraction of the latest file's rows that may vanish; a file that lost more is held."""
+    """The fraction of rows that a file may lose compared with the last good one; if it lost more, it is held."""
     columns: Columns | None = None
-    """The header that is expected, column by column, or "unchanged" for the last good file's; another one is held."""
+    """The expected columns, or "unchanged" for those of the last good file. A file with another header is held."""
     ragged_rows: Literal["hold", "publish"] = "hold"
-    """Whether a file whose rows have more or fewer fields than its header is held or published."""
+    """What to do with a file in which some rows have more or fewer fields than the header."""
     gzip: bool = False
-    """Whether the file is stored compressed, as `.csv.gz`."""
+    """Whether to store the file compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
-    """Name of the Key Vault secret with the key for this export: a key sees what its owner sees."""
+    """Name of the Key Vault secret with the key for this export, instead of `PIGMENT_KEY_SECRET`."""
     kind: Annotated[Kind, Field(strict=False)]
-    """What it is."""
+    """What it exports."""
     options: Annotated[ViewOptions, PlainValidator(_of_its_kind)] = Field({}, validate_default=True)
-    """Pigment's options for it."""
+    """Options for Pigment, in Pigment's own names."""
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """Its own time zone; None where the deployment's holds."""
+        """Its own time zone, or None if the deployment's applies."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
     def delimiter(self) -> bytes:
-        """What stands between the fields of its CSV."""
+        """The delimiter between the fields of its CSV."""
         return DELIMITERS[self.options.fieldDelimiter]
 
 
 def to_json(export: Export) -> dict[str, Any]:
-    """Return a definition as a plan keeps it: what was set, and Pigment's options as they are sent."""
+    """Return a definition as plans store it: the fields that were set, and the options as Pigment receives them."""
     fields = export.model_dump(mode="json", exclude_none=True, exclude={"options"})
     return {**fields, "options": as_sent(export.options)}
 
@@ -133,6 +131,6 @@ def from_json(definition: Any) -> Export:
     """Read what `to_json` wrote.
 
     Raises:
-        ValueError: it is no definition; pydantic's ValidationError is one.
+        ValueError: it is not a definition (pydantic's ValidationError is a ValueError).
     """
     return Export.model_validate(definition)

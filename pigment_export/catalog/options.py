@@ -1,7 +1,7 @@
 """Pigment's export options, kind by kind, in Pigment's own names. Pure.
 
-Source: Pigment's OpenAPI document (v1-external). What the lake wants is the default and is always sent: ISO dates, a
-dot in decimals, UTF-8 without a BOM, semicolons. What is not set otherwise is not sent.
+Source: Pigment's OpenAPI document (v1-external). Four options have defaults that suit a lake and are always sent: ISO
+dates, a dot before decimals, UTF-8 without a BOM, semicolons. Other options are sent only if they are set.
 """
 # ruff: noqa: N815 - the fields bear Pigment's own names
 
@@ -30,12 +30,12 @@ _UUID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-
 def _uuid_text(value: str) -> str:
     found = _UUID.fullmatch(value.strip().lower())
     if found is None:
-        raise ValueError("not an id: Pigment's are UUIDs, as 44444444-4444-4444-8444-444444444444")
+        raise ValueError("not an id: Pigment's ids are UUIDs, such as 44444444-4444-4444-8444-444444444444")
     return "-".join(found.groups())
 
 
 def _comparable(value: Any) -> Any:
-    """Refuse what JSON has no word for, before four types of number and text each complain of it."""
+    """Refuse what JSON cannot express, before each of the four allowed types reports its own error."""
     fits = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int)
     if not fits or (isinstance(value, int) and abs(value) > LARGEST_INTEGER):
         raise ValueError('a filter compares with text, a number, true or false; write a date as text: "2026-01-31"')
@@ -43,7 +43,7 @@ def _comparable(value: Any) -> Any:
 
 
 def _not_empty(value: Any) -> Any:
-    """Before the items are looked at: pydantic's own bound counts only the good ones."""
+    """Check before the items are validated: pydantic's own minimum counts only the valid ones."""
     if value in ([], ()):
         raise ValueError("must not be empty")
     return value
@@ -52,7 +52,7 @@ def _not_empty(value: Any) -> Any:
 def _bounded_depth(value: Any, levels: int = DEEPEST_FILTER) -> Any:
     """Refuse a filter that is nested too deep, before pydantic recurses into it."""
     if not levels:
-        raise ValueError(f"filters may be nested {DEEPEST_FILTER} deep")
+        raise ValueError(f"filters can be nested {DEEPEST_FILTER} deep at most")
     for key in ("and", "or") if isinstance(value, dict) else ():
         for child in value[key] if isinstance(value.get(key), list | tuple) else ():
             _bounded_depth(child, levels - 1)
@@ -97,12 +97,12 @@ class Model(BaseModel):
 
 
 class DimensionFilter(Model):
-    """Rows of some items of a dimension."""
+    """Keeps rows by the items of a dimension."""
 
     dimensionId: Id
     """The dimension."""
     modalityIds: AtLeastOne[Id]
-    """Its items to keep; to keep all, leave the filter out."""
+    """The items to keep. To keep all, leave out the filter."""
 
 
 class FilterCondition(Model):
@@ -111,38 +111,40 @@ class FilterCondition(Model):
     type: Literal["LessThan", "LessThanOrEqual", "Equal", "NotEqual", "GreaterThan", "GreaterThanOrEqual", "IsNotBlank"]
     """How to compare."""
     value: Annotated[str | int | float | bool, BeforeValidator(_comparable)] | None = None
-    """What to compare to: of the metric's own type. `IsNotBlank` takes none, every other type needs one."""
+    """The value to compare with, of the metric's type. `IsNotBlank` takes none; every other type needs one."""
 
     @model_validator(mode="after")
     def _value_fits_type(self) -> Self:
         takes_value = self.type != "IsNotBlank"
         if takes_value != (self.value is not None):
-            raise ValueError(f"{self.type} needs a value to compare to" if takes_value else "IsNotBlank takes no value")
+            raise ValueError(
+                f"{self.type} needs a value to compare with" if takes_value else "IsNotBlank takes no value"
+            )
         return self
 
 
 class ValueFilter(Model):
-    """Rows by the value of a metric."""
+    """Keeps rows by the value of a metric."""
 
     metricId: Id
     """The metric."""
     condition: FilterCondition
-    """What its value must fulfil."""
+    """The condition that its value must meet."""
 
 
 class ExportFilter(Model):
-    """A filter, or filters of filters: the field named after `type` is set, and no other."""
+    """A filter, or a combination of filters. Set the field that `type` names, and no other."""
 
     type: Literal["And", "Or", "Dimension", "Value"]
     """Which of the other fields is set."""
     and_: AtLeastOne["ExportFilter"] | None = Field(None, alias="and")
-    """Filters that must all hold."""
+    """Filters that a row must all pass."""
     or_: AtLeastOne["ExportFilter"] | None = Field(None, alias="or")
-    """Filters of which one must hold."""
+    """Filters of which a row must pass at least one."""
     dimension: DimensionFilter | None = None
-    """Items of a dimension to keep."""
+    """A filter by the items of a dimension."""
     value: ValueFilter | None = None
-    """What a metric's value must be."""
+    """A filter by the value of a metric."""
 
     @model_validator(mode="after")
     def _field_fits_type(self) -> Self:
@@ -153,7 +155,7 @@ class ExportFilter(Model):
 
 
 class PropertyFilter(Model):
-    """Rows of a list by the items of one of its properties."""
+    """Keeps rows of a list by the items of one of its properties."""
 
     propertyTechnicalName: Text
     """The property."""
@@ -167,9 +169,9 @@ class ExportField(Model):
     type: Literal["DimensionField", "ScenarioField", "ValueField"]
     """What the column holds."""
     sourceId: Id | None = None
-    """The dimension's id, or the metric's in the live application (not in a snapshot); a `ScenarioField` has none."""
+    """Id of the dimension, or of the metric (in the live application, not a snapshot). A `ScenarioField` has none."""
     displayName: str | None = None
-    """Another name for the column's header."""
+    """Another name for the column in the header."""
 
     @model_validator(mode="after")
     def _source_fits_type(self) -> Self:
@@ -187,54 +189,54 @@ class ExportField(Model):
 
 
 class ViewOptions(Model):
-    """All that a view takes."""
+    """A view's options."""
 
     dateFormat: DateFormat = "Iso8601"
-    """How dates are written: 2054-01-21, or Pigment's older ways, which differ by kind."""
+    """Format of dates: `Iso8601` (2054-01-21), or `Legacy`, Pigment's older formats, which differ by kind."""
     fieldDelimiter: FieldDelimiter = "Semicolon"
-    """What stands between fields."""
+    """The character between fields."""
 
 
 class _BlockOptions(ViewOptions):
     decimalSeparator: DecimalSeparator = "Dot"
-    """What stands before decimals."""
+    """The character before decimals."""
     encoding: Encoding = "Utf8WithoutBom"
-    """Whether the file begins with a byte order mark."""
+    """UTF-8 with or without a byte order mark at the beginning of the file."""
     friendlyHeaders: bool | None = None
-    """Whether the header has friendly names instead of technical ones."""
+    """Whether the header has friendly names instead of technical names."""
 
 
 class ListOptions(_BlockOptions):
     """A list's options."""
 
     propertyTechnicalNames: Several[Text] | None = None
-    """The properties to export, in this order; all where it is left out."""
+    """Technical names of the properties to export, in this order. Default: all."""
     listFilter: Several[Id] | None = None
-    """Items of the list to keep."""
+    """Ids of the list's items to keep."""
     propertyFilters: Several[PropertyFilter] | None = None
-    """Items to keep by their properties."""
+    """Filters that keep items by their properties."""
 
 
 class MetricOptions(_BlockOptions):
     """A metric's options."""
 
     scenarios: Several[Id] | None = None
-    """Scenarios to export; where it is left out, the default one, without a column for it."""
+    """Scenarios to export. Default: only the default scenario, without a column for it."""
     exportFilter: Annotated[ExportFilter, BeforeValidator(_bounded_depth)] | None = None
-    """Rows to keep: And and Or of filters on dimensions and on metrics' values."""
+    """Rows to keep: filters on dimensions and on metrics' values, combined with And and Or."""
     filters: Several[DimensionFilter] | None = None
-    """Deprecated by Pigment in favour of `exportFilter`; both together are an And."""
+    """Deprecated by Pigment in favour of `exportFilter`. If both are set, a row must pass both."""
 
 
 class TableOptions(MetricOptions):
     """A table's options: a metric's, and which metrics and columns."""
 
     metrics: Several[Id] | None = None
-    """Metrics of the table to export."""
+    """Which of the table's metrics to export."""
     fields: Several[ExportField] | None = None
-    """The columns, in this order; where it is left out, one for each dimension and each metric."""
+    """The columns, in this order. Default: one for each dimension and each metric."""
 
 
 def as_sent(options: ViewOptions) -> dict[str, Any]:
-    """The options as Pigment takes them: what is not set is left out."""
+    """Return the options as Pigment receives them, without those that are not set."""
     return options.model_dump(mode="json", by_alias=True, exclude_none=True)

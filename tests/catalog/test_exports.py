@@ -144,7 +144,7 @@ def test_an_address_in_place_of_an_id_is_answered_with_the_ids_in_it() -> None:
     answer = told("view", id=address)
     assert "the block's is abcdefab-0000-4000-8000-00000000000f" in answer
     assert "the view's is 44444444-4444-4444-8444-444444444444" in answer
-    assert "behind 'viewId='" in told("view", id="https://pigment.app/")
+    assert "follows 'viewId='" in told("view", id="https://pigment.app/")
 
 
 @pytest.mark.parametrize(
