@@ -126,19 +126,14 @@ class Inspector:
             self._problem = "it has nothing but a byte order mark" if end else "it has not one byte"
             return None
         names: list[str] = []
-        line_end: bytes | None = None
-        while line_end is None:
-            field = self._field.match(self._head, end)
-            if field is None:  # never: each part of the pattern may be empty
-                raise AssertionError("a field of the header was not understood")
+        for field in self._field.finditer(self._head, end):  # which fits anywhere: each part may be empty
             quoted, closing, rest, after = field.groups()
             names.append(((quoted or b"").replace(b'""', b'"') + rest).decode(errors="replace"))
-            end = field.end()
             if after != self._delimiter:
-                line_end = after
-        if not line_end and not final:
+                break
+        if not after and not final:
             return None
         self._columns = tuple(names)
         if quoted is not None and not closing:
             self._problem = OPEN_QUOTE
-        return end
+        return field.end()

@@ -133,30 +133,27 @@ class Records:
             self.notes.add(Note.NUL)
         if self._after_cr and text[len(self._context) :].startswith(b"\n"):
             text = self._context + text[len(self._context) + 1 :]
-        outside, is_open, is_closed = self._outside(text) if b'"' in text else (text, False, False)
-        if is_open:
-            self._context = b'"'
-        elif is_closed:
-            self._context = b'""'
-        else:
-            self._context = b"x" if text and text[-1] not in self._separators else b""
+        outside, quotes = self._outside(text) if b'"' in text else (text, b"")
+        self._context = quotes or (b"x" if text and text[-1] not in self._separators else b"")
         self._after_cr = text.endswith(b"\r")  # within quotes too: there a line feed counts for nothing anyway
         if b"\r" in outside:
             self._expect_cr()
             outside = outside.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._count(outside.translate(None, self._dropped))
 
-    def _outside(self, text: bytes) -> tuple[bytes, bool, bool]:
-        """What stands outside of quoted fields, and whether the last of these is open, or just closed, at the end."""
+    def _outside(self, text: bytes) -> tuple[bytes, bytes]:
+        """What stands outside of quoted fields, and the context of one that is open, or just closed, at the end."""
         parts = text.split(b'"')
         outside = b'"'.join(parts[::2])
-        is_open = len(parts) % 2 == 0
-        if not self._behind_text.search(outside + b'"' * is_open):
-            return outside, is_open, not is_open and not parts[-1]
-        # A quote behind text is a character like any other: it neither opens nor closes. Slower, and always right.
-        outside = self._quoted.sub(b"x", text)
-        is_open = (len(parts) - 1 - outside.count(b'"')) % 2 == 1
-        return outside, is_open, not is_open and text.endswith(b'"') and not outside.endswith(b'"')
+        is_open, is_closed = len(parts) % 2 == 0, not parts[-1]
+        if self._behind_text.search(outside + b'"' * is_open):
+            # A quote behind text is like any other character: it neither opens nor closes. Slower, and always right.
+            outside = self._quoted.sub(b"x", text)
+            is_open = (len(parts) - 1 - outside.count(b'"')) % 2 == 1
+            is_closed = is_closed and not outside.endswith(b'"')
+        if is_open:
+            return outside, b'"'
+        return outside, b'""' if is_closed else b""
 
     def _count(self, left: bytes) -> None:
         """Count records by what is left of them: delimiters and line ends."""
