@@ -5,24 +5,22 @@ import base64
 import contextlib
 import shlex
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 from emulators import local_settings
 from emulators.everything import ACCOUNT, FILE_SYSTEM, Everything
+from emulators.folders import temporary_folder
+from emulators.pigment.faults import add_fault_option
 from emulators.pigment.model import Model
 from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
-from emulators.terminal import add_fault_option
 
 
 def main() -> None:
     """Run until told to stop."""
     options = _options()
     with contextlib.ExitStack() as stack:
-        folder = (
-            options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emulators-")))
-        ).resolve()
+        folder = (options.folder or stack.enter_context(temporary_folder("emulators-"))).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         everything = stack.enter_context(
             Everything(
@@ -51,7 +49,7 @@ def main() -> None:
         print(*lines, sep="\n")
         print(f"# the lake, without the proxy: https://{host}:{port}/{ACCOUNT} (file system {FILE_SYSTEM})")
         print(f"# keys that Pigment knows: {DEMO_KEY} (in the vault), {EXPORT_ONLY_KEY}, {EXPIRED_KEY}")
-        print("# running; Ctrl-C stops", flush=True)
+        print("# running; Ctrl-C stops")
         threading.Event().wait()
 
 

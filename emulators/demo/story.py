@@ -3,18 +3,17 @@
 import argparse
 import json
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from emulators.everything import Everything
+from emulators.folders import temporary_folder
 from emulators.host.host import Host, SimulatedClock
 from emulators.local_settings import ROOT, app_settings
+from emulators.pigment.faults import add_fault_option
 from emulators.pigment.model import REVENUE
-from emulators.terminal import add_fault_option
 
 FIRST_LINES = 3
 KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "USER")  # of this environment; the app's is its own
@@ -31,7 +30,7 @@ def main() -> int:
     add_fault_option(parser)
     faults = parser.parse_args().fault
     clock = SimulatedClock(datetime.now(UTC).replace(hour=5, minute=54, second=0, microsecond=0))
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder, Everything(Path(folder)) as everything:
+    with temporary_folder("demo-") as folder, Everything(folder) as everything:
         everything.lake.clock = clock
         everything.pigment.faults.extend(faults)
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}

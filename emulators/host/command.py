@@ -11,6 +11,7 @@ from emulators.host.front import Keys
 from emulators.host.functions import HttpTrigger, QueueTrigger, TimerTrigger
 from emulators.host.host import ERROR, Host
 from emulators.host.host_json import read_local_settings
+from emulators.terminal import print_line
 
 LOCAL_PORT = 7071  # Core Tools' own
 
@@ -48,7 +49,7 @@ def open_host(folder: Path, environ: dict[str, str], *, keys: Keys | None, port:
     """Make a host that writes its log to the terminal."""
 
     def echo(line: LogLine) -> None:
-        print(f"[{line.at:%H:%M:%S}] {line.text}", flush=True)
+        print_line(f"[{line.at:%H:%M:%S}] {line.text}")
 
     environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"} | environ
     return Host(folder, environ, clock=lambda: datetime.now(UTC), keys=keys, port=port, echo=echo)

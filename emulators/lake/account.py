@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import secrets
 import ssl
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlencode
 
+from emulators.folders import temporary_folder
 from emulators.lake import auth as lake_auth
 from emulators.lake import dfs as lake_dfs
 from emulators.lake import sas as lake_sas
@@ -89,8 +89,7 @@ class Lake:
 
     def start(self) -> None:
         """Listen on a free port of 127.0.0.1."""
-        folder = tempfile.TemporaryDirectory(prefix="lake-", dir=self._folder)
-        self._spool = Spool(Path(self._running.enter_context(folder)))
+        self._spool = Spool(self._running.enter_context(temporary_folder("lake-", within=self._folder)))
         server = Server(self._tls, self.account, self._spool, self._answer, self._store.now)
         self.address = server.address
         self._running.callback(server.stop)

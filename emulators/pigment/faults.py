@@ -1,5 +1,6 @@
 """What may go wrong with Pigment, as switches: in process `pigment.faults.append(Fault(…))`, else `--fault`."""
 
+import argparse
 import re
 from dataclasses import dataclass, fields
 
@@ -58,3 +59,22 @@ class Fault:
                 raise ValueError(f"{part!r}: a fault is spelled kind,name=value,… with {', '.join(types)}")
             values[name] = types[name](value)
         return cls(kind, **values)
+
+
+def add_fault_option(parser: argparse.ArgumentParser) -> None:
+    """Let a command take `--fault`."""
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="KIND,NAME=VALUE,…",
+        help="something goes wrong with Pigment, as reset,path=metric,after=5000,code=0; may be repeated",
+    )
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return Fault.parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc

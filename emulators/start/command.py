@@ -3,17 +3,16 @@
 import argparse
 import json
 import os
-import tempfile
 import urllib.request
-from pathlib import Path
 
 from emulators.everything import Everything
+from emulators.folders import temporary_folder
 from emulators.host.command import add_host_options, open_host, print_overview, serve
 from emulators.host.front import Keys
 from emulators.host.host import RUNNING, Host
 from emulators.lake.account import new_account_key
 from emulators.local_settings import LEADS_ELSEWHERE, ROOT, app_settings
-from emulators.terminal import add_fault_option
+from emulators.pigment.faults import add_fault_option
 
 STATUS_PAGE = "/api/status"
 
@@ -29,8 +28,8 @@ def main() -> None:
     keys = Keys() if asked.enable_auth else None
     own = {name: value for name, value in os.environ.items() if name not in LEADS_ELSEWHERE}
     with (
-        tempfile.TemporaryDirectory(prefix="start-") as folder,
-        Everything(Path(folder), account_key=new_account_key()) as everything,
+        temporary_folder("start-") as folder,
+        Everything(folder, account_key=new_account_key()) as everything,
     ):
         everything.pigment.faults.extend(asked.fault)
         environ = app_settings(everything.environment) | own | everything.environment
@@ -60,4 +59,4 @@ def _show_a_run(host: Host, everything: Everything, keys: Keys | None) -> None:
     print("Another run, and how it goes:")
     print(f"  curl -X POST -H 'Content-Type: application/json'{header} -d '{{}}' {host.url}/api/runs")
     print(f"  curl{header} {host.url}/api/runs")
-    print("Ctrl-C stops.", flush=True)
+    print("Ctrl-C stops.")

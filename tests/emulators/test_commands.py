@@ -68,13 +68,37 @@ def test_ctrl_c_ends_a_command_with_130_and_one_line(module: str) -> None:
     assert rest.splitlines()[-1] == "interrupted"
 
 
+@pytest.mark.parametrize(
+    ("module", "instants"),
+    [
+        ("emulators.start", "return:threading.py:Condition.__enter__"),  # the lock is taken, and no block gives it back
+        ("emulators.start", "call:host.py:Host.serve,call:folders.py:temporary_folder.<locals>.remove"),
+        ("emulators.start", "call:command.py:print_overview,return:terminal.py:_end_by_signal.<locals>.<lambda>"),
+        ("emulators.start", "return:process.py:start_worker"),
+        ("emulators.demo", "call:story.py:_fire,call:shutil.py:rmtree"),
+        ("emulators.demo", "call:host.py:Host.stop"),
+        ("emulators", "return:folders.py:temporary_folder"),
+    ],
+)
+def test_ctrl_c_at_any_instant_and_twice_ends_a_command_the_same_way(
+    module: str, instants: str, tmp_path: Path
+) -> None:
+    arguments = [module, instants, *OPTIONS.get(module, [])]
+    with running("tests.harness.interrupting", *arguments, TMPDIR=str(tmp_path)) as process:
+        text, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130
+    assert "Traceback" not in text
+    assert text.splitlines()[-1] == "interrupted"
+    assert list(tmp_path.iterdir()) == [], "nothing stays"
+
+
 @pytest.mark.parametrize("module", UP)
 def test_ctrl_c_while_a_command_is_still_loading_gives_no_traceback(module: str) -> None:
     program = (
         "import os, runpy, signal, sys\n"
         "class Interrupting:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'trustme' or name == 'emulators.host.calls': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name in ('h11', 'trustme', 'emulators.host.calls'): os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting()); sys.argv = ['x']\n"
         f"runpy.run_module({module!r}, run_name='__main__')"
     )
@@ -103,8 +127,9 @@ def test_a_port_that_is_taken_is_told_in_a_line(module: str, arguments: list[str
     assert "Traceback" not in text
 
 
-def test_a_reader_that_goes_leaves_no_traceback() -> None:
-    program = f"{sys.executable} -u -m emulators.demo | head -1; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("module", ["emulators.demo", "emulators.start --port 0", "emulators"])
+def test_a_reader_that_goes_leaves_no_traceback(module: str) -> None:
+    program = f"{sys.executable} -m {module} | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
         ["bash", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )

@@ -1,0 +1,28 @@
+"""A command to which Ctrl-C comes at chosen instants: `interrupting.py MODULE INSTANTS [ARGUMENT …]`.
+
+An instant is `EVENT:FILE:FUNCTION`, as Python's tracing names it (`call` or `return`); several are joined by commas,
+each is met once.
+"""
+
+import os
+import runpy
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+module, listed, *arguments = sys.argv[1:]
+instants = {tuple(text.split(":")) for text in listed.split(",")}
+
+
+def trace(frame: FrameType, event: str, _: Any) -> Any:
+    instant = (event, os.path.basename(frame.f_code.co_filename), frame.f_code.co_qualname)  # noqa: PTH119 - no object is made while a program is traced
+    if instant in instants:
+        instants.remove(instant)
+        os.kill(os.getpid(), signal.SIGINT)
+    return trace
+
+
+sys.argv = [module, *arguments]
+sys.settrace(trace)
+runpy.run_module(module, run_name="__main__", alter_sys=True)
