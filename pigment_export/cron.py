@@ -82,13 +82,11 @@ class Cron:
 
     def newest(self, at: datetime) -> datetime | None:
         """Return the newest occurrence at an instant or before it, in UTC; None if there was none in fifty years."""
-        found = (moment for moment in self._from(at, reverse=True) if moment <= at)
-        return next(found, None)
+        return next((moment for moment in self._from(at, reverse=True) if moment <= at), None)
 
     def next(self, after: datetime) -> datetime | None:
         """Return the first occurrence after an instant, in UTC; None if there is none in fifty years."""
-        found = (moment for moment in self._from(after, reverse=False) if moment > after)
-        return next(found, None)
+        return next((moment for moment in self._from(after, reverse=False) if moment > after), None)
 
     def _from(self, at: datetime, *, reverse: bool) -> Iterator[datetime]:
         """Occurrences in order from an instant, a few of the other side of it first."""

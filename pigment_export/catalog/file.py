@@ -46,8 +46,8 @@ class Catalog:
             ConfigurationError: a name or group is unknown or named twice, or nothing is left to export.
         """
         problems = [
-            *_unknown(names, {export.name for export in self.exports}, "export", self.file),
-            *_unknown(groups, {group for export in self.exports for group in export.groups}, "group", self.file),
+            *_misnamed(names, {export.name for export in self.exports}, "export", self.file),
+            *_misnamed(groups, {group for export in self.exports for group in export.groups}, "group", self.file),
         ]
         named, grouped, everything = set(names), set(groups), not (names or groups)
         chosen = tuple(
@@ -222,7 +222,7 @@ def _like(name: Any, allowed: Collection[str]) -> str:
     return f" (did you mean {str(close[0])!r}?)" if close else ""
 
 
-def _unknown(asked: Sequence[str], known: Collection[str], what: str, file: str) -> list[str]:
+def _misnamed(asked: Sequence[str], known: Collection[str], what: str, file: str) -> list[str]:
     times = Counter(asked)
     return [
         f"{file}: no {what} {name!r}; allowed: {', '.join(sorted(known)) or 'none'}{_like(name, known)}"
