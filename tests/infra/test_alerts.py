@@ -90,7 +90,7 @@ def test_a_query_asks_for_events_and_fields_that_the_app_logs(name: str) -> None
 
 def test_the_classes_that_an_alert_names_are_those_of_a_refused_access() -> None:
     named = set(re.findall(r'"((?:vault|lake|identity)_\w+)"', QUERIES["access-refused"]))
-    rows = (*LAKE.rows, *VAULT.rows, IDENTITY_MISSING, IDENTITY_REFUSED)
+    rows = (*LAKE, *VAULT, IDENTITY_MISSING, IDENTITY_REFUSED)
     # An endpoint that is not the primary one is a setting: its exports fail, and that is an alert of its own.
     assert named == {row.code for row in rows if row.error is SetupError} - {"lake_read_only"}
 
