@@ -1,9 +1,12 @@
 """The body of an export as `transfer` reads it: no page by its beginning."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning
 from pigment_export.pigment.http2.body import Body
+from pigment_export.pigment.http2.gzip import Inflated
+from pigment_export.transfer.stream import Chunk
 
 
 class CheckedBody:
@@ -16,13 +19,13 @@ class CheckedBody:
     """
 
     def __init__(self, body: Body, delimiter: bytes, *, keeps_gzip: bool) -> None:
-        is_packed = keeps_gzip and body.encoding == "gzip"
-        self._body = body if is_packed else body.decoded()
-        self._inflated = body.inflated()
+        content = body.decoded()
+        packed = content if keeps_gzip and isinstance(content, Inflated) else None
+        self._body = body if packed else content
         self.delimiter = delimiter
         self._held: bytes | None = b""  # the content's beginning, until it can be looked at; None from then on
         self._rest = b""  # of what was held, not yet given by `readinto`
-        self.unpack: Callable[[bytes | bytearray], Iterator[bytes]] | None = self._unpack if is_packed else None
+        self.unpack: Callable[[Chunk], Iterator[bytes]] | None = partial(self._unpack, packed) if packed else None
         self.protocol = body.protocol
         self.evidence = body.evidence
 
@@ -40,8 +43,8 @@ class CheckedBody:
         self._rest = self._rest[count:]
         return count
 
-    def _unpack(self, chunk: bytes | bytearray) -> Iterator[bytes]:
-        for piece in self._inflated.update(chunk):
+    def _unpack(self, packed: Inflated, chunk: Chunk) -> Iterator[bytes]:
+        for piece in packed.update(chunk):
             yield self._looked_at(piece)
         if not chunk:
             yield self._looked_at(b"")

@@ -205,7 +205,7 @@ class Packable(Bytes):
 
     def __init__(self, data: bytes, sizes: Sequence[int] = (1 << 20,), *, is_packed: bool) -> None:
         super().__init__(data, sizes)
-        self.unpack = Inflated(one_member=False).update if is_packed else None
+        self.unpack = Inflated(self.readinto, one_member=False).update if is_packed else None
 
 
 @settings(max_examples=60, deadline=None)

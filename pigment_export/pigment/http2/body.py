@@ -4,7 +4,7 @@ import io
 import math
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
@@ -97,15 +97,8 @@ class Body(io.RawIOBase):
 
     def decoded(self) -> "Body | Inflated":
         """Return the reader of the content, which gives 0 only at an end that is proven."""
-        return self.inflated(self.readinto) if self.encoding == "gzip" else self
-
-    def inflated(self, encoded: Callable[[memoryview], int] | None = None) -> Inflated:
-        """Return the content of a body that is gzip.
-
-        Args:
-            encoded: reads the body; None where it is given to `update`.
-        """
-        return Inflated(one_member=not self._exchange.proofs, encoded=encoded)
+        is_gzip = self.encoding == "gzip"
+        return Inflated(self.readinto, one_member=not self._exchange.proofs) if is_gzip else self
 
     def readable(self) -> bool:
         """Return True, always."""
@@ -136,13 +129,6 @@ class Body(io.RawIOBase):
             self._ended = True
             self._connection.close()
         return count
-
-    def stream(self, chunk_bytes: int, decode_content: bool = True) -> Iterator[bytes]:  # noqa: FBT001, FBT002 - as requests calls it
-        """Yield the body in pieces, as `iter_content` takes it: for small answers, whose end need not be proven."""
-        source = self.decoded() if decode_content else self
-        buffer = memoryview(bytearray(chunk_bytes))
-        while count := source.readinto(buffer):
-            yield bytes(buffer[:count])
 
     def close(self) -> None:
         """Close the connection, whether the body ended or not."""

@@ -17,21 +17,21 @@ DECODED_BYTES = 1024 * 1024  # the most that one step makes of them: gzip shrink
 
 
 class Inflated:
-    """The decoded bytes of a gzip body: given to `update` piece by piece, or read by `readinto`.
+    """The decoded bytes of a gzip body: read by `readinto`, or taken from what another has read by `update`.
 
     Args:
+        encoded: fills a buffer's beginning with the body as it came, 0 at its end.
         one_member: whether a second member is an error: nothing else proves the end, and a body that is cut between
             two members looks whole.
-        encoded: fills a buffer's beginning with the body as it came, 0 at its end; for `readinto`.
     """
 
-    def __init__(self, *, one_member: bool, encoded: Callable[[memoryview], int] | None = None) -> None:
+    def __init__(self, encoded: Callable[[memoryview], int], *, one_member: bool) -> None:
         self._one_member = one_member
         self._decoder = _decoder()
         self._members = 0
         self._within = False  # a member has begun
         self._ended = False
-        self._pieces = self._read(encoded) if encoded else iter(())
+        self._pieces = self._read(encoded)
         self._rest = memoryview(b"")  # decoded, and not yet given
 
     def update(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
@@ -48,7 +48,11 @@ class Inflated:
             UnprovenEnd: there is a second member, and only one proves the end.
         """
         if not data:
-            self._finish()
+            if self._within:
+                raise BodyCut("the gzip body ended before its trailer: it is cut")
+            if self._members == 0:
+                raise BodyCut("the body is said to be gzip, but it has no byte")
+            self._ended = True
         while data or not self._decoder.needs_input:
             self._within = True
             if self._members and self._one_member:
@@ -93,13 +97,6 @@ class Inflated:
         while count := encoded(chunk):
             yield from self.update(chunk[:count])
         yield from self.update(b"")
-
-    def _finish(self) -> None:
-        if self._within:
-            raise BodyCut("the gzip body ended before its trailer: it is cut")
-        if self._members == 0:
-            raise BodyCut("the body is said to be gzip, but it has no byte")
-        self._ended = True
 
 
 def _decoder() -> igzip_lib.IgzipDecompressor:

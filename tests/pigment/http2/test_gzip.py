@@ -32,7 +32,7 @@ class Pieces:
 
 
 def inflated(pieces: Pieces, *, one_member: bool = False) -> Inflated:
-    return Inflated(one_member=one_member, encoded=pieces.readinto)
+    return Inflated(pieces.readinto, one_member=one_member)
 
 
 def decoded(body: Inflated, room: int = 1000) -> bytes:
@@ -56,7 +56,7 @@ def cut(text: bytes, at: list[int]) -> list[bytes]:
 def test_members_are_decoded_however_the_bytes_are_cut(members: list[bytes], at: list[int], room: int) -> None:
     encoded = b"".join(gzip.compress(member) for member in members)
     assert decoded(inflated(Pieces(*cut(encoded, at))), room) == b"".join(members)
-    body = Inflated(one_member=False)
+    body = inflated(Pieces())
     pushed = b"".join(step for piece in [*cut(encoded, at), b""] for step in body.update(piece))
     assert pushed == b"".join(members)
 
