@@ -33,8 +33,10 @@ def run(module: str) -> NoReturn:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it for what it starts in the background
             signal.signal(number, _end_by_signal)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # nothing is left to be written when a signal comes
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # By lines: nothing is left to be written when a signal comes. A terminal need not have every letter.
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         sys.exit(importlib.import_module(module).main())
     except BrokenPipeError:

@@ -109,6 +109,13 @@ def test_ctrl_c_while_a_command_is_still_loading_gives_no_traceback(module: str)
     assert done.stderr.strip() == "interrupted"
 
 
+@pytest.mark.parametrize("module", UP)
+def test_a_terminal_without_unicode_gets_the_help_all_the_same(module: str) -> None:
+    with running(module, "--help", PYTHONIOENCODING="ascii") as process:
+        text, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, text
+
+
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
