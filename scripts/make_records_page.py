@@ -27,51 +27,52 @@ NOTES = {
     Note.UNCLEAR_COLUMNS: "a column has no name, or two have the same",
     Note.RAGGED_ROWS: "some rows have fewer fields than the header",
     Note.EXTRA_FIELDS: "some rows have more fields than the header",
-    Note.NO_FINAL_NEWLINE: "its last line has no newline",
-    Note.EMPTY: "it has a header and no row",
-    HEADER_CHANGED: "its header is not the last good file's",
-    SHRINK_UNCHECKED: "`maximum_shrink` is set, and there was no earlier file to compare with",
-    RELEASED: "a guard had held it, and a person released it",
-    TWO_FILES: "its day has a file at another path, too: `EXPORT_PATH` or `gzip` was changed within the day",
+    Note.NO_FINAL_NEWLINE: "it does not end with a newline",
+    Note.EMPTY: "it has a header but no rows",
+    HEADER_CHANGED: "its header differs from the last good file's",
+    SHRINK_UNCHECKED: "`maximum_shrink` is set, but there was no earlier file to compare with",
+    RELEASED: "a guard held it, and a person released it",
+    TWO_FILES: "its day also has a file at another path, because `EXPORT_PATH` or `gzip` changed during the day",
 }
-"""Every note of a file or a receipt, and what it says."""
+"""Every note of a file or a receipt, and what it means."""
 
 _WORDS = {"string": "text", "integer": "whole number", "boolean": "true or false"}
 _PAGE = """# Records: every field
 
-All records are JSON in the lake, UTF-8, written whole by one conditional request. A field that is not set is left out;
-readers should pass over fields that they don't know. Instants are ISO 8601 with their offset, by the lake's clock.
+All records are JSON files in the lake, in UTF-8. The app writes each one whole, with one conditional request. Fields
+that are not set are left out. Readers should ignore fields that they do not know. Instants are ISO 8601 with an offset,
+by the lake's clock.
 
-This page is generated: `make schema`.
+`make schema` generates this page.
 
 | record | where | written |
 |---|---|---|
-| `_latest.json` | `{{folder of the export}}/_latest.json` | after each published file; never goes back |
-| receipt | `_runs/dt={{UTC day of the claim}}/{{run_id}}/receipts/{{name}}.json` | after a failed try, and at the end |
-| result | `_runs/dt=…/{{run_id}}/result.json` | when every receipt is final; again if one got better |
+| `_latest.json` | `{{folder of the export}}/_latest.json` | after each published file; never returns to an older file |
+| receipt | `_runs/dt={{UTC day of the claim}}/{{run_id}}/receipts/{{name}}.json` | after a failed attempt; at the end |
+| result | `_runs/dt=…/{{run_id}}/result.json` | when every receipt is final; again if one is corrected |
 | plan | `_runs/dt=…/{{run_id}}/run.json`, and the claim under `_runs/_keys/` | once, when the run is claimed |
-| `_SUCCESS` | `_runs/dt=…/{{run_id}}/_SUCCESS` | last, when every export succeeded; one line of text |
+| `_SUCCESS` | `_runs/dt=…/{{run_id}}/_SUCCESS` | last, if every export succeeded; one line of text |
 | cancellation | `_runs/dt=…/{{run_id}}/cancel.json` | when a caller cancels the run |
 | schedules | `_runs/_schedules/{{sha256 of the deployment}}.json` | when a schedule changes or a run of it starts |
 
 ## `_latest.json`
 
-The newest good file of an export. Its schema: [latest.schema.json](latest.schema.json). `previous` has earlier files,
-newest first, each with the same fields but `columns` and `previous`.
+The newest good file of an export. The schema is [latest.schema.json](latest.schema.json). Each file in `previous` has
+the same fields, except `columns` and `previous`.
 
 {latest}
 
 ## Metadata of a published file
 
-The file itself says the same, as blob metadata: each name begins with `pigment_`, values are percent-encoded, and lists
-are joined by commas. A rename keeps it; a copy made by other tools may not.
+The file itself carries these fields as blob metadata. Each name begins with `pigment_`, values are percent-encoded, and
+lists are joined by commas. A rename keeps the metadata; a copy with other tools may lose it.
 
 {file}
 
 ## Receipt
 
-What one export of a run came to. Its metadata have the fields marked ●, so that one listing of a run's folder tells all
-of its receipts.
+The outcome of one export of a run. The fields marked ● are also in the blob metadata of the receipt, so that one
+listing of a run's folder returns them for all receipts.
 
 {receipt}
 
@@ -79,7 +80,7 @@ of its receipts.
 
 {result}
 
-`exports` has the fields marked ● above, and `name`.
+Each of `exports` has `name` and the fields marked ● above.
 
 ## Plan
 
@@ -89,7 +90,7 @@ Each of `exports`:
 
 {planned}
 
-Its metadata have {summary}; `exports` is their number there.
+The blob metadata of the plan has {summary}. There, `exports` is the number of exports.
 
 ## Cancellation
 
@@ -126,7 +127,7 @@ def table(model: type[Any], marked: Mapping[str, Any] | None = None) -> str:
 
 def render() -> str:
     """Return the page."""
-    listed = {field.alias or name: field for name, field in ReceiptSummary.model_fields.items()}
+    listed = {field.alias or name: field for name, field in ReceiptSummary.model_fields.items() if name != "name"}
     return _PAGE.format(
         latest=table(Latest),
         file=table(FileDescription),
@@ -139,7 +140,7 @@ def render() -> str:
         entry=table(Entry),
         summary=", ".join(f"`{name}`" for name in PlanSummary.model_fields),
         notes="\n".join(
-            ["| note | what it says |", "|---|---|", *(f"| `{note}` | {text} |" for note, text in NOTES.items())]
+            ["| note | what it means |", "|---|---|", *(f"| `{note}` | {text} |" for note, text in NOTES.items())]
         ),
     )
 

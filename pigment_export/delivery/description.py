@@ -1,4 +1,4 @@
-"""What a published file says of itself, in its metadata and in `_latest.json`. Pure."""
+"""The description of a published file, in its metadata and in `_latest.json`. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ PREDECESSORS = 30  # that `_latest.json` remembers: a month of days
 
 
 def _split(notes: Any) -> Any:
-    """Metadata, and records of earlier versions, have the notes in one text."""
+    """Split notes that are one text, as in metadata and in records of earlier versions."""
     return tuple(filter(None, notes.split(","))) if isinstance(notes, str) else notes
 
 
@@ -21,66 +21,66 @@ Notes = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class FileDescription(Record):
-    """What a file says of itself in its metadata; a rename keeps it."""
+    """The description of a file in its metadata. A rename keeps it."""
 
     run_id: str
     """The run that fetched it."""
     nonce: str
-    """The try that fetched it."""
+    """The attempt that fetched it."""
     fetched_at: Instant
-    """The lake's clock right before Pigment was asked. Newer and older mean this."""
+    """When Pigment was asked, by the lake's clock. A newer file is one with a later `fetched_at`."""
     snapshot_date: date
-    """The day that it stands for."""
+    """The day that the file stands for."""
     deployment: str
-    """Whose run it was."""
+    """The deployment that ran it."""
     rows: int
-    """Records after the header."""
+    """Number of records after the header."""
     number_of_columns: int
-    """Columns of the header."""
+    """Number of columns in the header."""
     bytes: int
     """Size of the file."""
     sha256: str
     """SHA-256 of the file, hexadecimal."""
     content_bytes: int | None = None
-    """Size of the CSV; missing where the file is the CSV itself."""
+    """Size of the CSV in a compressed file; otherwise missing."""
     content_sha256: str | None = None
-    """SHA-256 of the CSV, hexadecimal; missing where the file is the CSV itself."""
+    """SHA-256 of the CSV in a compressed file, hexadecimal; otherwise missing."""
     protocol: str
     """Protocol of Pigment's answer."""
     evidence: str
-    """What proved that the body was complete."""
+    """What proved that the download was complete."""
     seconds: float
-    """From asking Pigment to the last byte in the lake."""
+    """Time from the request to Pigment until the last byte was in the lake."""
     first_byte_seconds: float | None = None
-    """How many of them Pigment took before its first byte; missing in files of earlier versions."""
+    """Time until Pigment sent its first byte, part of `seconds`; missing in files of earlier versions."""
     notes: Notes = ()
-    """What was noticed and is no failure."""
+    """What was noticed without being a failure; see Notes."""
 
 
 class LatestEntry(FileDescription):
     """One file in `_latest.json`."""
 
     path: str
-    """The file, from the file system's root."""
+    """The file's path, from the file system's root."""
     columns: tuple[str, ...] | None = None
-    """The header's names; missing where they could not be read, and in `previous`."""
+    """Names of the columns; missing if they could not be read, and in `previous`."""
 
 
 class Latest(LatestEntry):
-    """`_latest.json`: the newest good file of an export, and those before it. It never goes back."""
+    """`_latest.json`: the newest good file of an export, and those before it. It never returns to an older file."""
 
     previous: tuple[LatestEntry, ...] = ()
-    """Earlier files, newest first; at most thirty."""
+    """Earlier files, the newest first; at most thirty."""
 
     @classmethod
     def of(cls, path: str, file: FileDescription, columns: tuple[str, ...] | None, older: Self | None = None) -> Self:
         """Return the record for a file.
 
         Args:
-            path: where it is.
-            file: what it says of itself.
-            columns: its header's names; None where they could not be read.
-            older: the record so far; None where there is none.
+            path: of the file.
+            file: its description.
+            columns: names in its header; None if they could not be read.
+            older: the record so far; None if there is none.
         """
         # Without their headers: thirty that are as long as headers may be would be no record any more.
         previous = (LatestEntry(**older.model_dump(exclude={"columns"})), *older.previous) if older else ()

@@ -1,7 +1,7 @@
-"""What the records of a run say, which of two receipts is better, and what a run came to. Pure.
+"""The records of a run's outcome, and which of two receipts is better. Pure.
 
-A `Receipt` says what one export of a run came to, a `Result` sums up a run's receipts. They follow the files, which
-describe themselves, never the reverse.
+A `Receipt` records the outcome of one export of a run; a `Result` sums up the receipts of a run. They are corrected to
+agree with the files, which carry their own descriptions; never the reverse.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from pigment_export.lake.records import Instant, Record, encode
 
 
 class State(StrEnum):
-    """What an export came to. Final but for the first."""
+    """The state of an export. All but the first are final."""
 
     RETRYING = "retrying"
     FAILED = "failed"
@@ -29,7 +29,7 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will be tried."""
+        """Whether no further attempt will be made."""
         return self is not State.RETRYING
 
     @property
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 def count_states(states: Iterable[State]) -> dict[str, int]:
-    """Return how many there are of each state that occurs, in their order."""
+    """Return how many exports are in each state that occurs, in the order of the states."""
     counts = Counter(states)
     return {str(state): counts[state] for state in State if counts[state]}
 
@@ -48,36 +48,36 @@ _RANK = {State.RETRYING: 0, State.FAILED: 1, State.HELD: 2, State.SUPERSEDED: 3,
 
 
 class ReceiptSummary(Record):
-    """What a listing tells of a receipt, by its metadata: enough to compare it, and to sum up a run."""
+    """The fields of a receipt that its metadata has, too: a listing is enough to compare receipts and sum up a run."""
 
     name: str
     """The export's name."""
     state: State
     """`retrying` until it is final: `succeeded`, `superseded` (a newer file was there first), `held` or `failed`."""
     path: str = ""
-    """The file: published, found there instead, held, or the one that was to be written."""
+    """Path of the file: the one that was published, found there instead, held, or meant to be written."""
     folder: str = ""
     """The export's own folder, with its staged and held files."""
     owner: str | None = None
     """Owner of the export, as the catalog names them."""
     nonce: str | None = None
-    """The try that fetched the file."""
+    """The attempt that fetched the file."""
     fetched_at: Instant | None = None
-    """The lake's clock right before Pigment was asked."""
+    """When Pigment was asked, by the lake's clock."""
     started_at: Instant | None = None
-    """When the last try began."""
+    """When the last attempt began."""
     ended_at: Instant | None = None
     """When this receipt was written."""
     rows: int | None = None
-    """Records after the header."""
+    """Number of records after the header."""
     bytes: int | None = None
     """Size of the file."""
     sha256: str | None = None
     """SHA-256 of the file, hexadecimal."""
     code: str | None = Field(default=None, alias="class")
-    """Class of the error: see errors.md."""
+    """Class of the error; errors.md lists them all."""
     reason: str | None = None
-    """What was seen."""
+    """What happened."""
     who: str | None = None
     """Who must act."""
     remedy: str | None = None
@@ -85,26 +85,26 @@ class ReceiptSummary(Record):
 
     @property
     def cause(self) -> Cause | None:
-        """Why it did not succeed; None where it doesn't say."""
+        """Why it did not succeed, or None if the receipt has no reason."""
         if self.code is None:
             return None
         return Cause(self.code, self.reason or "", Who.read(self.who or ""), self.remedy or "")
 
     @property
     def held_file(self) -> HeldFile | None:
-        """The file that a run may release; None where none is held."""
+        """The file that a run can release, or None if none is held."""
         if self.state is not State.HELD or self.fetched_at is None or self.bytes is None or self.sha256 is None:
             return None
         return HeldFile(self.path, self.fetched_at, self.bytes, self.sha256)
 
     def to_metadata(self) -> dict[str, str]:
-        """Return what a listing should tell; the name stands in the path."""
+        """Return the metadata of the record. The export's name is in the path instead."""
         fields = self.to_fields()
         return encode({name: fields[name] for name in _LISTED if name in fields})
 
     @classmethod
     def listed(cls, name: str, metadata: Mapping[str, str]) -> "ReceiptSummary | None":
-        """Read the metadata of a receipt's record; None where they are no receipt's."""
+        """Read the metadata of a receipt's record; None if it is not a receipt's."""
         return ReceiptSummary.from_metadata({**metadata, **encode({"name": name})})
 
 
@@ -112,30 +112,30 @@ _LISTED = [field.alias or name for name, field in ReceiptSummary.model_fields.it
 
 
 class Receipt(ReceiptSummary):
-    """What one export of a run came to."""
+    """The outcome of one export of a run."""
 
     run_id: str
     """The run."""
     snapshot_date: date
-    """The day that was asked for."""
+    """The day that the file stands for."""
     deployment: str
-    """Whose run it was."""
+    """The deployment that ran it."""
     seconds: float | None = None
-    """From asking Pigment to the last byte in the lake."""
+    """Time from the request to Pigment until the last byte was in the lake."""
     first_byte_seconds: float | None = None
-    """How many of them Pigment took before its first byte."""
+    """Time until Pigment sent its first byte, part of `seconds`."""
     content_bytes: int | None = None
-    """Size of the CSV; missing where the file is the CSV itself."""
+    """Size of the CSV in a compressed file; otherwise missing."""
     content_sha256: str | None = None
-    """SHA-256 of the CSV, hexadecimal; missing where the file is the CSV itself."""
+    """SHA-256 of the CSV in a compressed file, hexadecimal; otherwise missing."""
     protocol: str | None = None
     """Protocol of Pigment's answer."""
     evidence: str | None = None
-    """What proved that the body was complete."""
+    """What proved that the download was complete."""
     columns: tuple[str, ...] | None = None
-    """The header's names; missing where they could not be read."""
+    """Names of the columns; missing if they could not be read."""
     notes: Notes = ()
-    """What was noticed and is no failure."""
+    """What was noticed without being a failure; see Notes."""
 
     @classmethod
     def of(cls, task: Task, state: State, file: FileDescription | None, /, **fields: Any) -> Self:
@@ -143,9 +143,9 @@ class Receipt(ReceiptSummary):
 
         Args:
             task: the export of the run. Run, day and deployment are the task's: the file may be another run's.
-            state: what it came to.
-            file: what its file says of itself; None where it has none.
-            **fields: others than the task's and the file's.
+            state: its state.
+            file: the description of its file; None if it has none.
+            **fields: fields that neither the task nor the file has.
         """
         own = file.model_dump(exclude={"run_id", "snapshot_date", "deployment"}) if file else {}
         return cls(
@@ -182,20 +182,20 @@ def is_better(mine: ReceiptSummary, theirs: ReceiptSummary) -> bool:
 
 
 class Result(Record):
-    """What a run came to: known when every export has a final receipt."""
+    """The outcome of a run, written when every export has a final receipt."""
 
     run_id: str
     """The run."""
     deployment: str
-    """Whose run it was."""
+    """The deployment that ran it."""
     snapshot_date: date
-    """Its day."""
+    """The day that its files stand for."""
     state: State
-    """`succeeded`, or `failed` where an export is held or failed."""
+    """`succeeded`, or `failed` if an export failed or is held."""
     counts: dict[str, int]
-    """How many exports came to each state that occurs."""
+    """How many exports are in each state that occurs."""
     exports: tuple[ReceiptSummary, ...]
-    """What the receipts say, in the plan's order."""
+    """The receipts of its exports, in the order of the plan."""
 
     @property
     def succeeded(self) -> bool:
@@ -203,14 +203,14 @@ class Result(Record):
         return self.state is State.SUCCEEDED
 
     def to_metadata(self) -> dict[str, str]:
-        """Return what a listing should tell: how the run ended."""
+        """Return the metadata of the record: how the run ended."""
         return encode({"state": self.state, **self.counts})
 
 
 def result_of(
     run_id: str, deployment: str, snapshot_date: date, names: Sequence[str], receipts: Mapping[str, ReceiptSummary]
 ) -> Result | None:
-    """Return what a run came to; None while a receipt is missing or not final."""
+    """Return the outcome of a run, or None while a receipt is missing or not final."""
     final = tuple(receipts[name] for name in names if name in receipts and receipts[name].state.final)
     if len(final) < len(names):
         return None

@@ -1,7 +1,7 @@
-"""What a run is: decided once, when it is claimed, and the same ever after. Pure.
+"""The plan of a run: decided once, when the run is claimed, and never changed. Pure.
 
-Work on a run takes everything from its plan, never from settings or the catalog as they are now: a deployment in the
-middle of a run changes nothing of it.
+Workers read everything from the plan, never from the current settings or catalog. A deployment in the middle of a run
+therefore does not change the run.
 """
 
 from collections.abc import Mapping
@@ -61,36 +61,36 @@ Folder = Annotated[
 
 
 class PlannedExport(Record):
-    """One export of a run, with where it goes."""
+    """One export of a run, and its destination."""
 
     export: Annotated[Export, PlainSerializer(to_json)] = Field(alias="definition")
     """The export as it was defined when the run was claimed."""
     folder: str
     """The export's own folder."""
     path: str
-    """Where its file goes."""
+    """Path of its file."""
     replaces: bool
-    """Whether a newer file may replace what is there."""
+    """Whether a newer file may replace an existing one."""
     held: HeldFile | None = None
-    """The held file that this run releases; missing where it fetches."""
+    """The held file that this run releases; missing if it fetches a new one."""
     snapshot_date: date | None = None
-    """The day that its file stands for, where its own time zone has another than the run's."""
+    """The day that its file stands for, if the export has its own time zone."""
     day_ends_at: Instant | None = None
-    """When its day ends, where its own time zone says so."""
+    """When that day ends, if the export has its own time zone."""
 
     @property
     def destination(self) -> Destination:
-        """Where it goes."""
+        """Its destination."""
         return Destination(folder=self.folder, path=self.path, replaces=self.replaces)
 
 
 class PlanSummary(Record):
-    """What a listing tells of a plan, by the metadata of its claim and of `run.json`."""
+    """The fields of a plan that the metadata of its claim and of `run.json` has, too."""
 
     run_id: RunId
-    """The run; begins with the instant of its claim."""
+    """The run's id; it begins with the instant of the claim."""
     deployment: str
-    """Whose run it is."""
+    """The deployment that runs it."""
     trigger: str
     """What started it: `schedule`, `http` or `cli`."""
     asked_by: str
@@ -98,26 +98,26 @@ class PlanSummary(Record):
     snapshot_date: date
     """The day that its files stand for."""
     expires_at: Instant
-    """From then on nothing is fetched for it."""
+    """When it expires: from then on, nothing is fetched for it."""
     exports: int
     """How many exports it has."""
 
 
 class Plan(Record):
-    """`run.json`, and the claim: what a run exports, for which day, until when."""
+    """`run.json`, and the claim: what a run exports, for which day, and until when."""
 
     run_id: RunId
-    """The run; begins with the instant of its claim."""
+    """The run's id; it begins with the instant of the claim."""
     folder: Folder
-    """Where its records lie."""
+    """Folder of its records."""
     deployment: str
-    """Whose run it is."""
+    """The deployment that runs it."""
     trigger: str
     """What started it: `schedule`, `http` or `cli`."""
     asked_by: str
     """Who asked for it."""
     request: dict[str, Any]
-    """What was asked for, normalised: a repeat must ask for the same."""
+    """The request, normalised. A repeated request must be the same."""
     claimed_at: Instant
     """When it was claimed, by the lake's clock."""
     snapshot_date: date
@@ -127,9 +127,9 @@ class Plan(Record):
     date_asked: bool
     """Whether the caller named the date."""
     expires_at: Instant
-    """From then on nothing is fetched for it."""
+    """When it expires: from then on, nothing is fetched for it."""
     exports: tuple[PlannedExport, ...]
-    """What it exports, and where to."""
+    """Its exports, with their destinations."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,11 +137,11 @@ class Plan(Record):
         return tuple(planned.export.name for planned in self.exports)
 
     def pending(self, receipts: Mapping[str, ReceiptSummary]) -> tuple[str, ...]:
-        """The exports that have no final receipt, in order."""
+        """Return the exports that have no final receipt, in order."""
         return tuple(name for name in self.names if name not in receipts or not receipts[name].state.final)
 
     def planned(self, name: str) -> PlannedExport | None:
-        """One export by its name; None where the run has none of that name."""
+        """Return an export by its name, or None if the run does not have it."""
         return next((planned for planned in self.exports if planned.export.name == name), None)
 
     def task(self, planned: PlannedExport) -> Task:
@@ -164,10 +164,10 @@ class Plan(Record):
 
     @property
     def summary(self) -> PlanSummary:
-        """What a listing tells of it."""
+        """Its summary."""
         fields = {name: getattr(self, name) for name in PlanSummary.model_fields}
         return PlanSummary(**{**fields, "exports": len(self.exports)})
 
     def to_metadata(self) -> dict[str, str]:
-        """Return what a listing should tell of it."""
+        """Return the metadata of the record: the summary."""
         return self.summary.to_metadata()

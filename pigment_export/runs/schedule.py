@@ -1,7 +1,7 @@
 """Schedules: which exports have an occurrence that is due and has no run yet.
 
-One small record per deployment says when each schedule was first seen and which of its occurrences was claimed last.
-With the catalog's bytes it tells whether a tick of the timer has anything to do, without a look at any run.
+One small record per deployment has the instant at which each schedule was first seen, and its newest claimed
+occurrence. Together with the catalog, it shows whether a tick of the timer has anything to do, without reading any run.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -35,20 +35,20 @@ def _newest(schedule: str, time_zone: str, now: datetime) -> datetime | None:
 
 
 class Entry(Record):
-    """What is known of an export's schedule."""
+    """The schedule of an export, and its newest claimed occurrence."""
 
     name: str
-    """The export's."""
+    """The export's name."""
     schedule: Annotated[str, AfterValidator(expression_in)]
     """Five cron fields."""
     time_zone: Annotated[str, AfterValidator(lambda text: zone_in(text).key)]
-    """Whose wall clock they go by."""
+    """Time zone of these fields."""
     since: Instant
-    """When it was first seen: nothing is due that occurred before."""
+    """When the app first saw this schedule. Earlier occurrences do not run."""
     claimed: Instant | None = None
     """Its newest occurrence that has a run."""
     gone_at: Instant | None = None
-    """Since when the catalog lacks it."""
+    """When it was removed, changed or disabled in the catalog."""
 
     @property
     def definition(self) -> Definition:
@@ -56,7 +56,7 @@ class Entry(Record):
         return self.name, self.schedule, self.time_zone
 
     def due(self, now: datetime) -> datetime | None:
-        """Return its newest occurrence if that is due and has no run yet, else None."""
+        """Return its newest occurrence if that is due and has no run yet, otherwise None."""
         newest = _newest(self.schedule, self.time_zone, now)
         return newest if newest is not None and newest > max(self.since, self.claimed or self.since) else None
 
@@ -69,7 +69,7 @@ class ScheduleRecord(Record):
     checked_at: Instant | None = None
     """When that catalog was last validated."""
     schedules: tuple[Entry, ...] = ()
-    """Of every export that has one."""
+    """The schedules of all enabled exports that have one."""
 
     def due(self, now: datetime) -> dict[datetime, list[str]]:
         """Return the occurrences that are due, the oldest first, with the exports of each."""
