@@ -56,7 +56,8 @@ def add(
         emit_json({"file": catalog.file, "name": name, **fields})
     else:
         emit(f"added [{name}] to {catalog.file}\n")
-        say(f"next: pigment-export run {name}")
+        first = "" if catalog.file == exports_file_of(os.environ) else f"set EXPORTS_FILE to {catalog.file}, then "
+        say(f"next: {first}pigment-export run {name}")
 
 
 def _finder() -> Finder | None:

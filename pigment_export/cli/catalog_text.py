@@ -1,5 +1,6 @@
 """The catalog as a person wrote it: a table is added and every comment stays; a file here, or one in the lake."""
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pigment_export.catalog.source import LAKE
 from pigment_export.cli.parts import app_now, attended
 from pigment_export.errors import ConfigurationError, ConflictError
 
+_BARE = re.compile(r"(?<!\r)\n")  # a line end that is not Windows'
 NEW_FILE = "# The catalog: one table per export, named as its folder in the lake.\n"
 
 
@@ -68,6 +70,8 @@ class CatalogText:
         except TOMLKitError as exc:
             raise ConfigurationError([f"{self.file}: not TOML: {exc}"], code="catalog") from exc
         text = tomlkit.dumps(document)
+        if "\r\n" in self.text and not _BARE.search(self.text):
+            text = _BARE.sub("\r\n", text)
         load(text.encode(), file=self.file)
         return text
 

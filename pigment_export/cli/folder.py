@@ -31,6 +31,7 @@ _ROWS = {
     errno.EROFS: _FORBIDDEN,
     errno.ENOENT: _row("folder_missing", "make the folder first"),
     errno.ENOTDIR: _row("folder_missing", "choose a folder"),
+    errno.ENAMETOOLONG: _row("folder_failed", "choose a shorter name"),
     errno.EEXIST: _row("folder_file_exists", "move the file away, or choose another name"),
 }
 
@@ -59,7 +60,7 @@ class FolderFile:
             PermanentError: the folder takes no new file.
         """
         problem = None
-        if not self._name or self._name != Path(self._name).name or "\0" in self._name:
+        if not self._name or self._name != Path(self._name).name or min(self._name) < " ":
             problem = f"{self._name!r} is not a file name"
         elif not self.path.parent.is_dir():
             problem = f"{self.path.parent} is not a folder: make it first, or choose another"

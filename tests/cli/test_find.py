@@ -123,6 +123,21 @@ def test_what_was_written_by_hand_stays_as_it_is(here: Here, tmp_path: Path) -> 
     assert "# Revenue, in Finance" in after
 
 
+def test_a_catalog_with_the_line_ends_of_windows_keeps_them(here: Here, tmp_path: Path) -> None:
+    path = tmp_path / "mine" / "exports.toml"
+    before = f'# ours\r\n[cost]\r\nkind = "metric"\r\nid = "{COST}"\r\n'
+    path.write_bytes(before.encode())
+    assert here("add", METRIC).returncode == 0
+    after = path.read_bytes().decode()
+    assert after.startswith(before)
+    assert after.count("\n") == after.count("\r\n")
+
+
+def test_the_command_for_an_export_in_another_catalog_names_the_catalog(here: Here) -> None:
+    done = here("add", METRIC, "--file", "other.toml")
+    assert "next: set EXPORTS_FILE to other.toml, then pigment-export run revenue" in done.stderr
+
+
 def test_an_export_that_is_there_is_not_added_twice_unless_it_is_named(here: Here, tmp_path: Path) -> None:
     assert here("add", METRIC).returncode == 0
     once = catalog(tmp_path)

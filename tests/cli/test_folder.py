@@ -98,6 +98,7 @@ def test_what_cannot_end_well_is_refused_before_anything_is_asked(tmp_path: Path
         (tmp_path, "../x.csv", "is not a file name"),
         (tmp_path, "", "is not a file name"),
         (tmp_path, "x\0.csv", "is not a file name"),
+        (tmp_path, "x\n.csv", "is not a file name"),
     ):
         with pytest.raises(ConfigurationError, match=reason):
             FolderFile(folder, name, nonce="00").check()
@@ -197,6 +198,7 @@ def test_a_name_that_the_file_system_refuses_is_named(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="folder_failed") as caught:
         FolderFile(tmp_path, "x" * 300, nonce="0").open()
     assert "File name too long" in caught.value.cause.reason
+    assert "shorter name" in caught.value.cause.remedy
 
 
 def test_two_fetches_never_share_a_temporary_file(file: FolderFile, tmp_path: Path) -> None:
