@@ -1,4 +1,4 @@
-"""Write docs/cli.md: what `pigment-export --help` says, of every command. `make schema` runs it; a test holds it."""
+"""Write docs/cli.md: the `--help` of every command. `make schema` runs it; a test checks that the page is current."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +11,19 @@ PROGRAM = "pigment-export"
 WIDTH = 100
 HEAD = """# The command line
 
-`pigment-export`, or `python -m pigment_export` in a checkout; README.md says how it is installed. This page is what
-`--help` says of each command.
+The command is `pigment-export`, or `python -m pigment_export` in a checkout. [README.md](../README.md) explains how to
+install it. This page shows the `--help` of each command.
 
-Results go to stdout, all else to stderr. On a terminal there is colour (`NO_COLOR` turns it off) and tables fit its
-width; piped, lines are plain and of any length. `--json` prints JSON for programs. Wherever an id is asked for, the
-address of a page in Pigment will do.
+Results go to stdout, everything else to stderr. On a terminal, the output has colours (`NO_COLOR` turns them off), and
+tables fit the width of the terminal. In a pipe, lines are plain and not cut. `--json` prints JSON for programs. Every
+command that needs an id also takes the address of a page in Pigment.
 
-| exit code | what it says |
+| exit code | meaning |
 |---|---|
 | 0 | everything succeeded |
-| 1 | an export failed or was held, or a check found something wrong |
-| 2 | what was asked could not be started, and nothing was touched |
-| 130 | interrupted; a run is ended by it |
+| 1 | an export failed or is held, or a check failed |
+| 2 | the command could not start, and changed nothing |
+| 130 | you interrupted the command; its run has ended |
 """
 
 

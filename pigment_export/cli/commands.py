@@ -1,4 +1,4 @@
-"""The command line: its commands as a person types them. What a command needs is imported when it is called."""
+"""The commands of the command line, with their options. A command's own module is imported when it is called."""
 
 import logging
 import sys
@@ -15,15 +15,15 @@ from pigment_export.cli import output
 from pigment_export.errors import ExportError
 from pigment_export.events import Event
 
-EXIT_CODES = """Exit codes: 0 when everything succeeded; 1 when an export failed or was held, or a check found something
-wrong; 2 when what was asked could not be started, and nothing was touched; 130 when interrupted."""
-# Events that the commands tell in their own words.
+EXIT_CODES = """Exit codes: 0 if everything succeeded; 1 if an export failed or is held, or a check failed; 2 if the
+command could not start and changed nothing; 130 if it was interrupted."""
+# Events that the commands print in their own words.
 _TOLD = (Event.EXPORT_ENDED, Event.EXPORT_RETRYING, Event.RETRYING_CALL)
 
 _search = click.argument("search", default="", metavar="[SEARCH]")
-_app = click.option("--app", help="Only of this application: its name, id or address.")
+_app = click.option("--app", help="Only list those of this application: a name, an id or an address.")
 _names = click.argument("names", metavar="[NAME]...", nargs=-1)
-_groups = click.option("--group", "groups", multiple=True, help="All enabled exports of a group; may be repeated.")
+_groups = click.option("--group", "groups", multiple=True, help="All enabled exports of this group; can be repeated.")
 _run = click.argument("run", metavar="[RUN]", required=False)
 
 
@@ -33,17 +33,17 @@ def _json[C: Callable[..., Any] | click.Command](what: str = "JSON") -> Callable
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
 @click.version_option(__version__, "-V", "--version", prog_name="pigment-export")
-@click.option("-v", "--verbose", is_flag=True, help="Print the log events, too.")
+@click.option("-v", "--verbose", is_flag=True, help="Print log events as well.")
 def cli(*, verbose: bool) -> None:
-    """Export lists, metrics, tables and views from Pigment, whole and proven or not at all.
+    """Export lists, metrics, tables and views from Pigment, and prove that each file is complete.
 
-    Results go to stdout, all else to stderr.
+    Results go to stdout, everything else to stderr.
     """
     show_log(verbose=verbose)
 
 
 def _command(module: str) -> Callable[[Callable[[], None]], click.Command]:
-    """Declare a command: the function of the same name in a module does it, which is imported when it is called."""
+    """Declare a command, done by the function of the same name in a module that is imported when it is called."""
 
     def declare(declared: Callable[[], None]) -> click.Command:
         @wraps(declared)
@@ -60,9 +60,9 @@ def _command(module: str) -> Callable[[Callable[[], None]], click.Command]:
 @_search
 @_json()
 def apps() -> None:
-    """List Pigment's applications.
+    """List the applications in Pigment.
 
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
+    SEARCH is part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
     """
 
 
@@ -71,37 +71,38 @@ def apps() -> None:
 @_app
 @_json()
 def blocks() -> None:
-    """List lists, metrics and tables.
+    """List the lists, metrics and tables in Pigment.
 
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
+    SEARCH is part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
     """
 
 
 @_command("find")
 @_search
 @_app
-@click.option("--block", help="Only of this block: its id or address.")
+@click.option("--block", help="Only list those of this block: an id or an address.")
 @_json()
 def views() -> None:
-    """List views. A personal one can be exported only with a key of its owner's.
+    """List the views in Pigment.
 
-    SEARCH is a part of a name, or the beginning of an id. The key needs the scope "Modeling metadata".
+    SEARCH is part of a name, or the beginning of an id. The key needs the scope "Modeling metadata". A personal view
+    can be exported only with a key that belongs to its owner.
     """
 
 
 @_command("add")
 @click.argument("what", metavar="[[KIND] ID]", nargs=-1)
-@click.option("--name", help="The export's name.  [default: made from its name in Pigment]")
-@click.option("--owner", help="Named in receipts and alerts.")
-@click.option("--group", "groups", multiple=True, help="A group that it belongs to; may be repeated.")
-@click.option("--whole-block", is_flag=True, help="Of an address that shows a view: export the block behind it.")
-@click.option("--file", "exports_file", help="The catalog: a path or lake:PATH.  [default: EXPORTS_FILE]")
+@click.option("--name", help="Name of the export.  [default: made from its name in Pigment]")
+@click.option("--owner", help="Owner of the export, whom receipts and alerts name.")
+@click.option("--group", "groups", multiple=True, help="Group of the export; can be repeated.")
+@click.option("--whole-block", is_flag=True, help="If the address shows a view, add the block behind it.")
+@click.option("--file", "exports_file", help="The catalog: a path, or lake:PATH.  [default: EXPORTS_FILE]")
 @_json("what was added as JSON")
 def add() -> None:
-    """Add an export to the catalog; the file's comments and order stay.
+    """Add an export to the catalog, keeping its comments and order.
 
-    ID is the address of a page in Pigment, or an id; without it, you choose from a list. A key that may read metadata
-    finds its name and kind; with any other, an address or KIND and an id will do.
+    ID is the address of a page in Pigment, or an id. Without it, you choose from a list. If the key has the scope
+    "Modeling metadata", the command looks up the name and kind; otherwise give an address, or KIND and an id.
 
     Example: pigment-export add "https://pigment.app/application/…/tables/…?viewId=…"
     """
@@ -110,9 +111,9 @@ def add() -> None:
 @_command("check")
 @_json("the checks as JSON")
 def check() -> None:
-    """Check settings, identity, key, Pigment, every id, and the lake.
+    """Check the settings, identity, key, Pigment, every id, and the lake.
 
-    With PIGMENT_API_KEY alone, what needs no Azure is checked. Exit code 1: something is wrong.
+    If only PIGMENT_API_KEY is set, it checks what does not need Azure. Exit code 1: a check failed.
     """
 
 
@@ -124,17 +125,19 @@ def check() -> None:
     default=".",
     show_default="this one",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the file; it must exist. An existing file is never replaced.",
+    help="Folder for the file. It must exist. An existing file is never replaced.",
 )
-@click.option("--name", help="The file's name.  [default: KIND-ID.csv]")
-@click.option("--options", default="{}", metavar="JSON", help="Pigment's options, as the catalog has them.")
-@click.option("--timeout-seconds", type=click.IntRange(min=1), help="Wait so long for the body's first byte.")
+@click.option("--name", help="Name of the file.  [default: KIND-ID.csv]")
+@click.option("--options", default="{}", metavar="JSON", help="Options for Pigment, as in the catalog.")
+@click.option(
+    "--timeout-seconds", type=click.IntRange(min=1), help="How long to wait for the first byte of Pigment's answer."
+)
 @_json("what was fetched as JSON")
 def fetch() -> None:
     """Fetch one export to a local folder.
 
-    ID is the address of a page in Pigment, or KIND (list, metric, table or view) and an id. A key is all it needs:
-    PIGMENT_API_KEY, or a vault that you may read (KEY_VAULT_URL).
+    ID is the address of a page in Pigment, or KIND (list, metric, table or view) and an id. The command only needs a
+    key: PIGMENT_API_KEY, or a vault that you can read (KEY_VAULT_URL).
 
     Example: pigment-export fetch view 44444444-4444-4444-8444-444444444444
     """
@@ -145,9 +148,9 @@ def fetch() -> None:
 @_groups
 @_json()
 def plan() -> None:
-    """Show what a run would fetch and where to, and touch nothing.
+    """Show what a run would fetch and where to, without running it.
 
-    Beside it stands when each export is due next.
+    It also shows when each export is due next.
     """
 
 
@@ -158,34 +161,34 @@ def plan() -> None:
     "--date",
     "day",
     metavar="DATE",
-    help="Snapshot date, or a timestamp on that day, not in the future; of a past one, a file that is missing is "
-    "filled with what Pigment holds now.  [default: today in EXPORT_TIME_ZONE]",
+    help="Snapshot date, or a timestamp on that day, not in the future. For a past date, only missing files are "
+    "created, with today's data.  [default: today in EXPORT_TIME_ZONE]",
 )
 @_json("the run as JSON")
 def run() -> None:
-    """Run exports into the lake: the named ones, or all enabled ones.
+    """Run exports into the lake: those you name, or all enabled ones.
 
-    They are those of the catalog (EXPORTS_FILE). What fails for now is tried again every five minutes until it
-    succeeds, the run expires or you interrupt it.
+    The exports come from the catalog (EXPORTS_FILE). A temporary failure is retried every five minutes, until the
+    export succeeds, the run expires or you interrupt it.
     """
 
 
 @_command("runs")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-@click.option("--state", type=click.Choice(["running", "succeeded", "failed"]), help="Only those of this state.")
-@click.option("--deployment", help="Only those of this app.  [default: of all that use this lake]")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="Largest number of runs.")
+@click.option("--state", type=click.Choice(["running", "succeeded", "failed"]), help="Only list runs in this state.")
+@click.option("--deployment", help="Only list runs of this app.  [default: all apps that use this lake]")
 @_json()
 def runs() -> None:
-    """List the runs of the last seven days, the newest first."""
+    """List the runs of the last seven days, newest first."""
 
 
 @_command("runs")
 @_run
 @_json()
 def show() -> None:
-    """Show a run: its exports' receipts, and what to do about failures.
+    """Show a run's receipts, and what to do about failures.
 
-    RUN is a run's id, or an end of it that no other has; without it, the newest.
+    RUN is the id of a run, or enough of its last characters to identify it. Default: the newest run.
     """
 
 
@@ -193,11 +196,11 @@ def show() -> None:
 @_run
 @_json()
 def retry() -> None:
-    """Run once more what failed or was held in a run that has ended.
+    """Run again what failed or was held in a run that has ended.
 
-    Exports are as they were defined there, and for today.
+    The new run uses the definitions of that run, and today's date.
 
-    RUN is a run's id, or an end of it that no other has; without it, the newest.
+    RUN is the id of a run, or enough of its last characters to identify it. Default: the newest run.
     """
 
 
@@ -206,12 +209,12 @@ def retry() -> None:
 @_names
 @_json()
 def release() -> None:
-    """Publish held files of a run: the named exports', or all of them.
+    """Publish held files of a run, for the exports you name or for all.
 
-    Look at them first: 'show RUN' says where they are and why they are held. A release is a run of its own. It checks
-    size and sha256 of the held file, keeps its date, and never replaces a newer file.
+    Look at the files first: 'show RUN' lists where they are and why they are held. A release is a run of its own. It
+    checks the size and sha256 of each file, keeps its date, and never replaces a newer file.
 
-    RUN is a run's id, or an end of it that no other has.
+    RUN is the id of a run, or enough of its last characters to identify it.
     """
 
 
@@ -221,19 +224,20 @@ def release() -> None:
 def files() -> None:
     """List the last good files of an export.
 
-    Of each: date, rows, size, when it was fetched, age, sha256 and path.
+    For each file, it shows the date, rows, size, time of the fetch, age, sha256 and path.
     """
 
 
 @_command("status")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the status page to this file.")
-@click.option("--open", "is_opened", is_flag=True, help="Show the status page in the browser.")
-@click.option("--deployment", help="Of this app.  [default: the one that ran last by schedule or call]")
+@click.option("--open", "is_opened", is_flag=True, help="Open the status page in the browser.")
+@click.option("--deployment", help="The app to show.  [default: the one that last ran by schedule or call]")
 @_json()
 def status() -> None:
     """Show how every export is doing, and when it is due next.
 
-    Of each: its health in a word, its last good file, and a note. Exit code 1: an export needs attention.
+    For each export, it shows its health in a word, its last good file, and a note. Exit code 1: an export needs
+    attention.
     """
 
 
@@ -241,7 +245,7 @@ def show_log(*, verbose: bool) -> None:
     """Show log events on stderr.
 
     Args:
-        verbose: all of them; else only warnings that the commands do not tell by themselves.
+        verbose: show all events, instead of only the warnings that the commands do not print themselves.
     """
     handler = logging.lastResort  # writes to what stderr is now: while something is drawn live, above it
     if handler is not None:
@@ -254,12 +258,12 @@ def show_log(*, verbose: bool) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether an event says what the command does not say by itself."""
+    """Whether the command does not print an event itself."""
     return not any(f'"event": "{event}"' in record.getMessage() for event in _TOLD)
 
 
 def exit_code() -> int:
-    """Run the command line; what a person or a machine does wrong becomes a message and an exit code."""
+    """Run the command line, and turn every error into a message and an exit code."""
     output.prepare_streams()
     try:
         return cli.main(standalone_mode=False) or output.OK
