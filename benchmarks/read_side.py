@@ -27,7 +27,8 @@ import requests
 
 from benchmarks.servers import serving
 from pigment_export.pigment.http2.adapter import Http2Adapter
-from pigment_export.pigment.http2.body import Timeouts, body_of
+from pigment_export.pigment.http2.body import body_of
+from pigment_export.pigment.http2.exchange import Timeouts
 
 CHUNK_BYTES = 8 * 1024 * 1024
 H2_READ_BYTES = 256 * 1024

@@ -1,24 +1,33 @@
-"""The body of an export as `transfer` reads it: no page by its beginning."""
+"""The body of an export as `transfer` reads it: proven, and no page by its head or its beginning."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning
-from pigment_export.pigment.http2.body import Body
+import requests
+
+from pigment_export.pigment.evidence import SNIFFED_BYTES, refusal_of_beginning, refusal_of_head
+from pigment_export.pigment.http2.body import body_of
 from pigment_export.pigment.http2.gzip import Inflated
 from pigment_export.transfer.stream import Chunk
 
 
 class CheckedBody:
-    """A body as `transfer` reads it, which is no page by the beginning of its content.
+    """A body as `transfer` reads it.
 
     Args:
-        body: of the answer, proven.
+        response: Pigment's, with status 200.
         delimiter: between the fields of the CSV.
         keeps_gzip: whether what comes as gzip is given as it came; its content then is what `unpack` makes of it.
+
+    Raises:
+        ExportError: the answer's headers speak against a whole CSV.
+        UnprovenEnd: nothing would prove its end.
     """
 
-    def __init__(self, body: Body, delimiter: bytes, *, keeps_gzip: bool) -> None:
+    def __init__(self, response: requests.Response, delimiter: bytes, *, keeps_gzip: bool) -> None:
+        if refusal := refusal_of_head(response.headers):
+            raise refusal
+        body = body_of(response)
         content = body.decoded()
         packed = content if keeps_gzip and isinstance(content, Inflated) else None
         self._body = body if packed else content

@@ -30,9 +30,9 @@ from pigment_export.pigment.api import (
 )
 from pigment_export.pigment.body import CheckedBody
 from pigment_export.pigment.errors import NO_EXPORTS, NO_METADATA, UNEXPECTED, error_for, failure_of
-from pigment_export.pigment.evidence import refusal_of_head
 from pigment_export.pigment.http2.adapter import Http2Adapter
-from pigment_export.pigment.http2.body import Body, Timeouts, body_of
+from pigment_export.pigment.http2.body import Body, body_of
+from pigment_export.pigment.http2.exchange import Timeouts
 from pigment_export.pigment.redaction import without
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
@@ -98,9 +98,7 @@ class Pigment:
         with self._answer(request, export.secret, deadline, seconds) as (response, key):
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(request, response, key)
-            if refusal := refusal_of_head(response.headers):
-                raise refusal
-            yield CheckedBody(body_of(response), export.delimiter, keeps_gzip=export.gzip)
+            yield CheckedBody(response, export.delimiter, keeps_gzip=export.gzip)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
         """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.

@@ -3,7 +3,6 @@
 import http.client
 import re
 import ssl
-import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 import requests
 from requests import adapters, exceptions, utils
 
-from pigment_export.pigment.http2.body import Body, Timeouts
-from pigment_export.pigment.http2.connection import Connection, Proxy, SocketOption, connect
-from pigment_export.pigment.http2.exceptions import DeadlinePassed, RedirectRefused, RequestDropped
-from pigment_export.pigment.http2.exchange import HttpRequest
+from pigment_export.pigment.http2.body import Body
+from pigment_export.pigment.http2.connection import Proxy, SocketOption, connect
+from pigment_export.pigment.http2.exceptions import RedirectRefused
+from pigment_export.pigment.http2.exchange import HttpRequest, Timeouts
 
 _HTTPS_PORT = 443
 _PROXY_PORT = 80
@@ -89,7 +88,14 @@ class Http2Adapter(adapters.BaseAdapter):
             raise exceptions.SSLError(
                 f"could not find a suitable TLS CA certificate bundle, invalid path: {bundle} ({error})"
             ) from error
-        connection = self._connect(url.hostname, url.port or _HTTPS_PORT, proxy, context, timeouts)
+        connection = connect(
+            url.hostname,
+            url.port or _HTTPS_PORT,
+            proxy=proxy,
+            context=context,
+            timeouts=timeouts,
+            socket_options=self._socket_options,
+        )
         body = Body(connection, timeouts, proxy)
         status = body.ask(sent)
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own class
@@ -111,32 +117,6 @@ class Http2Adapter(adapters.BaseAdapter):
 
     def close(self) -> None:
         """Close nothing: each answer has a connection of its own."""
-
-    def _connect(
-        self, host: str, port: int, proxy: Proxy | None, context: ssl.SSLContext, timeouts: Timeouts
-    ) -> Connection:
-        try:
-            return connect(
-                host,
-                port,
-                proxy=proxy,
-                context=context,
-                until=min(time.monotonic() + timeouts.connect_seconds, timeouts.ends_at),
-                socket_options=self._socket_options,
-            )
-        except exceptions.ProxyError:
-            raise
-        except TimeoutError as error:
-            if time.monotonic() >= timeouts.ends_at:
-                raise DeadlinePassed(f"the call's time was over before {host} was reached") from error
-            through = f" through the proxy {proxy}" if proxy else ""
-            raise exceptions.ConnectTimeout(f"{host}:{port} was not reached in time{through}") from error
-        except ssl.SSLEOFError as error:
-            raise RequestDropped(f"{host}:{port} hung up during the TLS handshake") from error
-        except ssl.SSLError as error:
-            raise exceptions.SSLError(f"TLS to {host}:{port} failed: {error}") from error
-        except OSError as error:
-            raise exceptions.ConnectionError(f"no connection to {host}:{port}: {error}") from error
 
 
 @lru_cache(maxsize=1)  # reading a CA bundle takes tens of milliseconds

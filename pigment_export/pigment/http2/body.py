@@ -1,12 +1,11 @@
 """An answer's body: as it comes, each wait bounded; and decoded, with what proves its end."""
 
 import io
-import math
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -15,29 +14,10 @@ from requests import exceptions, structures
 
 from pigment_export.pigment.http2.connection import Connection, Proxy
 from pigment_export.pigment.http2.exceptions import BodyCut, DeadlinePassed, RequestDropped, UnprovenEnd
-from pigment_export.pigment.http2.exchange import HttpRequest
+from pigment_export.pigment.http2.exchange import HttpRequest, Timeouts
 from pigment_export.pigment.http2.gzip import Inflated
 from pigment_export.pigment.http2.http2 import Http2Exchange
 from pigment_export.pigment.http2.http11 import Http11Exchange
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long an exchange may take; goes where requests takes its `timeout`.
-
-    PING, SETTINGS, interim answers and headers renew none of them.
-
-    Attributes:
-        connect_seconds: for TCP, proxy and TLS together.
-        first_byte_seconds: from the request until the first byte of the answer's body.
-        idle_seconds: for each further byte of the body.
-        ends_at: `time.monotonic()` instant past which nothing waits.
-    """
-
-    connect_seconds: float = math.inf
-    first_byte_seconds: float = math.inf
-    idle_seconds: float = math.inf
-    ends_at: float = math.inf
 
 
 class Body(io.RawIOBase):

@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from requests.exceptions import ProxyError
+from requests import exceptions
+
+from pigment_export.pigment.http2.exceptions import DeadlinePassed, RequestDropped
+from pigment_export.pigment.http2.exchange import Timeouts
 
 type SocketOption = tuple[int, int, int]
 
@@ -192,8 +195,8 @@ def connect(
     *,
     proxy: Proxy | None,
     context: ssl.SSLContext,
-    until: float,
-    socket_options: Sequence[SocketOption] = (),
+    timeouts: Timeouts,
+    socket_options: Sequence[SocketOption],
 ) -> Connection:
     """Connect to a server.
 
@@ -202,35 +205,49 @@ def connect(
         port: its port.
         proxy: to go through.
         context: for TLS, with the protocols to offer.
+        timeouts: how long it may take.
         socket_options: level, name and value of each, as `setsockopt` takes them.
-        until: `time.monotonic()` instant at which the handshake must be done.
-
-    Returns:
-        The connection.
 
     Raises:
-        ProxyError: the proxy could not be reached, or did not open the tunnel.
-        TimeoutError: it took too long.
-        OSError: socket or TLS failed.
+        RequestException: see `exceptions`; a `ProxyError` where the proxy could not be reached, or opened no tunnel.
     """
+    until = min(time.monotonic() + timeouts.connect_seconds, timeouts.ends_at)
+    try:
+        return Connection(_socket_to(host, port, proxy, until, socket_options), context, host, until)
+    except exceptions.ProxyError:
+        raise
+    except TimeoutError as error:
+        if time.monotonic() >= timeouts.ends_at:
+            raise DeadlinePassed(f"the call's time was over before {host} was reached") from error
+        through = f" through the proxy {proxy}" if proxy else ""
+        raise exceptions.ConnectTimeout(f"{host}:{port} was not reached in time{through}") from error
+    except ssl.SSLEOFError as error:
+        raise RequestDropped(f"{host}:{port} hung up during the TLS handshake") from error
+    except ssl.SSLError as error:
+        raise exceptions.SSLError(f"TLS to {host}:{port} failed: {error}") from error
+    except OSError as error:
+        raise exceptions.ConnectionError(f"no connection to {host}:{port}: {error}") from error
+
+
+def _socket_to(
+    host: str, port: int, proxy: Proxy | None, until: float, options: Sequence[SocketOption]
+) -> socket.socket:
     first = (host, port) if proxy is None else (proxy.host, proxy.port)
     try:
         sock = socket.create_connection(first, _seconds_until(until))
-    except TimeoutError:
-        raise
     except OSError as error:
-        if proxy is None:
+        if proxy is None or isinstance(error, TimeoutError):
             raise
-        raise ProxyError(f"the proxy {proxy} could not be reached: {error}") from error
+        raise exceptions.ProxyError(f"the proxy {proxy} could not be reached: {error}") from error
     try:
-        for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *socket_options):
+        for option in ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *options):
             sock.setsockopt(*option)
         if proxy is not None:
             _open_tunnel(sock, host, port, proxy, until)
     except BaseException:
         sock.close()
         raise
-    return Connection(sock, context, host, until)
+    return sock
 
 
 def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until: float) -> None:
@@ -248,13 +265,13 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
     except TimeoutError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
+        raise exceptions.ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
     finally:
         answer.close()
     if answer.status != http.HTTPStatus.OK:
         # Told as http.client does, so that one rule reads both.
         said = f"Tunnel connection failed: {answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
-        raise ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
+        raise exceptions.ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
 
 
 class RawReader(io.RawIOBase):

@@ -1,10 +1,30 @@
 """What both protocols share of one request and its answer. `http2` and `http11` have the same methods."""
 
+import math
 from dataclasses import dataclass, field
 
 from pigment_export.pigment.http2.exceptions import ProtocolViolation
 
 type Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long an exchange may take; goes where requests takes its `timeout`.
+
+    PING, SETTINGS, interim answers and headers renew none of them.
+
+    Attributes:
+        connect_seconds: for TCP, proxy and TLS together.
+        first_byte_seconds: from the request until the first byte of the answer's body.
+        idle_seconds: for each further byte of the body.
+        ends_at: `time.monotonic()` instant past which nothing waits.
+    """
+
+    connect_seconds: float = math.inf
+    first_byte_seconds: float = math.inf
+    idle_seconds: float = math.inf
+    ends_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

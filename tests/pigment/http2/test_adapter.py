@@ -22,8 +22,9 @@ from requests import exceptions
 from pigment_export import network
 from pigment_export.pigment.http2 import exceptions as http2
 from pigment_export.pigment.http2.adapter import Http2Adapter
-from pigment_export.pigment.http2.body import Timeouts, body_of
+from pigment_export.pigment.http2.body import body_of
 from pigment_export.pigment.http2.connection import Connection
+from pigment_export.pigment.http2.exchange import Timeouts
 from tests.harness import h2_server as peer
 from tests.harness.certificate_folder import NEEDS_OPENSSL, as_folder
 from tests.harness.h2_server import ConnectProxy, Peer, ScriptedServer
