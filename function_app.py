@@ -19,7 +19,6 @@ if typing.TYPE_CHECKING:
     from pigment_export.app.calls import HttpCall
     from pigment_export.app.http import HttpAnswer
     from pigment_export.app.parts import App
-    from pigment_export.retry import Deadline
     from pigment_export.runs.schedule import Look
 
 
@@ -126,11 +125,11 @@ def status_page(req: func.HttpRequest) -> func.HttpResponse:
     return _answer(req, show)
 
 
-def _start_due(app: "App", look: "Callable[[], Look]", seen: "Look", deadline: "Deadline") -> list[str]:
+def _start_due(app: "App", look: "Callable[[], Look]", seen: "Look") -> list[str]:
     """Start what a tick has found due; most find nothing, and so do not import what it takes."""
     from pigment_export.runs.tick import start_due
 
-    return start_due(app.runs, look, seen, app.load_catalog, deadline)
+    return start_due(app.runs, look, seen, app.load_catalog)
 
 
 def _text(message: func.QueueMessage) -> str:

@@ -27,7 +27,10 @@ SETTINGS = {
     "DATA_LAKE_FILE_SYSTEM": "planning",
     "IDENTITY_CLIENT_ID": "11111111-2222-4333-8444-555555555555",
 }
-APP = "import function_app; from pigment_export import wiring; app = wiring.app();"
+APP = (
+    "import function_app; from pigment_export import retry, wiring; "
+    "app = wiring.app(retry.Deadline(retry.ANSWER_SECONDS));"
+)
 IMPORTS = {
     "python alone": "pass",
     "import azure.functions": "import azure.functions",

@@ -79,8 +79,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
         **said: `chunk` and `flight`: MiB of a chunk, appends in flight; `at_once` and `times`: how many exports
             side by side, and one after another.
     """
-    from pigment_export.azure.adls import LakeFiles
-    from pigment_export.azure.file_system import FileSystem
+    from pigment_export.azure.adls import AdlsLake
     from pigment_export.catalog.exports import from_json
     from pigment_export.keys import FixedKey
     from pigment_export.pigment.client import Pigment
@@ -89,7 +88,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
 
     stream.IN_FLIGHT = said.get("flight", stream.IN_FLIGHT)
     chunk_bytes = said["chunk"] * 2**20 if "chunk" in said else stream.CHUNK_BYTES
-    lake = LakeFiles(FileSystem(sink, SHARED_FOLDER, _Credential()))
+    lake = AdlsLake(sink, SHARED_FOLDER, _Credential())
     pigment = Pigment(source, FixedKey("a-key-of-no-use"), version="bench")
     definition = from_json({**EXPORT, "gzip": gzip})
 
@@ -119,9 +118,8 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
 
 def part(name: str, source: str, sink: str, file: Path) -> None:
     """Do one part of what `export` does, over as many bytes, with all that it imports."""
-    from pigment_export.azure.adls import LakeFiles
-    from pigment_export.azure.data_lake import DataLakeFileClient  # noqa: F401 - imported with the first write
-    from pigment_export.azure.file_system import FileSystem
+    from pigment_export.azure.adls import AdlsLake
+    from pigment_export.azure.data_lake import DataLakeFileClient  # noqa: F401 - imported with the first staged file
     from pigment_export.catalog.exports import from_json
     from pigment_export.keys import FixedKey
     from pigment_export.pigment.client import Pigment
@@ -140,7 +138,7 @@ def part(name: str, source: str, sink: str, file: Path) -> None:
             while body.readinto(memoryview(chunk)):
                 pass
     elif name == "append":
-        lake = LakeFiles(FileSystem(sink, SHARED_FOLDER, _Credential()))
+        lake = AdlsLake(sink, SHARED_FOLDER, _Credential())
         lake.create("export.partial")
         for number in range(times):
             lake.append("export.partial", number * len(rows), rows)

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pigment_export.app.parts import App
-    from pigment_export.azure.file_system import FileSystem
     from pigment_export.azure.identity import Identity
     from pigment_export.catalog.file import Catalog
     from pigment_export.keys import Keys
+    from pigment_export.lake.call import CallLake
     from pigment_export.pigment.client import Pigment
+    from pigment_export.retry import Deadline
     from pigment_export.runs.deployment import Runs
     from pigment_export.settings import Settings
 
@@ -104,12 +105,15 @@ def pigment_alone_of(settings: Settings, environ: Mapping[str, str]) -> tuple[Pi
     return pigment_of(settings, keys), keys
 
 
-def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
+def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Callable[[Deadline], App]:
     """The parts that the app's functions, and the command line's runs, work with.
 
     Args:
         environ: the environment.
         folder: what a relative `EXPORTS_FILE` begins at.
+
+    Returns:
+        What binds them to the deadline of a call.
 
     Raises:
         ConfigurationError: the settings are wrong, and the catalog maybe, too.
@@ -117,8 +121,8 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
     from functools import partial
 
     from pigment_export.app.parts import App
-    from pigment_export.azure.adls import LakeRecords
-    from pigment_export.azure.file_system import FileSystem
+    from pigment_export.azure.adls import AdlsLake
+    from pigment_export.lake.call import CallLake
     from pigment_export.settings import load
 
     try:
@@ -129,35 +133,35 @@ def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> App:
         problems = [*error.problems, *problems_in(exports_file_of(environ), folder)]
         raise ConfigurationError(problems, code="settings") from error
     identity = identity_of(settings, environ)
-    file_system = FileSystem(settings.data_lake_url, settings.data_lake_file_system, identity)
+    lake = AdlsLake(settings.data_lake_url, settings.data_lake_file_system, identity)
     keys = once(lambda: keys_of(settings, lambda: identity))
     pigment = once(lambda: pigment_of(settings, keys()))
-    return App(
+    return lambda deadline: App(
         settings=settings,
-        records=LakeRecords(file_system),
+        lake=CallLake(lake, deadline),
         folder=folder,
         load_catalog=partial(_load_catalog, settings.exports_file),
-        make_runs=once(lambda: runs_of(settings, file_system, pigment())),
+        make_runs=lambda call: runs_of(settings, call, pigment()),
         read_key=lambda secret: keys().read_again(secret),
         check_key=lambda secret, deadline: pigment().check_key(secret, deadline),
         base_url=settings.public_base_url or origin_of(environ),
     )
 
 
-app = once(lambda: app_of(os.environ))
-"""The parts of this process; what is wrong with the settings is told each time."""
+_app = once(lambda: app_of(os.environ))
 
 
-def runs_of(settings: Settings, file_system: FileSystem, pigment: Pigment) -> Runs:
-    """The runs of this deployment, on its lake."""
-    from pigment_export.azure.adls import LakeFiles, LakeRecords
+def app(deadline: Deadline) -> App:
+    """The parts of this process, bound to a call; what is wrong with the settings is told each time."""
+    return _app()(deadline)
+
+
+def runs_of(settings: Settings, lake: CallLake, pigment: Pigment) -> Runs:
+    """The runs of this deployment."""
     from pigment_export.runs.deployment import Runs
 
-    files = LakeFiles(file_system)
     return Runs(
-        files=files,
-        records=LakeRecords(file_system),
-        now=files.now,
+        lake=lake,
         layout=settings.layout,
         deployment=settings.deployment,
         time_zone=settings.export_time_zone,

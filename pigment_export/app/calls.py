@@ -37,14 +37,14 @@ class HttpCall:
     """One call, and what each function makes of it.
 
     Attributes:
-        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
+        build: makes the parts for a call; raises what is wrong with the settings, each time.
         environ: the environment.
         headers: by name, in lower case.
         query: parameters of the address, by name.
         body: as it came.
     """
 
-    build: Callable[[], App]
+    build: Callable[[Deadline], App]
     environ: Mapping[str, str]
     headers: Mapping[str, str]
     query: Mapping[str, str]
@@ -56,7 +56,7 @@ class HttpCall:
 
         def act(app: App, asked_by: str, _query: Query) -> HttpAnswer:
             key = self.headers.get("idempotency-key")
-            answer, claim = start.start_run(app, self.body, key, asked_by, _answering())
+            answer, claim = start.start_run(app, self.body, key, asked_by)
             messages.extend(messages_for(claim.plan, claim.pending))
             return answer
 
@@ -64,33 +64,33 @@ class HttpCall:
 
     def run_status(self, run_id: str) -> HttpAnswer:
         """Answer `GET /api/runs/{runId}`."""
-        return self._answer(lambda app, _by, _query: following.run_status(app, run_id, _answering()))
+        return self._answer(lambda app, _by, _query: following.run_status(app, run_id))
 
     def cancel_run(self, run_id: str) -> HttpAnswer:
         """Answer `POST /api/runs/{runId}/cancel`."""
-        return self._answer(lambda app, by, _query: following.cancel_run(app, run_id, by, _answering()))
+        return self._answer(lambda app, by, _query: following.cancel_run(app, run_id, by))
 
     def list_runs(self) -> HttpAnswer:
         """Answer `GET /api/runs`."""
-        return self._answer(lambda app, _by, query: following.list_runs(app, query, _answering()), "limit", "state")
+        return self._answer(lambda app, _by, query: following.list_runs(app, query), "limit", "state")
 
     def health(self) -> HttpAnswer:
         """Answer `GET /api/health`: 200, or 503 where a check has failed."""
 
         def act(app: App, _asked_by: str, query: Query) -> HttpAnswer:
             package.import_everything()
-            report = health.report(app, _answering() if query.deep else None)
+            report = health.report(app, deep=query.deep)
             return json_answer(report, 200 if report.state == "up" else 503)
 
         return self._answer(act, "deep")
 
-    def status(self, show: Callable[[App, Deadline], HttpAnswer]) -> HttpAnswer:
+    def status(self, show: Callable[[App], HttpAnswer]) -> HttpAnswer:
         """Answer `GET /api/status`.
 
         Args:
             show: makes the status page; imported on use, since no other call pays for its library.
         """
-        return self._answer(lambda app, _by, _query: show(app, _answering()))
+        return self._answer(lambda app, _by, _query: show(app))
 
     def _answer(self, act: Callable[[App, str, Query], HttpAnswer], *parameters: str) -> HttpAnswer:
         """Answer a caller who is admitted; what is the app's own failure is logged, whichever call met it.
@@ -101,7 +101,7 @@ class HttpCall:
         """
         try:
             asked_by = admit(self.environ, self.headers)
-            app = self.build()
+            app = self.build(Deadline(ANSWER_SECONDS, patience_seconds=ANSWER_SECONDS / 2))
             return act(app, asked_by, Query.read(self.query, parameters))
         except ExportError as error:
             answer = error_answer(error)
@@ -132,7 +132,3 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
         if not principal:
             raise PRINCIPAL_MISSING.raised()
     return principal or ("local host" if is_local_host(environ) else f"{level.lower()} key")
-
-
-def _answering() -> Deadline:
-    return Deadline(ANSWER_SECONDS, patience_seconds=ANSWER_SECONDS / 2)

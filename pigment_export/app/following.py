@@ -8,9 +8,9 @@ from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
 from pigment_export.app.schemas import MOST_FAILED_LISTED, Run, RunList, run_view
 from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
-from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancel_run as cancel
-from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
+from pigment_export.runs.follow import RunListing, progress_of, recent_runs
+from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 
 RUN_UNKNOWN = ErrorRow(
@@ -23,49 +23,46 @@ RUN_UNKNOWN = ErrorRow(
 RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
 
 
-def run_status(app: App, run_id: str, deadline: Deadline) -> HttpAnswer:
+def run_status(app: App, run_id: str) -> HttpAnswer:
     """Return how far a run is: 202 while it goes on, 200 when all succeeded, 409 when not.
 
     Args:
         app: the parts.
         run_id: any text.
-        deadline: of this call.
 
     Raises:
         ExportError: there is no such run, or the lake cannot be used.
     """
-    return _answer(app, progress_of(app.runs, run_id, deadline))
+    return _answer(app, progress_of(app.runs, run_id))
 
 
-def cancel_run(app: App, run_id: str, asked_by: str, deadline: Deadline) -> HttpAnswer:
+def cancel_run(app: App, run_id: str, asked_by: str) -> HttpAnswer:
     """Cancel a run, and return how far it is; one that has ended stays as it is.
 
     Args:
         app: the parts.
         run_id: any text.
         asked_by: who cancels it.
-        deadline: of this call.
 
     Raises:
         ExportError: there is no such run, or the lake cannot be used.
     """
-    return _answer(app, cancel(app.runs, run_id, asked_by, deadline))
+    return _answer(app, cancel(app.runs, run_id, asked_by))
 
 
-def list_runs(app: App, query: Query, deadline: Deadline) -> HttpAnswer:
+def list_runs(app: App, query: Query) -> HttpAnswer:
     """Return recent runs, newest first, and when each export runs next.
 
     Args:
         app: the parts.
         query: how many, and of which state.
-        deadline: of this call.
 
     Raises:
         ExportError: the lake cannot be used.
     """
-    found = recent_runs(app.runs, deadline, limit=query.limit, state=query.state)
+    found = recent_runs(app.runs, limit=query.limit, state=query.state)
     runs = (run_view(*run, app.base_url, most_failed=MOST_FAILED_LISTED) for run in found)
-    return json_answer(RunList(runs=tuple(runs), next=_next(app, deadline)), 200)
+    return json_answer(RunList(runs=tuple(runs), next=_next(app)), 200)
 
 
 def going_on(run: Run) -> HttpAnswer:
@@ -77,21 +74,21 @@ def going_on(run: Run) -> HttpAnswer:
     return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
 
 
-def seen(app: App, progress: RunProgress) -> Run:
+def seen(app: App, plan: Plan, listing: RunListing) -> Run:
     """Return a run as callers are told of it.
 
     Args:
         app: the parts.
-        progress: how far it is.
+        plan: the run's.
+        listing: how far it is.
     """
-    plan = progress.plan
-    return run_view(plan.summary, progress.listing, app.base_url, result=plan.folder.result)
+    return run_view(plan.summary, listing, app.base_url, result=plan.folder.result)
 
 
-def _answer(app: App, progress: RunProgress | None) -> HttpAnswer:
+def _answer(app: App, progress: tuple[Plan, RunListing] | None) -> HttpAnswer:
     if progress is None:
         raise RUN_UNKNOWN.raised()
-    run = seen(app, progress)
+    run = seen(app, *progress)
     if run.state == "running":
         return going_on(run)
     if run.state == "succeeded":
@@ -104,9 +101,9 @@ def _answer(app: App, progress: RunProgress | None) -> HttpAnswer:
     return json_answer(failed, failed.status, beside=run)
 
 
-def _next(app: App, deadline: Deadline) -> dict[str, datetime] | None:
+def _next(app: App) -> dict[str, datetime] | None:
     """Return when each export runs next; None where the catalog is wrong, which is no reason to tell no runs."""
     with suppress(ConfigurationError):
-        occurrences = next_occurrences(app.runs, app.catalog(deadline), deadline.retry(app.runs.now))
+        occurrences = next_occurrences(app.runs, app.catalog(), app.lake.now())
         return {name: at for name, at in occurrences.items() if at is not None}
     return None

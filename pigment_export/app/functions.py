@@ -12,21 +12,21 @@ from pigment_export.retry import CALL_SECONDS, Deadline
 from pigment_export.runs import work
 
 
-def export_one(build: Callable[[], App], text: str) -> None:
+def export_one(build: Callable[[Deadline], App], text: str) -> None:
     """Process a message.
 
     Args:
-        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
+        build: makes the parts for a call; raises what is wrong with the settings, each time.
         text: whatever it is.
 
     Raises:
         ExportError: the message should come again.
     """
-    deadline, app = Deadline(CALL_SECONDS), _built(build, "queue")
-    told_alone(lambda: work.process_message(app.runs, text, deadline))
+    app = _built(build, "queue")
+    told_alone(lambda: work.process_message(app.runs, text))
 
 
-def record_poison(build: Callable[[], App], text: str) -> list[str]:
+def record_poison(build: Callable[[Deadline], App], text: str) -> list[str]:
     """Record a message that the queue has given up.
 
     Args:
@@ -39,11 +39,11 @@ def record_poison(build: Callable[[], App], text: str) -> list[str]:
     Raises:
         ExportError: the message comes again.
     """
-    deadline, app = Deadline(CALL_SECONDS), _built(build, "poison")
+    app = _built(build, "poison")
     queue = f"{app.settings.export_queue}-poison"
-    return told_alone(lambda: work.record_poison(app.runs, text, queue=queue, deadline=deadline))
+    return told_alone(lambda: work.record_poison(app.runs, text, queue=queue))
 
 
-def _built(build: Callable[[], App], trigger: str) -> App:
+def _built(build: Callable[[Deadline], App], trigger: str) -> App:
     with loudly(trigger):
-        return build()
+        return build(Deadline(CALL_SECONDS))

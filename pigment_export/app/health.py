@@ -12,7 +12,7 @@ from pigment_export import __version__
 from pigment_export.app.parts import App
 from pigment_export.app.schemas import Check, HealthReport
 from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, ExportError, PermanentError, Who
-from pigment_export.lake.interface import Files, Records
+from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 
@@ -30,26 +30,25 @@ LAKE_BREAKS_PROMISE = ErrorRow(
 type Step = tuple[str, Callable[[], str]]  # a check's name, and what does it: returns what was seen, or raises
 
 
-def report(app: App, deadline: Deadline | None) -> HealthReport:
+def report(app: App, *, deep: bool) -> HealthReport:
     """Return what a caller is told of the app's health.
 
     Args:
         app: the parts.
-        deadline: for the checks; None for none of them.
+        deep: whether to check everything.
     """
-    checks = tuple(each(app, deadline)) if deadline else ()
+    checks = tuple(each(app)) if deep else ()
     state = "up" if all(check.ok for check in checks) else "failing"
     return HealthReport(state=state, version=__version__, deployment=app.settings.deployment, checks=checks)
 
 
-def each(app: App, deadline: Deadline) -> Iterator[Check]:
+def each(app: App) -> Iterator[Check]:
     """Yield each check as it is done, one after the other, whatever each comes to.
 
     Args:
         app: the parts.
-        deadline: of this call.
     """
-    return (checked(*step) for step in _steps(app, deadline))
+    return (checked(*step) for step in _steps(app))
 
 
 def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | None, deadline: Deadline) -> str:
@@ -68,11 +67,11 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
     return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
 
 
-def _steps(app: App, deadline: Deadline) -> Iterator[Step]:
+def _steps(app: App) -> Iterator[Step]:
     secrets: set[str | None] = set()  # filled by the first check, which has run when the next one is asked for
 
     def read_catalog() -> str:
-        exports = app.catalog(deadline).exports
+        exports = app.catalog().exports
         secrets.update(export.secret for export in exports if export.enabled)
         return f"{sum(export.enabled for export in exports)} of {len(exports)} exports are enabled"
 
@@ -84,7 +83,7 @@ def _steps(app: App, deadline: Deadline) -> Iterator[Step]:
     for secret in sorted(secrets or {None}, key=lambda name: name or ""):
         of_secret = f" {secret}" if secret else ""
         yield f"read the Pigment key{of_secret}", partial(read_key, secret)
-        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, deadline)
+        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, app.deadline)
     yield from _lake_steps(app.runs)
 
 
@@ -93,28 +92,28 @@ def _lake_steps(runs: Runs) -> Iterator[Step]:
 
     All three are removed in the end; what cannot be removed is swept a day later.
     """
-    files, records = runs.files, runs.records
+    lake = runs.lake.once
     probe = f"{runs.layout.probes}{runs.new_nonce()}"
     moving, standing, record = (f"{probe}.{name}.partial" for name in ("moving", "standing", "record"))
     etags: dict[str, str] = {}
 
     def write() -> str:
-        etags.update({moving: _written(files, moving, PROBE_METADATA), standing: _written(files, standing, {})})
+        etags.update({moving: _written(lake, moving, PROBE_METADATA), standing: _written(lake, standing, {})})
         return "two small files were written and read"
 
     def refuse(replacing: str | None) -> str:
         """Rename with a condition that does not hold: the lake must refuse, and nothing may have moved."""
         try:
-            files.rename(moving, standing, source_etag=etags[moving], replacing=replacing)
+            lake.rename(moving, standing, source_etag=etags[moving], replacing=replacing)
         except ConflictError as error:
-            if files.look(standing).etag == etags[standing]:
+            if lake.look(standing).etag == etags[standing]:
                 return f"refused, as it must be ({error.cause.code})"
         what = "had changed" if replacing else "was there"
         raise LAKE_BREAKS_PROMISE.raised(f"the lake renamed a file over one that {what}")
 
     def rename() -> str:
-        files.rename(moving, standing, source_etag=etags[moving], replacing=etags[standing])
-        if dict(files.look(standing).metadata) != PROBE_METADATA:
+        lake.rename(moving, standing, source_etag=etags[moving], replacing=etags[standing])
+        if dict(lake.look(standing).metadata) != PROBE_METADATA:
             raise LAKE_BREAKS_PROMISE.raised("a rename did not keep the file's metadata")
         return "done, and the metadata is kept"
 
@@ -124,33 +123,33 @@ def _lake_steps(runs: Runs) -> Iterator[Step]:
             yield "no rename over a file that has changed", partial(refuse, STALE_ETAG)
             yield "no rename over a file that is there", partial(refuse, None)
             yield "rename over a file as it was seen", rename
-        yield "write a record once", partial(_write_once, records, record)
+        yield "write a record once", partial(_write_once, lake, record)
     finally:
         for path in (moving, standing, record):
             with suppress(ExportError):
-                files.delete(path)
+                lake.delete(path)
 
 
-def _written(files: Files, path: str, metadata: Mapping[str, str]) -> str:
-    etag = files.create(path)
-    files.append(path, 0, PROBE)
-    etag = files.flush(path, len(PROBE), etag, content_type="text/csv")
-    etag = files.describe(path, metadata, etag)
-    if files.read(path, len(PROBE), etag) != PROBE:
+def _written(lake: Lake, path: str, metadata: Mapping[str, str]) -> str:
+    etag = lake.create(path)
+    lake.append(path, 0, PROBE)
+    etag = lake.flush(path, len(PROBE), etag, content_type="text/csv")
+    etag = lake.describe(path, metadata, etag)
+    if lake.read_range(path, len(PROBE), etag) != PROBE:
         raise LAKE_BREAKS_PROMISE.raised("a file does not hold what was written to it")
     return etag
 
 
-def _write_once(records: Records, path: str) -> str:
-    records.write(path, PROBE, PROBE_METADATA, replacing=None)
+def _write_once(lake: Lake, path: str) -> str:
+    lake.write(path, PROBE, PROBE_METADATA, replacing=None)
     try:
-        records.write(path, b"other\n", {}, replacing=None)
+        lake.write(path, b"other\n", {}, replacing=None)
     except ConflictError as error:
         refused = f"and refused the second time ({error.cause.code})"
     else:
         raise LAKE_BREAKS_PROMISE.raised("the lake wrote a record over another, against the condition")
-    listed = [(row.path, dict(row.metadata)) for row in records.list(path)]
-    if records.read(path).data != PROBE or listed != [(path, PROBE_METADATA)]:
+    listed = [(row.path, dict(row.metadata)) for row in lake.list(path)]
+    if lake.read(path).data != PROBE or listed != [(path, PROBE_METADATA)]:
         raise LAKE_BREAKS_PROMISE.raised("a record is not read or listed as it was written")
     return f"written, listed, {refused}"
 

@@ -9,11 +9,11 @@ from pigment_export.retry import HOUSEKEEPING_SECONDS, Deadline
 from pigment_export.runs import housekeeping as passing
 
 
-def housekeeping(build: Callable[[], App]) -> list[str]:
+def housekeeping(build: Callable[[Deadline], App]) -> list[str]:
     """Pass over all runs; see `runs.housekeeping`.
 
     Args:
-        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
+        build: makes the parts for a call; raises what is wrong with the settings, each time.
 
     Returns:
         The messages to send.
@@ -21,13 +21,11 @@ def housekeeping(build: Callable[[], App]) -> list[str]:
     Raises:
         ConfigurationError: the settings are wrong.
     """
-    deadline = Deadline(HOUSEKEEPING_SECONDS)
     with loudly("housekeeping"):
-        app = build()
+        app = build(Deadline(HOUSEKEEPING_SECONDS))
     return passing.housekeeping(
         app.runs,
-        lambda: app.catalog(deadline),
+        app.catalog,
         freshness_hours=app.settings.freshness_hours,
         retention=timedelta(days=app.settings.retention_days),
-        deadline=deadline,
     )

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from pigment_export.app.parts import App
@@ -20,7 +19,6 @@ from pigment_export.delivery.description import Latest
 from pigment_export.delivery.receipt import ReceiptSummary, State
 from pigment_export.errors import ExportError
 from pigment_export.lake.paths import latest
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunListing, recent_runs
 from pigment_export.runs.timetable import Freshness, freshness_of, next_occurrences, schedules_of
@@ -120,23 +118,22 @@ class Overview:
         return "All exports are on time" if self.exports else "No exports"
 
 
-def overview_of(app: App, deadline: Deadline) -> Overview:
+def overview_of(app: App) -> Overview:
     """Look at the catalog, at recent runs and at each export's last files.
 
     Args:
         app: the parts.
-        deadline: of this call.
 
     Raises:
         ExportError: the catalog is wrong, or the lake cannot be read.
     """
-    now = deadline.retry(app.runs.now)
-    catalog = app.catalog(deadline)
-    runs = [run for _, run in recent_runs(app.runs, deadline)]
+    now = app.lake.now()
+    catalog = app.catalog()
+    runs = [run for _, run in recent_runs(app.runs)]
     receipts = [(run, name, receipt) for run in runs for name, receipt in run.receipts.items()]
     seen = {name: (run, receipt) for run, name, receipt in reversed(receipts)}  # the newest of each stays
-    files = _latest_files(app.runs, catalog.exports, deadline)
-    schedules = deadline.retry(partial(schedules_of, app.runs))
+    files = _latest_files(app.runs, catalog.exports)
+    schedules = schedules_of(app.runs)
     next_at = next_occurrences(app.runs, catalog, now)
     exports = []
     for export in catalog.exports:
@@ -191,13 +188,13 @@ def _health_of(
     return health, note
 
 
-def _latest_files(runs: Runs, exports: Iterable[Export], deadline: Deadline) -> Mapping[str, Latest]:
+def _latest_files(runs: Runs, exports: Iterable[Export]) -> Mapping[str, Latest]:
     """Read `_latest.json` of each export, several at once; one that is missing or unreadable is left out."""
     paths = {export.name: latest(runs.layout.folder(export.name)) for export in exports}
 
     def read(path: str) -> bytes | None:
         try:
-            return runs.records.read(path).data
+            return runs.lake.once.read(path).data
         except ExportError:
             return None  # read again below: the host drops what another thread than the function's logs of a wait
 
@@ -205,7 +202,7 @@ def _latest_files(runs: Runs, exports: Iterable[Export], deadline: Deadline) -> 
         found = list(pool.map(read, paths.values()))
     files = {}
     for (name, path), first in zip(paths.items(), found, strict=True):
-        data = deadline.retry(partial(runs.records.read, path)).data if first is None else first
+        data = runs.lake.read(path).data if first is None else first
         with suppress(ValueError):
             files[name] = Latest.from_json(data)
     return files

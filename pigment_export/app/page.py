@@ -17,7 +17,6 @@ from pigment_export import __version__
 from pigment_export.app.http import HttpAnswer
 from pigment_export.app.overview import Overview, overview_of
 from pigment_export.app.parts import App
-from pigment_export.retry import Deadline
 from pigment_export.runs.follow import RECENT_DAYS
 
 TEMPLATES = Path(__file__).parent
@@ -25,17 +24,16 @@ CHART_HEIGHT, BAR_WIDTH = 40, 6  # of the drawing, in its own units
 LEAST_BAR = 1.0  # an empty file is seen, too
 
 
-def answer(app: App, deadline: Deadline) -> HttpAnswer:
+def answer(app: App) -> HttpAnswer:
     """Answer `GET /api/status`.
 
     Args:
         app: the parts.
-        deadline: of this call.
 
     Raises:
         ExportError: the catalog is wrong, or the lake cannot be read.
     """
-    return HttpAnswer(200, render(overview_of(app, deadline)).encode(), headers(), "text/html")
+    return HttpAnswer(200, render(overview_of(app)).encode(), headers(), "text/html")
 
 
 def render(overview: Overview) -> str:

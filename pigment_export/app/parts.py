@@ -1,19 +1,19 @@
-"""The parts that the app's functions work with; `wiring` makes them."""
+"""The parts that the app's functions work with, within one call; `wiring` makes them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pigment_export.catalog.source import read_bytes
 from pigment_export.errors import ConfigurationError
+from pigment_export.lake.call import CallLake
 
 if TYPE_CHECKING:  # a tick of the timer that finds nothing due pays for none of them
     from collections.abc import Callable
     from pathlib import Path
 
     from pigment_export.catalog.file import Catalog
-    from pigment_export.lake.interface import Records
     from pigment_export.retry import Deadline
     from pigment_export.runs.deployment import Runs
     from pigment_export.settings import Settings
@@ -21,24 +21,24 @@ if TYPE_CHECKING:  # a tick of the timer that finds nothing due pays for none of
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The parts.
+    """The parts, within one call.
 
     Attributes:
         settings: of this deployment.
-        records: the lake's records.
+        lake: within this call.
         folder: what a relative `EXPORTS_FILE` begins at.
         load_catalog: understands the catalog's bytes.
-        make_runs: makes what works with runs, or finds it made.
+        make_runs: makes what works with runs, on this lake.
         read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
         check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
         base_url: origin that answers name in `Location`.
     """
 
     settings: Settings
-    records: Records
+    lake: CallLake
     folder: Path
     load_catalog: Callable[[bytes], Catalog]
-    make_runs: Callable[[], Runs]
+    make_runs: Callable[[CallLake], Runs]
     read_key: Callable[[str | None], object]
     check_key: Callable[[str | None, Deadline], bool]
     base_url: str
@@ -46,13 +46,19 @@ class App:
     @property
     def runs(self) -> Runs:
         """The runs of this deployment."""
-        return self.make_runs()
+        return self.make_runs(self.lake)
 
-    def read_catalog(self, deadline: Deadline) -> bytes:
+    @property
+    def deadline(self) -> Deadline:
+        """That of this call."""
+        return self.lake.deadline
+
+    def within(self, deadline: Deadline) -> App:
+        """Return the same parts within another call."""
+        return replace(self, lake=CallLake(self.lake.once, deadline))
+
+    def read_catalog(self) -> bytes:
         """Read the catalog's bytes, from a file or from the lake.
-
-        Args:
-            deadline: of this call.
 
         Raises:
             ConfigurationError: it is not there.
@@ -60,7 +66,7 @@ class App:
         """
 
         def read_lake(path: str) -> bytes:
-            record = deadline.retry(lambda: self.records.read(path))
+            record = self.lake.read(path)
             if record.etag is None:
                 lake = f"{self.settings.data_lake_file_system} of {self.settings.data_lake_url}"
                 problem = f"EXPORTS_FILE: there is no {path} in the file system {lake}"
@@ -69,14 +75,11 @@ class App:
 
         return read_bytes(self.settings.exports_file, folder=self.folder, read_lake=read_lake)
 
-    def catalog(self, deadline: Deadline) -> Catalog:
+    def catalog(self) -> Catalog:
         """Read the catalog.
-
-        Args:
-            deadline: of this call.
 
         Raises:
             ConfigurationError: it is wrong.
             ExportError: the lake cannot be read.
         """
-        return self.load_catalog(self.read_catalog(deadline))
+        return self.load_catalog(self.read_catalog())

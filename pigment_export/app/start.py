@@ -12,10 +12,9 @@ from pigment_export.app.requests import RunRequest
 from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, Who
-from pigment_export.retry import Deadline
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.claim import Chosen, Claim, claim_run, date_problems
-from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import ClaimRequest
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
@@ -37,7 +36,7 @@ RUN_EXPIRED_UNPLANNED = ErrorRow(
 )
 
 
-def start_run(app: App, body: bytes, key: str | None, asked_by: str, deadline: Deadline) -> tuple[HttpAnswer, Claim]:
+def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> tuple[HttpAnswer, Claim]:
     """Start a run, or find the one that was started with the same `Idempotency-Key`.
 
     Args:
@@ -45,7 +44,6 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str, deadline: D
         body: a `RunRequest`.
         key: the `Idempotency-Key`; None where there is none.
         asked_by: who calls, as far as it is known.
-        deadline: of this call.
 
     Returns:
         202 with where to follow it; and the claim, with what is to be enqueued.
@@ -57,16 +55,16 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str, deadline: D
     inline, more = _inline_export(wanted, allowed=app.settings.allow_inline_exports)
     problems += [*more, *_key_problems(key)]
     if problems:
-        raise ConfigurationError([*problems, *_other_problems(app, wanted, deadline)], code="request")
+        raise ConfigurationError([*problems, *_other_problems(app, wanted)], code="request")
     request = wanted.normalised() | ({"export": to_json(inline)} if inline else {})  # the same, however it was written
     asked = ClaimRequest("http", key or app.runs.new_nonce(), asked_by, request, date_asked=wanted.date)
-    claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline, deadline), deadline)
+    claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline))
     if not claim.is_planned:
         raise RUN_EXPIRED_UNPLANNED.raised(f"{claim.plan.run_id}, at {claim.plan.expires_at.isoformat()}")
-    progress = None
-    if claim.pending != claim.plan.names:  # a repeat, which may find it ended
-        progress = progress_of(app.runs, claim.plan.run_id, deadline)
-    return going_on(seen(app, progress or RunProgress.begun(claim.plan))), claim
+    plan, progress = claim.plan, None
+    if claim.pending != plan.names:  # a repeat, which may find it ended
+        progress = progress_of(app.runs, plan.run_id)
+    return going_on(seen(app, *(progress or (plan, RunListing(plan.run_id))))), claim
 
 
 def _key_problems(key: str | None) -> list[str]:
@@ -98,13 +96,13 @@ def _inline_export(request: RunRequest, *, allowed: bool) -> tuple[Export | None
         return None, error.problems
 
 
-def _select(app: App, request: RunRequest, inline: Export | None, deadline: Deadline) -> Chosen:
+def _select(app: App, request: RunRequest, inline: Export | None) -> Chosen:
     """Return the exports of a new run, or the held files that it releases."""
     if request.release_of is not None:
-        return files_to_release(app.runs, request.release_of, request.exports or (), deadline)
+        return files_to_release(app.runs, request.release_of, request.exports or ())
     if request.retry_of is not None:
-        return exports_to_retry(app.runs, request.retry_of, deadline)
-    catalog = app.catalog(deadline)
+        return exports_to_retry(app.runs, request.retry_of)
+    catalog = app.catalog()
     if inline is None:
         return catalog.select(request.exports or (), request.groups or ())
     if any(export.name == inline.name for export in catalog.exports):
@@ -113,15 +111,15 @@ def _select(app: App, request: RunRequest, inline: Export | None, deadline: Dead
     return [inline]
 
 
-def _other_problems(app: App, request: RunRequest, deadline: Deadline) -> list[str]:
+def _other_problems(app: App, request: RunRequest) -> list[str]:
     """Return what is wrong with the valid part of a request that has problems already."""
     problems: list[str] = []
     with suppress(ExportError):
         try:
             if (request.exports or request.groups) and request.release_of is None:
-                app.catalog(deadline).select(request.exports or (), request.groups or ())
+                app.catalog().select(request.exports or (), request.groups or ())
         except ConfigurationError as error:
             problems += error.problems if error.cause.code == "selection" else ()
         if request.date:
-            problems += date_problems(request.date, deadline.retry(app.runs.now), app.runs.time_zone)
+            problems += date_problems(request.date, app.lake.now(), app.runs.time_zone)
     return problems

@@ -15,11 +15,11 @@ from pigment_export.retry import CLAIM_SECONDS, Deadline
 from pigment_export.runs.schedule import Look, look
 
 
-def tick(build: Callable[[], App], start: Callable[[App, Callable[[], Look], Look, Deadline], list[str]]) -> list[str]:
+def tick(build: Callable[[Deadline], App], start: Callable[[App, Callable[[], Look], Look], list[str]]) -> list[str]:
     """Start what the schedules say is due.
 
     Args:
-        build: makes the parts, or finds them made; raises what is wrong with the settings, each time.
+        build: makes the parts for a call; raises what is wrong with the settings, each time.
         start: claims what is due; looks again where another tick is at work.
 
     Returns:
@@ -28,20 +28,18 @@ def tick(build: Callable[[], App], start: Callable[[App, Callable[[], Look], Loo
     Raises:
         ExportError: something could not be started; the next tick is the retry.
     """
-    deadline = Deadline(CLAIM_SECONDS)
     with loudly("schedule"):
-        app = build()
+        app = build(Deadline(CLAIM_SECONDS))
         see = partial(
             look,
-            app.records,
+            app.lake,
             app.settings.layout.schedules(app.settings.deployment),
             app.read_catalog,
-            deadline,
             schedule=app.settings.export_schedule,
             time_zone=app.settings.export_time_zone.key,
         )
         seen = see()
-        return [] if seen.is_idle else start(app, see, seen, deadline)
+        return [] if seen.is_idle else start(app, see, seen)
 
 
 @contextmanager

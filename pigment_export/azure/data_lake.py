@@ -1,4 +1,4 @@
-"""The library of the Data Lake protocol, in a module of its own: it is imported with the first write.
+"""The library of the Data Lake protocol, in a module of its own: it is imported with the first staged file.
 
 A module of ours, so that importing every module still finds every library that a call may need.
 """

@@ -9,6 +9,8 @@ from pigment_export.errors import ConflictError, ErrorRow, MissingError, Permane
 # https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes. That a firewall shows as
 # AuthorizationFailure and a missing role as AuthorizationPermissionMismatch:
 # https://learn.microsoft.com/troubleshoot/azure/azure-storage/blobs/authentication/storage-troubleshoot-403-errors
+# What Delete Blob says of a folder: https://github.com/Azure/azure-cli/issues/23062 and
+# https://github.com/Azure/azure-sdk-for-net/issues/39065.
 LAKE = (
     Refusal("lake_file_system_missing", PermanentError, Who.ADMINISTRATOR,
         "check DATA_LAKE_URL and DATA_LAKE_FILE_SYSTEM, or create the file system",
@@ -63,9 +65,9 @@ LAKE = (
         "page blob; move it away, or change EXPORT_PATH or DATA_LAKE_ROOT",
         what="another program has put something of another kind at the path",
         names={
-            "BlobUsesCustomerSpecifiedEncryption", "DirectoryNotEmpty", "InvalidBlobType", "InvalidDestinationPath",
-            "InvalidRenameSourcePath", "InvalidSourceOrDestinationResourceType", "PathConflict", "ResourceTypeMismatch",
-            "SnapshotsPresent",
+            "BlobUsesCustomerSpecifiedEncryption", "DirectoryIsNotEmpty", "DirectoryNotEmpty", "InvalidBlobType",
+            "InvalidDestinationPath", "InvalidRenameSourcePath", "InvalidSourceOrDestinationResourceType",
+            "OperationNotSupportedOnDirectory", "PathConflict", "ResourceTypeMismatch", "SnapshotsPresent",
         }),
     Refusal("lake_parent_missing", MissingError, Who.NO_ACTION,
         "the app creates the folder",

@@ -114,13 +114,13 @@ def _replace(path: Path, before: bytes, text: str) -> None:
 
 
 def _in_lake(exports_file: str) -> CatalogText:
-    records = app_now().runs.records
+    app = app_now()
     path = exports_file.removeprefix(LAKE)
-    record = attended().retry(lambda: records.read(path))
+    record = app.lake.read(path)
 
     def replace(text: str) -> None:
         try:
-            attended().retry(lambda: records.write(path, text.encode(), {}, replacing=record.etag))
+            attended().retry(lambda: app.lake.once.write(path, text.encode(), {}, replacing=record.etag))
         except ConflictError as exc:
             raise click.FileError(exports_file, "it was changed meanwhile; look at it, and do it again") from exc
 

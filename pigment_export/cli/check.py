@@ -49,10 +49,10 @@ def _lines() -> Iterator[Check]:
             yield line
             if not line.ok:
                 return  # all further ones would only say so again
-    yield from each(app, attended()) if app else _without_lake(settings)
+    yield from each(app.within(attended())) if app else _without_lake(settings)
     yield checked("expiry of the Pigment key", partial(_expiry, settings))
     try:
-        exports = app.catalog(attended()).exports if app else read_text(exports_file_of(os.environ)).exports()
+        exports = app.within(attended()).catalog().exports if app else read_text(exports_file_of(os.environ)).exports()
     except ExportError:
         return  # as it was told above
     yield from _names(exports)

@@ -25,12 +25,12 @@ def settings_now() -> "Settings":
 
 
 def app_now() -> "App":
-    """The parts of the app; its catalog is looked for in this folder.
+    """The parts of the app, within a call that a person waits for; its catalog is looked for in this folder.
 
     Raises:
         ConfigurationError: settings or catalog are wrong.
     """
-    app = wiring.app_of(os.environ, Path.cwd())
+    app = wiring.app_of(os.environ, Path.cwd())(attended())
     _told(app.settings)
     return app
 

@@ -9,11 +9,12 @@ import click
 
 from pigment_export.app.schemas import run_view
 from pigment_export.cli.output import emit, emit_json
-from pigment_export.cli.parts import app_now, attended
+from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_state, emit_table, instant
 from pigment_export.delivery.description import Latest
 from pigment_export.lake.paths import latest, new_run_id
-from pigment_export.runs.follow import RunProgress, progress_of, recent_runs
+from pigment_export.runs.follow import RunListing, progress_of, recent_runs
+from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ A_NONCE = "x" * 16  # stands in a path where each run has its own
 def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
     """Show what a run would fetch, where it would land, and when it is due next; touch nothing."""
     app = app_now()
-    catalog = app.catalog(attended())
+    catalog = app.catalog()
     chosen = catalog.select(names, groups)
-    now = attended().retry(app.runs.now)
+    now = app.lake.now()
     due = next_occurrences(app.runs, catalog, now)
     told = []
     for export in chosen:
@@ -58,7 +59,7 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
     """List the runs of the last seven days, the newest first."""
     app = app_now()
     of = replace(app.runs, deployment=deployment) if deployment else app.runs
-    found = recent_runs(of, attended(), limit=limit, state=state, of_all=deployment is None)
+    found = recent_runs(of, limit=limit, state=state, of_all=deployment is None)
     views = [(summary, run_view(summary, listing, app.base_url)) for summary, listing in found]
     if as_json:
         emit_json([{**_plain(view), "deployment": summary.deployment} for summary, view in views])
@@ -75,10 +76,10 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
 def show(*, run: str | None, as_json: bool) -> None:
     """Show a run: the receipts of its exports, and what to do about failures."""
     app = app_now()
-    progress = run_named(app, run)
-    summary, listing = progress.plan.summary, progress.listing
-    view = run_view(summary, listing, app.base_url, result=progress.plan.folder.result)
-    receipts = [listing.receipts[name].to_fields() for name in progress.plan.names if name in listing.receipts]
+    plan, listing = run_named(app, run)
+    summary = plan.summary
+    view = run_view(summary, listing, app.base_url, result=plan.folder.result)
+    receipts = [listing.receipts[name].to_fields() for name in plan.names if name in listing.receipts]
     if as_json:
         emit_json({**_plain(view), "deployment": summary.deployment, "receipts": receipts})
         return
@@ -86,7 +87,7 @@ def show(*, run: str | None, as_json: bool) -> None:
     ended = f"ended {instant(view.ended_at)}" if view.ended_at else f"expires {instant(view.expires_at)}"
     emit_state(view.state, f"   {view.run_id} for {view.snapshot_date}, {view.done} of {view.of}")
     emit(f"{summary.deployment}, {by}, began {instant(view.claimed_at)}, {ended}\n\n")
-    waiting = [{"name": name, "state": "waiting"} for name in progress.plan.names if name not in listing.receipts]
+    waiting = [{"name": name, "state": "waiting"} for name in plan.names if name not in listing.receipts]
     emit_table([*receipts, *waiting], ("export", "state", "rows", "bytes", "sha256", "path"), export="name")
     for each in receipts:
         if each.get("class"):
@@ -98,7 +99,7 @@ def show(*, run: str | None, as_json: bool) -> None:
 def files(*, name: str, as_json: bool) -> None:
     """List the last good files of an export."""
     app = app_now()
-    record = attended().retry(lambda: app.runs.records.read(latest(app.runs.layout.folder(name))))
+    record = app.lake.read(latest(app.runs.layout.folder(name)))
     newest = Latest.from_json(record.data) if record.etag else None
     entries = (newest, *newest.previous) if newest else ()
     if as_json:
@@ -109,8 +110,8 @@ def files(*, name: str, as_json: bool) -> None:
     emit_table(rows, titles, empty=f"no good file of {name} yet", date="snapshot_date", fetched="fetched_at")
 
 
-def run_named(app: "App", run: str | None) -> RunProgress:
-    """Return how far a run is, whichever deployment's it is.
+def run_named(app: "App", run: str | None) -> tuple[Plan, RunListing]:
+    """Return the plan of a run and how far it is, whichever deployment's it is.
 
     Args:
         app: the parts.
@@ -119,17 +120,17 @@ def run_named(app: "App", run: str | None) -> RunProgress:
     Raises:
         click.UsageError: there is none of this name, or more than one.
     """
-    run_id = run if run and app.runs.plan_of(run, attended()) else _recent_id(app, run or "")
-    plan = app.runs.plan_of(run_id, attended())
+    run_id = run if run and app.runs.plan_of(run) else _recent_id(app, run or "")
+    plan = app.runs.plan_of(run_id)
     owner = replace(app.runs, deployment=plan.deployment) if plan else app.runs
-    progress = progress_of(owner, run_id, attended())
+    progress = progress_of(owner, run_id)
     if progress is None:
         raise click.UsageError(f"there is no run {run_id}")
     return progress
 
 
 def _recent_id(app: "App", end: str) -> str:
-    found = [summary.run_id for summary, _ in recent_runs(app.runs, attended(), of_all=True)]
+    found = [summary.run_id for summary, _ in recent_runs(app.runs, of_all=True)]
     matching = [run_id for run_id in found if run_id.endswith(end)] if end else found[:1]
     if len(matching) != 1:
         told = "more than one run ends" if matching else "no run of the last seven days ends"

@@ -9,7 +9,7 @@ from pigment_export.app.overview import ExportHealth, Overview, Word, overview_o
 from pigment_export.app.page import render, span
 from pigment_export.app.parts import App
 from pigment_export.cli.output import FAILED, OK, emit, emit_json, number, say
-from pigment_export.cli.parts import app_now, attended
+from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_table
 from pigment_export.runs.follow import recent_runs
 
@@ -18,7 +18,7 @@ WELL = (Word.ON_TIME, Word.PAUSED)
 
 def status(*, html: Path | None, is_opened: bool, deployment: str | None, as_json: bool) -> int:
     """Show how every export is doing."""
-    overview = overview_of(_of(app_now(), deployment), attended())
+    overview = overview_of(_of(app_now(), deployment))
     page = html or (Path(tempfile.mkdtemp(prefix="pigment-export-")) / "status.html" if is_opened else None)
     if page:
         page.write_text(render(overview), encoding="utf-8")
@@ -38,11 +38,11 @@ def status(*, html: Path | None, is_opened: bool, deployment: str | None, as_jso
 def _of(app: App, deployment: str | None) -> App:
     """The parts as another deployment has them, which uses this lake too."""
     if deployment is None:
-        runs = recent_runs(app.runs, attended(), of_all=True)
+        runs = recent_runs(app.runs, of_all=True)
         others = (summary.deployment for summary, _ in runs if summary.trigger != "cli")
         deployment = next(others, app.settings.deployment)
     settings = replace(app.settings, deployment=deployment)
-    return replace(app, settings=settings, make_runs=lambda: replace(app.runs, deployment=deployment))
+    return replace(app, settings=settings, make_runs=lambda lake: replace(app.make_runs(lake), deployment=deployment))
 
 
 def _fields(overview: Overview, each: ExportHealth) -> dict[str, object]:

@@ -50,14 +50,14 @@ def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int
     kept = {name: value for name, value in asked.items() if value}
     day = date.fromisoformat(kept["date"]) if "date" in kept else None
     request = ClaimRequest("cli", app.runs.new_nonce(), app.settings.deployment, kept, date_asked=day)
-    plan = claim_run(app.runs, request, choose, attended()).plan
+    plan = claim_run(app.runs, request, choose).plan
     say(f"run {plan.run_id}: {', '.join(plan.names)}")
     for day in _past_days(app, plan):
         say(f"note: Pigment has no past: a file of {day} gets what Pigment holds now")
 
     def deliver(name: str, deadline: "Deadline", progress: Progressed) -> Receipt:
         (planned,) = (planned for planned in plan.exports if planned.export.name == name)
-        return deliver_export(app.runs, plan, planned, deadline, progress)
+        return deliver_export(app.runs.within(deadline), plan, planned, progress)
 
     receipts: dict[str, Fields] = {}
     stopped = False
@@ -98,10 +98,10 @@ def _settled(app: "App", plan: Plan, causes: Mapping[str, Cause]) -> dict[str, F
 
     Where the lake itself cannot be used, they have no record there, and stay open until the run expires.
     """
-    deadline = attended()
+    runs = app.runs.within(attended())
     try:
-        receipts = fail_exports(app.runs, plan, causes, deadline)
-        finish_run(app.runs.records, plan, deadline)
+        receipts = fail_exports(runs, plan, causes)
+        finish_run(runs.lake, plan)
     except ExportError as error:
         reason = error.cause.reason
         say(f"the run stays open in the lake until it expires, since its end could not be written: {reason}")

@@ -44,11 +44,6 @@ OUTLIVED = ErrorRow(
 
 
 @dataclass(frozen=True, slots=True)
-class AskPigment:
-    """Fetch the export."""
-
-
-@dataclass(frozen=True, slots=True)
 class Reject:
     """Publish nothing.
 
@@ -85,8 +80,8 @@ class RecordFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
-    """Rename the file to its destination.
+class Proceed:
+    """Go on: ask Pigment; or, with a complete file, rename it to its destination.
 
     Attributes:
         replacing: ETag of the file that is there now; None where nothing is.
@@ -95,12 +90,12 @@ class Publish:
     replacing: str | None
 
 
-type Decision = RecordFile | Reject | Publish
+type Decision = RecordFile | Reject | Proceed
 
 
 def before_fetch(
     task: Task, there: Occupant, receipt: Receipt | None, *, fetched_at: datetime | None = None
-) -> RecordFile | Receipt | Reject | AskPigment:
+) -> Decision | Receipt:
     """Decide whether Pigment is to be asked; a receipt that is final stays as it is.
 
     Args:
@@ -117,7 +112,7 @@ def before_fetch(
         return Reject(State.FAILED, abandoned(expired(task.expires_at), receipt.cause if receipt else None))
     if obstacle := _obstacle(task, there, fetched_at or there.now):
         return Reject(State.FAILED, obstacle)
-    return AskPigment()
+    return Proceed(there.etag)
 
 
 def before_publish(
@@ -143,7 +138,7 @@ def before_publish(
         return Reject(State.FAILED, obstacle)
     if there.file is not None and there.etag is not None and there.file.fetched_at >= mine.fetched_at:
         return RecordFile(State.SUPERSEDED, there.file, there.etag)
-    return Reject(State.HELD, objection) if objection else Publish(there.etag)
+    return Reject(State.HELD, objection) if objection else Proceed(there.etag)
 
 
 def _obstacle(task: Task, there: Occupant, fetched_at: datetime) -> Cause | None:

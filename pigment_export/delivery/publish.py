@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pigment_export.delivery.decide import Decision, Publish, RecordFile, Reject, before_publish
+from pigment_export.delivery.decide import Decision, Proceed, RecordFile, Reject, before_publish
 from pigment_export.delivery.description import FileDescription, Occupant
 from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import Reconciler
@@ -40,7 +40,7 @@ def publish(
         return before_publish(reconciler.task, reconciler.look(), mine, objection, is_fresh=is_fresh)
 
     match _moved(reconciler, file, decide):
-        case Publish():
+        case Proceed():
             return reconciler.record_file(State.SUCCEEDED, mine, columns)
         case RecordFile() as found:
             return reconciler.record_found(found)
@@ -57,7 +57,7 @@ def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], D
     for attempt in reconciler.deadline.attempts(ConflictError):
         with attempt:
             decision = decide()
-            if isinstance(decision, Publish):
+            if isinstance(decision, Proceed):
                 try:
                     file.move(reconciler.task.destination.path, replacing=decision.replacing)
                 except MissingError:  # moved by a rename whose answer was lost, or swept
@@ -75,7 +75,7 @@ def _hold(reconciler: Reconciler, file: UnpublishedFile, mine: FileDescription) 
             try:
                 file.move(path, replacing=None)
             except (ConflictError, MissingError, RetryableError):
-                there = Occupant.of(reconciler.files.look(path))
+                there = Occupant.of(reconciler.lake.look(path))
                 if there.file is None or there.file.nonce != mine.nonce:
                     raise
     return path

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime
 
-from pigment_export.delivery.decide import AskPigment, RecordFile, Reject, abandoned, before_fetch
+from pigment_export.delivery.decide import Proceed, RecordFile, Reject, abandoned, before_fetch
 from pigment_export.delivery.description import FileDescription, Latest, Occupant
 from pigment_export.delivery.receipt import Receipt, State, is_better
 from pigment_export.delivery.task import Task
@@ -24,9 +24,8 @@ from pigment_export.errors import (
     RetryableError,
 )
 from pigment_export.events import Event, log
-from pigment_export.lake.call import CallFiles
-from pigment_export.lake.interface import Files, Records, StoredRecord
-from pigment_export.retry import Deadline
+from pigment_export.lake.call import CallLake
+from pigment_export.lake.interface import StoredRecord
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
 GZIP_MAGIC, _GZIP = b"\x1f\x8b", 31  # how a compressed file begins, and zlib's word for its frame
@@ -37,34 +36,31 @@ class Reconciler:
     """The records of one export of one run.
 
     Args:
-        files: the lake's files.
-        records: the lake's records.
+        lake: the lake, within this call.
         task: the export of the run.
-        deadline: of this call.
 
     Attributes:
-        files: the lake's, within this call.
-        task: the export of the run.
+        lake: the lake, within this call.
         deadline: of this call.
+        task: the export of the run.
     """
 
-    def __init__(self, files: Files, records: Records, task: Task, deadline: Deadline) -> None:
-        self.files = CallFiles(files, deadline)
+    def __init__(self, lake: CallLake, task: Task) -> None:
+        self.lake = lake
+        self.deadline = lake.deadline
         self.task = task
-        self.deadline = deadline
-        self._records = records
         self._destination = task.destination
         self._first_look: Occupant | None = None
 
     def look(self) -> Occupant:
         """Return what is at the destination now; the first look is when this call's work began."""
-        there = Occupant.of(self.files.look(self._destination.path))
+        there = Occupant.of(self.lake.look(self._destination.path))
         self._first_look = self._first_look or there
         return there
 
     def receipt(self) -> Receipt | None:
         """Return the receipt, if there is one."""
-        return Receipt.found_in(self._read(self.task.receipt_path).data)
+        return Receipt.found_in(self.lake.read(self.task.receipt_path).data)
 
     def begin(self, fetched_at: datetime | None = None) -> Receipt | Occupant:
         """Bring the records in line where nothing is to be fetched.
@@ -83,12 +79,12 @@ class Reconciler:
                 return self.record_found(found)
             case Reject(_, cause):
                 return self.record_failed(cause)
-            case AskPigment():
+            case Proceed():
                 return there
 
     def latest(self) -> Latest | None:
         """Return the record of the newest good file, if there is one."""
-        return Latest.found_in(self._read(self._destination.latest).data)
+        return Latest.found_in(self.lake.read(self._destination.latest).data)
 
     def record_failed(self, cause: Cause, *, is_abandoned: bool = False) -> Receipt:
         """Write that the export failed, unless this run's file is there or a final receipt says otherwise.
@@ -102,7 +98,7 @@ class Reconciler:
         """
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._read(self.task.receipt_path)
+                record = self.lake.read(self.task.receipt_path)
                 before = Receipt.found_in(record.data)
                 if found := RecordFile.of(self.task, self.look()):
                     return self.record_found(found)
@@ -155,20 +151,17 @@ class Reconciler:
         receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
-            record = self._records.read(self.task.receipt_path)
+            record = self.lake.once.read(self.task.receipt_path)
             before = Receipt.found_in(record.data)
             if before is None or not before.state.final:
                 self._put(receipt, record)
         except ExportError:
             return
 
-    def _read(self, path: str) -> StoredRecord:
-        return self.deadline.retry(lambda: self._records.read(path))
-
     def _write_receipt(self, receipt: Receipt) -> Receipt:
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._read(self.task.receipt_path)
+                record = self.lake.read(self.task.receipt_path)
                 before = Receipt.found_in(record.data)
                 if before is not None and not is_better(receipt, before):
                     return before
@@ -188,20 +181,19 @@ class Reconciler:
         """Write a receipt that says when the work on it began and ended, by the lake's clock; one request."""
         started_at = self._first_look.now if self._first_look else None
         receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
-        self._records.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        self.lake.once.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
         """Move `_latest.json` forward; returns what a receipt should note of it."""
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
-                record = self._read(self._destination.latest)
+                record = self.lake.read(self._destination.latest)
                 before = Latest.found_in(record.data)
                 if before is not None and before.fetched_at >= file.fetched_at:
                     return ()
                 latest = Latest.of(self._destination.path, file, columns, before)
-                self._records.write(self._destination.latest, latest.to_json(), {}, replacing=record.etag)
-                self.deadline.progressed()
+                self.lake.write(self._destination.latest, latest.to_json(), {}, replacing=record.etag)
         if before is None or before.path == latest.path or before.snapshot_date != latest.snapshot_date:
             return ()
         if not self._destination.replaces:
@@ -225,7 +217,7 @@ class Reconciler:
             etag: as it was seen.
         """
         try:
-            head = self.files.read(path, HEADER_BYTES, etag)
+            head = self.lake.read_range(path, HEADER_BYTES, etag)
         except (ConflictError, MissingError):
             return None
         if head.startswith(GZIP_MAGIC):

@@ -58,7 +58,7 @@ def _once(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) 
     there = reconciler.begin(held.fetched_at)
     if isinstance(there, Receipt):
         return there
-    info = reconciler.files.look(held.path)
+    info = reconciler.lake.look(held.path)
     found = Occupant.of(info)
     if found.etag is None:
         if there.file is None or there.etag is None or there.file.fetched_at < held.fetched_at:
@@ -84,6 +84,6 @@ def _released(file: FileDescription, **own: str) -> FileDescription:
 def _sha256(reconciler: Reconciler, file: UnpublishedFile, size: int) -> str:
     digest = hashlib.sha256()
     for offset in range(0, size, CHUNK_BYTES):
-        digest.update(reconciler.files.read(file.path, CHUNK_BYTES, file.etag, offset=offset))
+        digest.update(reconciler.lake.read_range(file.path, CHUNK_BYTES, file.etag, offset=offset))
         reconciler.deadline.progressed()
     return digest.hexdigest()

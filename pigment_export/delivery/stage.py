@@ -36,7 +36,7 @@ class UnpublishedFile:
     """
 
     def __init__(self, reconciler: Reconciler, new_nonce: Callable[[], str], *, path: str = "", etag: str = "") -> None:
-        self._files = reconciler.files
+        self._lake = reconciler.lake
         self._task = reconciler.task
         self._deadline = reconciler.deadline
         self._new_nonce = new_nonce
@@ -60,12 +60,12 @@ class UnpublishedFile:
                     self.nonce = self._new_nonce()
                     self.path = self._task.destination.staged(self._task.run_id, self.nonce)
                     self._is_staged = True
-                    self.etag = self._files.create(self.path)
+                    self.etag = self._lake.create(self.path)
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
         with _staging():
-            self._files.append(self.path, position, data)
+            self._lake.append(self.path, position, data)
 
     def finish(self, size: int) -> None:
         """Commit all bytes in one flush; its position proves that none is missing."""
@@ -74,9 +74,9 @@ class UnpublishedFile:
             for attempt in self._deadline.attempts(ConflictError):
                 with attempt:
                     try:
-                        self.etag = self._files.flush(self.path, size, self.etag, content_type=content_type)
+                        self.etag = self._lake.flush(self.path, size, self.etag, content_type=content_type)
                     except (ConflictError, RetryableError):
-                        found = self._files.look(self.path)
+                        found = self._lake.look(self.path)
                         if found.etag is None or found.size != size:
                             raise
                         self.etag = found.etag  # the answer was lost, not the flush
@@ -92,9 +92,9 @@ class UnpublishedFile:
         for attempt in self._deadline.attempts():
             with attempt:
                 try:
-                    self.etag = self._files.describe(self.path, description.to_metadata(), self.etag)
+                    self.etag = self._lake.describe(self.path, description.to_metadata(), self.etag)
                 except (ConflictError, MissingError, RetryableError):
-                    there = Occupant.of(self._files.look(self.path))
+                    there = Occupant.of(self._lake.look(self.path))
                     if there.etag is None or there.file is None or there.file.nonce != description.nonce:
                         raise
                     self.etag = there.etag  # the answer was lost, not the write
@@ -112,12 +112,12 @@ class UnpublishedFile:
             RetryableError: no answer, or one that may change; the rename may have taken effect.
         """
         try:
-            self._files.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
+            self._lake.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
         except MissingError as error:
             if error.cause.code != "lake_parent_missing":
                 raise
-            self._files.make_folder(parent(destination))
-            self._files.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
+            self._lake.make_folder(parent(destination))
+            self._lake.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
         self._is_staged = False
 
     def _drop(self) -> None:
@@ -126,6 +126,6 @@ class UnpublishedFile:
             return
         self._is_staged = False
         try:
-            self._files.delete(self.path)
+            self._lake.delete(self.path)
         except ExportError as error:
             log(Event.SWEEP_LEFT, path=self.path, reason=error.cause.reason)

@@ -1,65 +1,92 @@
-"""The lake's files within one call: what may be done twice is retried here, once for all; every effect is progress.
+"""The lake within one call: what may be done twice is retried here, once for all; every effect is progress.
 
-Create, flush, describe and rename are one request each: who calls them looks at what is there before it tries again,
-since no error tells whether the write took effect. So is delete: what it leaves, the sweep removes.
+Create, flush, describe, rename, write and delete are one request each. Who calls them looks at what is there before it
+tries again, since no error tells whether the write took effect; what a delete leaves, the sweep removes.
 """
 
-from collections.abc import Mapping
+import builtins
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from pigment_export.lake.interface import Files, PathInfo
+from pigment_export.lake.interface import Lake, ListedBlob, PathInfo, StoredRecord
 from pigment_export.retry import Deadline
 
 
-class CallFiles:
-    """Files, bound to the deadline of one call; its methods are those of `Files`.
+class CallLake:
+    """A lake, bound to the deadline of one call; its methods are those of `Lake`.
 
     Args:
-        files: the lake's files.
+        lake: the lake.
+        deadline: of the call.
+
+    Attributes:
+        once: the lake itself, of which nothing is retried.
         deadline: of the call.
     """
 
-    def __init__(self, files: Files, deadline: Deadline) -> None:
-        self._files = files
-        self._deadline = deadline
+    def __init__(self, lake: Lake, deadline: Deadline) -> None:
+        self.once = lake
+        self.deadline = deadline
+
+    def now(self) -> datetime:
+        """The lake's clock, retried."""
+        return self.deadline.retry(self.once.now)
 
     def look(self, path: str) -> PathInfo:
         """Read a path's properties, retried."""
-        return self._deadline.retry(lambda: self._files.look(path))
-
-    def read(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
-        """Read up to `length` bytes from an offset, if the ETag still holds, retried."""
-        return self._deadline.retry(lambda: self._files.read(path, length, etag, offset=offset))
+        return self.deadline.retry(lambda: self.once.look(path))
 
     def create(self, path: str) -> str:
         """Create an empty file where nothing is; one request."""
-        return self._done(self._files.create(path))
+        return self._done(self.once.create(path))
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position, retried: the same bytes there twice are the same file."""
-        self._deadline.retry(lambda: self._files.append(path, position, data))
-        self._deadline.progressed()
+        self.deadline.retry(lambda: self.once.append(path, position, data))
+        self.deadline.progressed()
 
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
         """Commit and close what was appended, if the ETag still holds; one request."""
-        return self._done(self._files.flush(path, size, etag, content_type=content_type))
+        return self._done(self.once.flush(path, size, etag, content_type=content_type))
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replace the user metadata, if the ETag still holds; one request."""
-        return self._done(self._files.describe(path, metadata, etag))
+        return self._done(self.once.describe(path, metadata, etag))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
         """Move a file in one atomic step; one request."""
-        self._files.rename(source, destination, source_etag=source_etag, replacing=replacing)
-        self._deadline.progressed()
+        self.once.rename(source, destination, source_etag=source_etag, replacing=replacing)
+        self.deadline.progressed()
 
     def make_folder(self, path: str) -> None:
         """Make a folder, retried."""
-        self._deadline.retry(lambda: self._files.make_folder(path))
+        self.deadline.retry(lambda: self.once.make_folder(path))
 
-    def delete(self, path: str) -> None:
-        """Remove a file; one request."""
-        self._files.delete(path)
+    def read_range(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
+        """Read up to `length` bytes from an offset, if the ETag still holds, retried."""
+        return self.deadline.retry(lambda: self.once.read_range(path, length, etag, offset=offset))
+
+    def read(self, path: str) -> StoredRecord:
+        """Read a record, retried."""
+        return self.deadline.retry(lambda: self.once.read(path))
+
+    def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
+        """Write a record over the one with the ETag `replacing`, or where nothing is; one request."""
+        self.once.write(path, data, metadata, replacing=replacing)
+        self.deadline.progressed()
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """List the paths under a prefix, retried."""
+        return self.deadline.retry(lambda: self.once.names(prefix))
+
+    def list(self, prefix: str) -> builtins.list[ListedBlob]:
+        """List what lies under a prefix, all of it, retried."""
+        return self.deadline.retry(lambda: [*self.once.list(prefix)])
+
+    def delete(self, path: str, etag: str | None = None) -> None:
+        """Remove a path; one request."""
+        self.once.delete(path, etag)
 
     def _done[T](self, answer: T) -> T:
-        self._deadline.progressed()
+        self.deadline.progressed()
         return answer

@@ -1,7 +1,7 @@
-"""What delivery needs of a lake. Every method is one request, and so a point where a kill may strike.
+"""What the app needs of a lake. Every method is one request, and so a point where a kill may strike.
 
-`LakeFiles` and `LakeRecords` implement these protocols on ADLS Gen2, and the tests' fake in memory, held to the same
-contract tests. Paths are whole paths within the file system, without a leading slash.
+`azure.adls` implements it on ADLS Gen2, and the tests' fake in memory, held to the same contract tests. Paths are whole
+paths within the file system, without a leading slash.
 
 Errors, for every method:
     RetryableError: no answer, or one that may change (throttled, 5xx, roles that have not spread yet). A write may
@@ -54,8 +54,13 @@ class ListedBlob:
     size: int
 
 
-class Files(Protocol):
-    """Files of the lake."""
+class Lake(Protocol):
+    """Files, which are staged, completed and moved; and JSON records, each written whole and never half there."""
+
+    def now(self) -> datetime:
+        """The lake's clock."""
+
+    # Files
 
     def look(self, path: str) -> PathInfo:
         """Read a path's properties; a path that is not there is an answer, not an error."""
@@ -90,21 +95,18 @@ class Files(Protocol):
     def make_folder(self, path: str) -> None:
         """Make a folder, its parents too; one that is there already is fine."""
 
-    def delete(self, path: str) -> None:
-        """Remove a file; one that is not there is fine."""
-
-    def read(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
+    def read_range(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
         """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
 
-
-class Records(Protocol):
-    """JSON records: each is written whole, by one conditional request, and never half there."""
+    # Records
 
     def read(self, path: str) -> StoredRecord:
         """Read a record, up to a stated size; one that is not there is an answer, not an error."""
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is; else ConflictError."""
+
+    # Both
 
     def names(self, prefix: str) -> Sequence[str]:
         """List the paths under a prefix, folders too: the same requests as `list`, for a tenth of its CPU."""
@@ -113,4 +115,4 @@ class Records(Protocol):
         """List what lies under a prefix, with metadata; each page of the listing is one request."""
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        """Remove a record, with an ETag only if that still holds (else ConflictError); one that is gone is fine."""
+        """Remove a path, with an ETag only if that still holds (else ConflictError); one that is gone is fine."""

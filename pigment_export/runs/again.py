@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from pigment_export.catalog.exports import Export
 from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
 
 RUN_NOT_ENDED = ErrorRow(
@@ -17,7 +16,7 @@ RUN_NOT_ENDED = ErrorRow(
 )
 
 
-def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export]:
+def exports_to_retry(runs: Runs, run_id: str) -> list[Export]:
     """Return the exports of a run that did not succeed, as they were defined then.
 
     Raises:
@@ -25,16 +24,16 @@ def exports_to_retry(runs: Runs, run_id: str, deadline: Deadline) -> list[Export
         PermanentError: the run has not ended.
         ExportError: the lake cannot be used.
     """
-    progress = _progress_of(runs, run_id, "retry_of", deadline)
-    if progress.listing.state == "running":
+    plan, listing = _progress_of(runs, run_id, "retry_of")
+    if listing.state == "running":
         raise RUN_NOT_ENDED.raised(run_id)
-    good = {name for name, receipt in progress.listing.receipts.items() if receipt.state.good}
-    if not set(progress.plan.names) - good:
+    good = {name for name, receipt in listing.receipts.items() if receipt.state.good}
+    if not set(plan.names) - good:
         raise ConfigurationError([f"retry_of: every export of the run {run_id} succeeded"], code="request")
-    return [planned.export for planned in progress.plan.exports if planned.export.name not in good]
+    return [planned.export for planned in plan.exports if planned.export.name not in good]
 
 
-def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: Deadline) -> Plan:
+def files_to_release(runs: Runs, run_id: str, names: Sequence[str]) -> Plan:
     """Return the plan of a run with those held files alone that a run of its own is to publish.
 
     Other exports of it may still go on.
@@ -43,32 +42,31 @@ def files_to_release(runs: Runs, run_id: str, names: Sequence[str], deadline: De
         runs: of this deployment.
         run_id: any text.
         names: of exports; none for all that are held.
-        deadline: of this call.
 
     Raises:
         ConfigurationError: there is no such run, nothing is held in it, or a name is not; with every problem.
         ExportError: the lake cannot be used.
     """
-    progress = _progress_of(runs, run_id, "release_of", deadline)
-    receipts = progress.listing.receipts
+    plan, listing = _progress_of(runs, run_id, "release_of")
+    receipts = listing.receipts
     held = {name: file for name, receipt in receipts.items() if (file := receipt.held_file) is not None}
     problems = []
     for name in dict.fromkeys(names):
         if name not in held:
             state = receipts[name].state if name in receipts else "it has no receipt"
-            told = f"in the run {run_id}: {state}" if name in progress.plan.names else f"an export of the run {run_id}"
-            problems.append(f"exports: {name!r} is not {'held ' if name in progress.plan.names else ''}{told}")
+            told = f"in the run {run_id}: {state}" if name in plan.names else f"an export of the run {run_id}"
+            problems.append(f"exports: {name!r} is not {'held ' if name in plan.names else ''}{told}")
     if not held and not problems:
         problems.append(f"release_of: no export of the run {run_id} is held")
     if problems:
         raise ConfigurationError(problems, code="request")
-    taken = (planned for planned in progress.plan.exports if planned.export.name in held.keys() & set(names or held))
+    taken = (planned for planned in plan.exports if planned.export.name in held.keys() & set(names or held))
     exports = tuple(planned.model_copy(update={"held": held[planned.export.name]}) for planned in taken)
-    return progress.plan.model_copy(update={"exports": exports})
+    return plan.model_copy(update={"exports": exports})
 
 
-def _progress_of(runs: Runs, run_id: str, field: str, deadline: Deadline) -> RunProgress:
-    progress = progress_of(runs, run_id, deadline)
+def _progress_of(runs: Runs, run_id: str, field: str) -> tuple[Plan, RunListing]:
+    progress = progress_of(runs, run_id)
     if progress is None:
         raise ConfigurationError([f"{field}: no run {run_id!r} of this deployment"], code="request")
     return progress

@@ -9,9 +9,8 @@ from pigment_export.delivery.deliver import Listen
 from pigment_export.errors import Cause, ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.records import Instant, Record
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.follow import RunProgress, progress_of
+from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
 from pigment_export.transfer.stream import Progress
 
@@ -40,7 +39,7 @@ class Cancellation(Record):
         return CANCELLED.cause(f"by {self.asked_by}" + (f" at {self.asked_at.isoformat()}" if self.asked_at else ""))
 
 
-def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> RunProgress | None:
+def cancel_run(runs: Runs, run_id: str, asked_by: str) -> tuple[Plan, RunListing] | None:
     """Cancel a run of this deployment; one that has ended, or is cancelled already, stays as it is.
 
     Its workers settle its exports as their messages come: most at once, those that wait for their next try with it.
@@ -52,36 +51,36 @@ def cancel_run(runs: Runs, run_id: str, asked_by: str, deadline: Deadline) -> Ru
         PermanentError: its records are not what this app writes.
         ExportError: the lake cannot be used.
     """
-    progress = progress_of(runs, run_id, deadline)
-    if progress is None or progress.listing.result is not None:
+    progress = progress_of(runs, run_id)
+    if progress is None or progress[1].result is not None:
         return progress
-    record = Cancellation(asked_by=asked_by, asked_at=deadline.retry(runs.now))
+    plan, _ = progress
+    record = Cancellation(asked_by=asked_by, asked_at=runs.lake.now())
     try:
-        path = progress.plan.folder.cancel
-        deadline.retry(lambda: runs.records.write(path, record.to_json(), {}, replacing=None))
+        runs.deadline.retry(lambda: runs.lake.write(plan.folder.cancel, record.to_json(), {}, replacing=None))
     except ConflictError:
         return progress  # it is cancelled already, maybe by this very call, whose first answer was lost
     log(Event.RUN_CANCELLED, level=logging.WARNING, run_id=run_id, deployment=runs.deployment, asked_by=asked_by)
     return progress
 
 
-def cancellation_of(runs: Runs, plan: Plan, deadline: Deadline) -> Cancellation | None:
+def cancellation_of(runs: Runs, plan: Plan) -> Cancellation | None:
     """Return who has cancelled a run, or None."""
-    found = deadline.retry(lambda: runs.records.read(plan.folder.cancel))
+    found = runs.lake.read(plan.folder.cancel)
     return None if found.etag is None else Cancellation.found_in(found.data) or Cancellation()
 
 
-def stopping(runs: Runs, plan: Plan, deadline: Deadline, progress: Listen) -> Listen:
+def stopping(runs: Runs, plan: Plan, progress: Listen) -> Listen:
     """Return a listener to a transfer that stops it once its run is cancelled."""
-    looked_at = deadline.remaining_seconds
+    looked_at = runs.deadline.remaining_seconds
 
     def listen(reached: Progress) -> None:
         nonlocal looked_at
         progress(reached)
-        if looked_at - deadline.remaining_seconds < CHECK_SECONDS:
+        if looked_at - runs.deadline.remaining_seconds < CHECK_SECONDS:
             return
-        looked_at = deadline.remaining_seconds
-        if cancellation := cancellation_of(runs, plan, deadline):
+        looked_at = runs.deadline.remaining_seconds
+        if cancellation := cancellation_of(runs, plan):
             raise PermanentError(cancellation.cause)
 
     return listen

@@ -15,7 +15,6 @@ from pigment_export.errors import ConfigurationError, ConflictError, ErrorRow, P
 from pigment_export.events import Event, log
 from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import new_run_id
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.follow import listing_of
 from pigment_export.runs.plan import ClaimRequest, Plan, PlannedExport
@@ -57,14 +56,13 @@ class Claim:
         return self.now >= self.plan.expires_at
 
 
-def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadline) -> Claim:
+def claim_run(runs: Runs, request: ClaimRequest, choose: Choose) -> Claim:
     """Claim a run, or find and heal the one that was claimed with the same key.
 
     Args:
         runs: of this deployment.
         request: by whom, and what makes it one run.
         choose: reads the catalog and chooses; only called where nothing is claimed yet.
-        deadline: of this call.
 
     Returns:
         The run, and what is to be enqueued.
@@ -76,34 +74,36 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose, deadline: Deadl
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))
     chosen: Chosen | None = None
-    for attempt in deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
+    for attempt in runs.deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
         with attempt:
-            record = runs.records.read(path)
+            record = runs.lake.once.read(path)
             if record.etag is not None:
                 break
             chosen = _chosen(runs, request, choose, record.now) if chosen is None else chosen
             plan = new_plan(runs, request, chosen, record.now)
-            runs.records.write(path, plan.to_json(), plan.to_metadata(), replacing=None)
+            runs.lake.write(path, plan.to_json(), plan.to_metadata(), replacing=None)
     if record.etag is not None:
-        return _again(runs, request, path, record, deadline)
-    publish_plan(runs, plan, deadline)
+        return _again(runs, request, path, record)
+    publish_plan(runs, plan)
     return Claim(plan, record.now, plan.names)
 
 
-def publish_plan(runs: Runs, plan: Plan, deadline: Deadline) -> None:
+def publish_plan(runs: Runs, plan: Plan) -> None:
     """Copy a claim's plan to where it is found by the run's id, unless it is there."""
     try:
-        deadline.retry(lambda: runs.records.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None))
+        runs.deadline.retry(
+            lambda: runs.lake.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None)
+        )
     except ConflictError:
         return  # another has copied it, or we had and the answer was lost
     _log(Event.RUN_STARTED, plan, plan.asked_by, snapshot_date=str(plan.snapshot_date), exports=plan.names)
 
 
-def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord, deadline: Deadline) -> Claim:
+def _again(runs: Runs, request: ClaimRequest, path: str, record: StoredRecord) -> Claim:
     plan = plan_in(record, path)
     if plan.request != request.request:
         raise KEY_USED.raised(f"the run {plan.run_id}")
-    claim = _found(runs, plan, record.now, deadline)
+    claim = _found(runs, plan, record.now)
     state = {"pending": claim.pending, "ended": claim.has_ended, "expired": claim.is_expired}
     _log(Event.RUN_REPEATED, plan, request.asked_by, **state)
     return claim
@@ -113,14 +113,14 @@ def _log(event: Event, plan: Plan, asked_by: str, **fields: Any) -> None:
     log(event, run_id=plan.run_id, deployment=plan.deployment, trigger=plan.trigger, asked_by=asked_by, **fields)
 
 
-def _found(runs: Runs, plan: Plan, now: datetime, deadline: Deadline) -> Claim:
-    if deadline.retry(lambda: runs.records.read(plan.folder.result)).etag is not None:
+def _found(runs: Runs, plan: Plan, now: datetime) -> Claim:
+    if runs.lake.read(plan.folder.result).etag is not None:
         return Claim(plan, now, (), has_ended=True)
     if now >= plan.expires_at:
-        planned = deadline.retry(lambda: runs.records.read(plan.folder.plan)).etag is not None
+        planned = runs.lake.read(plan.folder.plan).etag is not None
         return Claim(plan, now, (), is_planned=planned)
-    publish_plan(runs, plan, deadline)
-    return Claim(plan, now, plan.pending(listing_of(runs, plan, deadline).receipts))
+    publish_plan(runs, plan)
+    return Claim(plan, now, plan.pending(listing_of(runs, plan).receipts))
 
 
 def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Chosen:

@@ -4,13 +4,13 @@ Azure role: Storage Blob Data Contributor on the lake's container, for every fun
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from pigment_export.delivery.deliver import Fetch
 from pigment_export.errors import ErrorRow, PermanentError, Who, shorten
-from pigment_export.lake.interface import Files, Records, StoredRecord
+from pigment_export.lake.call import CallLake
+from pigment_export.lake.interface import StoredRecord
 from pigment_export.lake.paths import Layout, is_run_id
 from pigment_export.retry import Deadline
 from pigment_export.runs.plan import Plan
@@ -25,12 +25,10 @@ UNREADABLE = ErrorRow(
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The runs of one deployment.
+    """The runs of one deployment, within one call.
 
     Attributes:
-        files: the lake's files.
-        records: the lake's records.
-        now: the lake's clock, by one request.
+        lake: within this call.
         layout: where things go.
         deployment: the app's own name.
         time_zone: decides a file's date.
@@ -40,9 +38,7 @@ class Runs:
         new_nonce: 16 hexadecimal digits that cannot be guessed.
     """
 
-    files: Files
-    records: Records
-    now: Callable[[], datetime]
+    lake: CallLake
     layout: Layout
     deployment: str
     time_zone: ZoneInfo
@@ -51,7 +47,16 @@ class Runs:
     fetch: Fetch
     new_nonce: Callable[[], str]
 
-    def plan_of(self, run_id: str, deadline: Deadline) -> Plan | None:
+    @property
+    def deadline(self) -> Deadline:
+        """That of this call."""
+        return self.lake.deadline
+
+    def within(self, deadline: Deadline) -> "Runs":
+        """Return the same runs within another call."""
+        return replace(self, lake=CallLake(self.lake.once, deadline))
+
+    def plan_of(self, run_id: str) -> Plan | None:
         """Return the plan of a run, or None if there is no run of that id.
 
         Raises:
@@ -61,7 +66,7 @@ class Runs:
         if not is_run_id(run_id):
             return None
         path = self.layout.run(run_id).plan
-        record = deadline.retry(lambda: self.records.read(path))
+        record = self.lake.read(path)
         return None if record.etag is None else plan_in(record, path)
 
 

@@ -3,13 +3,11 @@
 This may be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
 """
 
-from functools import partial
-
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, result_of
 from pigment_export.errors import ConflictError
 from pigment_export.events import Event, log
-from pigment_export.lake.interface import ListedBlob, Records
-from pigment_export.retry import Deadline
+from pigment_export.lake.call import CallLake
+from pigment_export.lake.interface import ListedBlob
 from pigment_export.runs.follow import RunListing, run_listing
 from pigment_export.runs.plan import Plan
 
@@ -19,56 +17,53 @@ FEW = 20
 SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
 
 
-def finish_run(records: Records, plan: Plan, deadline: Deadline) -> None:
+def finish_run(lake: CallLake, plan: Plan) -> None:
     """Write what a run came to, once every receipt is final; again where one got better; then the marker.
 
     Raises:
         RetryableError: patience or time is used up.
         ExportError: the lake cannot be used.
     """
-    for attempt in deadline.attempts(ConflictError):
+    for attempt in lake.deadline.attempts(ConflictError):
         with attempt:
             # The result before the listing: what is written over it then is never older than it.
-            record = deadline.retry(lambda: records.read(plan.folder.result))
-            if len(plan.exports) > FEW and not _all_have_receipts(records, plan, deadline):
+            record = lake.read(plan.folder.result)
+            if len(plan.exports) > FEW and not _all_have_receipts(lake, plan):
                 return
-            listed = deadline.retry(lambda: list(records.list(f"{plan.folder.path}/")))
+            listed = lake.list(f"{plan.folder.path}/")
             if len(listed) < len(plan.exports):
                 return  # no row has to be understood to see that a receipt is missing
             seen = run_listing(plan.folder, plan.run_id, listed)
-            receipts = _receipts(records, plan, seen, listed, deadline)
+            receipts = _receipts(lake, plan, seen, listed)
             result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)
             if result is None:
                 return
             if record.data != result.to_json():
-                records.write(plan.folder.result, result.to_json(), result.to_metadata(), replacing=record.etag)
+                lake.write(plan.folder.result, result.to_json(), result.to_metadata(), replacing=record.etag)
                 log(Event.RUN_ENDED, run_id=plan.run_id, succeeded=result.succeeded, counts=result.counts)
             if result.succeeded and not seen.is_marked:
-                _mark_success(records, plan, deadline)
+                _mark_success(lake, plan)
 
 
-def _all_have_receipts(records: Records, plan: Plan, deadline: Deadline) -> bool:
-    names = deadline.retry(lambda: records.names(f"{plan.folder.path}/"))
-    return set(map(plan.folder.receipt, plan.names)) <= set(names)
+def _all_have_receipts(lake: CallLake, plan: Plan) -> bool:
+    return set(map(plan.folder.receipt, plan.names)) <= set(lake.names(f"{plan.folder.path}/"))
 
 
-def _receipts(
-    records: Records, plan: Plan, seen: RunListing, listed: list[ListedBlob], deadline: Deadline
-) -> dict[str, ReceiptSummary]:
+def _receipts(lake: CallLake, plan: Plan, seen: RunListing, listed: list[ListedBlob]) -> dict[str, ReceiptSummary]:
     """Return what the receipts say, those read whose metadata are gone: other tools drop them when they copy a file."""
     receipts = dict(seen.receipts)
     there = {row.path for row in listed}
     for name in plan.names:
         path = plan.folder.receipt(name)
         if name not in receipts and path in there:
-            receipt = Receipt.found_in(deadline.retry(partial(records.read, path)).data)
+            receipt = Receipt.found_in(lake.read(path).data)
             receipts |= {name: receipt} if receipt else {}
     return receipts
 
 
-def _mark_success(records: Records, plan: Plan, deadline: Deadline) -> None:
+def _mark_success(lake: CallLake, plan: Plan) -> None:
     try:
-        records.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
+        lake.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
     except ConflictError:
-        if deadline.retry(lambda: records.read(plan.folder.success)).etag is None:
+        if lake.read(plan.folder.success).etag is None:
             raise  # a lease or a policy refused it: no other call has written it

@@ -13,7 +13,6 @@ from pigment_export.delivery.receipt import ReceiptSummary, State
 from pigment_export.lake.interface import ListedBlob
 from pigment_export.lake.paths import Layout, RunFolder
 from pigment_export.lake.records import decode
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.plan import Plan, PlanSummary
 
@@ -90,49 +89,34 @@ def run_listing(folder: RunFolder, run_id: str, rows: Iterable[ListedBlob]) -> R
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RunProgress:
-    """How far a run is: its plan, and what a listing of its records shows."""
-
-    plan: Plan
-    listing: RunListing
-
-    @classmethod
-    def begun(cls, plan: Plan) -> "RunProgress":
-        """Return a run of which nothing has been worked on."""
-        return cls(plan, RunListing(plan.run_id, plan.summary))
-
-
-def progress_of(runs: Runs, run_id: str, deadline: Deadline) -> RunProgress | None:
+def progress_of(runs: Runs, run_id: str) -> tuple[Plan, RunListing] | None:
     """Return how far a run of this deployment is, by two requests, whatever its size.
 
     Returns:
-        The progress; None if this deployment has no such run.
+        Its plan, and what a listing of its records shows; None if this deployment has no such run.
 
     Raises:
         PermanentError: its plan is not what this app writes.
         ExportError: the lake cannot be used.
     """
-    plan = runs.plan_of(run_id, deadline)
+    plan = runs.plan_of(run_id)
     if plan is None or plan.deployment != runs.deployment:
         return None
-    return RunProgress(plan, listing_of(runs, plan, deadline))
+    return plan, listing_of(runs, plan)
 
 
-def listing_of(runs: Runs, plan: Plan, deadline: Deadline) -> RunListing:
+def listing_of(runs: Runs, plan: Plan) -> RunListing:
     """Return what a listing of its records shows of a run."""
-    rows = deadline.retry(lambda: list(runs.records.list(f"{plan.folder.path}/")))
-    return run_listing(plan.folder, plan.run_id, rows)
+    return run_listing(plan.folder, plan.run_id, runs.lake.list(f"{plan.folder.path}/"))
 
 
 def recent_runs(
-    runs: Runs, deadline: Deadline, *, limit: int = MOST_RECENT, state: str | None = None, of_all: bool = False
+    runs: Runs, *, limit: int = MOST_RECENT, state: str | None = None, of_all: bool = False
 ) -> list[tuple[PlanSummary, RunListing]]:
     """Return the newest runs of this deployment, of the last days, by one listing a day.
 
     Args:
         runs: of this deployment.
-        deadline: of this call.
         limit: at most so many.
         state: only those of this state.
         of_all: those of every deployment that uses this lake.
@@ -143,10 +127,10 @@ def recent_runs(
     Raises:
         ExportError: the lake cannot be used.
     """
-    today = deadline.retry(runs.now).date()
+    today = runs.lake.now().date()
     found: list[tuple[PlanSummary, RunListing]] = []
     for days in range(RECENT_DAYS):
-        seen = deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
+        seen = runs.deadline.retry(partial(_claimed_on, runs, today - timedelta(days=days)))
         found += [
             (summary, run)
             for summary, run in seen
@@ -159,5 +143,5 @@ def recent_runs(
 
 def _claimed_on(runs: Runs, day: date) -> list[tuple[PlanSummary, RunListing]]:
     """Return every deployment's runs of a day (UTC), newest first."""
-    seen = list(run_listings(runs.layout, runs.records.list(runs.layout.runs_of(day))))
+    seen = list(run_listings(runs.layout, runs.lake.once.list(runs.layout.runs_of(day))))
     return [(run.summary, run) for run in reversed(seen) if run.summary]

@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.events import Event, log
-from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS, Deadline
+from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS
 from pigment_export.runs.claim import publish_plan
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.finish import finish_run
@@ -35,7 +34,7 @@ MISTAKE = ErrorRow("mistake_in_the_app", PermanentError, Who.DEVELOPER, "report 
 
 
 def housekeeping(
-    runs: Runs, catalog: Callable[[], Catalog], *, freshness_hours: int, retention: timedelta, deadline: Deadline
+    runs: Runs, catalog: Callable[[], Catalog], *, freshness_hours: int, retention: timedelta
 ) -> list[str]:
     """Pass over all runs once. It returns normally, whatever has failed: only then are its messages sent.
 
@@ -44,16 +43,15 @@ def housekeeping(
         catalog: reads the catalog, whose exports' freshness is logged.
         freshness_hours: after an occurrence, by which an export must have succeeded.
         retention: how long records and held files are kept.
-        deadline: of this pass.
 
     Returns:
         Messages to send, for exports of runs that show no life.
     """
     messages: list[str] = []
     with _logged(None):
-        now = deadline.retry(runs.now)
-        survey = deadline.retry(lambda: Survey(runs, now, retention).take(deadline))
-        _Pass(survey, runs, now, deadline, messages).make(catalog, freshness_hours)
+        now = runs.lake.now()
+        survey = runs.deadline.retry(lambda: Survey(runs, now, retention).take())
+        _Pass(runs, survey, messages).make(catalog, freshness_hours)
     return messages
 
 
@@ -61,10 +59,8 @@ def housekeeping(
 class _Pass:
     """One pass, at one instant of the lake's clock."""
 
-    survey: Survey
     runs: Runs
-    now: datetime
-    deadline: Deadline
+    survey: Survey
     messages: list[str]
     done: Counter[str] = field(default_factory=Counter)
 
@@ -84,45 +80,45 @@ class _Pass:
         """Copy the plans of claims whose triggers were cut off, then send their messages, or end what has expired."""
         for run_id, path in self._each(self.survey.unplanned.items()):
             with _logged(run_id):
-                plan = plan_in(self.deadline.retry(partial(self.runs.records.read, path)), path)
-                publish_plan(self.runs, plan, self.deadline)
-                if self.now < plan.expires_at:
-                    receipts = listing_of(self.runs, plan, self.deadline).receipts
+                plan = plan_in(self.runs.lake.read(path), path)
+                publish_plan(self.runs, plan)
+                if self.survey.now < plan.expires_at:
+                    receipts = listing_of(self.runs, plan).receipts
                     self.messages += messages_for(plan, plan.pending(receipts))
                 else:
-                    self._settle(plan, RunListing(plan.run_id, planned_at=self.now))
+                    self._settle(plan, RunListing(plan.run_id, planned_at=self.survey.now))
                 self.done["claims_healed"] += 1
 
     def _settle_runs(self) -> None:
         for seen in self._each(self.survey.open):
             with _logged(seen.run_id):
-                plan = self.runs.plan_of(seen.run_id, self.deadline)
+                plan = self.runs.plan_of(seen.run_id)
                 if plan is not None and self.survey.is_mine(plan.summary):
                     self._settle(plan, seen)
 
     def _settle(self, plan: Plan, seen: RunListing) -> None:
         """Bring a run to its end, or on its way again, or leave it to the workers that are at work on it."""
         pending = plan.pending(seen.receipts)
-        if self.now >= plan.expires_at + FUNCTION_TIMEOUT:  # before that, a last call may be at work
-            expire_run(self.runs, plan, seen.receipts, self.deadline)
+        if self.survey.now >= plan.expires_at + FUNCTION_TIMEOUT:  # before that, a last call may be at work
+            expire_run(self.runs, plan, seen.receipts)
             self.done["runs_ended"] += bool(pending)
         elif not pending:
-            finish_run(self.runs.records, plan, self.deadline)
-        elif self.now < plan.expires_at:
+            finish_run(self.runs.lake, plan)
+        elif self.survey.now < plan.expires_at:
             signs = (seen.planned_at or plan.claimed_at, *seen.written_at.values())
-            if max(signs) <= self.now - FUNCTION_TIMEOUT:
+            if max(signs) <= self.survey.now - FUNCTION_TIMEOUT:
                 self.messages += messages_for(plan, pending)
 
     # Telling
 
     def _log_freshness(self, catalog: Catalog, hours: int) -> None:
         """Log of each enabled export whether it is as new as its schedule says."""
-        schedules = self.deadline.retry(partial(schedules_of, self.runs))
+        schedules = schedules_of(self.runs)
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
-                at = self.survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name, self.deadline)
-                fresh = freshness_of(self.runs, schedules, export, succeeded_at=at, hours=hours, now=self.now)
-                log_freshness(export, fresh, at, self.now)
+                at = self.survey.succeeded_at.get(export.name) or latest_at(self.runs, export.name)
+                fresh = freshness_of(self.runs, schedules, export, succeeded_at=at, hours=hours, now=self.survey.now)
+                log_freshness(export, fresh, at, self.survey.now)
 
     # Removing
 
@@ -131,22 +127,22 @@ class _Pass:
         # Where the listing was cut off, a receipt that was not seen may name what a folder holds.
         for folder in self._each(sorted(survey.folders) if survey.is_whole else ()):
             with _logged(None):
-                self.done["files_swept"] += sweep_folder(survey, folder, self.deadline)
+                self.done["files_swept"] += sweep_folder(survey, folder)
         with _logged(None):
-            self.done["files_swept"] += sweep_probes(survey, self.deadline)
+            self.done["files_swept"] += sweep_probes(survey)
         for run_id in self._each(survey.old):
             with _logged(run_id):
-                self.done["records_deleted"] += delete_run(self.runs, run_id, self.deadline)
+                self.done["records_deleted"] += delete_run(self.runs, run_id)
         for run_id, path in self._each(survey.old_claims.items()):
             with _logged(run_id):
-                self.done["records_deleted"] += delete_claim(self.runs, run_id, path, self.deadline)
+                self.done["records_deleted"] += delete_claim(self.runs, run_id, path)
 
     # Within
 
     def _each[T](self, items: Iterable[T]) -> Iterator[T]:
         """The items, as long as there is time."""
         for item in items:
-            if self.deadline.remaining_seconds <= 0:
+            if self.runs.deadline.remaining_seconds <= 0:
                 self.done["left_for_next_time"] += 1
                 return
             yield item

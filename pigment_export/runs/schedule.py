@@ -16,9 +16,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator
 
 from pigment_export.cron import Cron, expression_in, zone_in
-from pigment_export.lake.interface import Records
+from pigment_export.lake.call import CallLake
 from pigment_export.lake.records import Instant, Record
-from pigment_export.retry import Deadline
 
 CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least so often, also where nothing is due
 FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that is back within it counts as never gone: an edit, a deployment
@@ -147,35 +146,26 @@ class Look:
         )
 
 
-def look(
-    records: Records,
-    path: str,
-    read_catalog: Callable[[Deadline], bytes],
-    deadline: Deadline,
-    *,
-    schedule: str,
-    time_zone: str,
-) -> Look:
+def look(lake: CallLake, path: str, read_catalog: Callable[[], bytes], *, schedule: str, time_zone: str) -> Look:
     """See what a tick has to know, by one request, and one more for a catalog in the lake.
 
     Args:
-        records: the lake's records.
+        lake: within this call.
         path: of this deployment's record.
         read_catalog: reads the catalog's bytes.
-        deadline: of this call.
         schedule: the deployment's own.
         time_zone: the deployment's own.
 
     Raises:
         ExportError: the lake or the catalog cannot be read.
     """
-    read = deadline.retry(lambda: records.read(path))
+    read = lake.read(path)
     record, problem = ScheduleRecord(), None
     if read.etag is not None:
         try:
             record = ScheduleRecord.from_json(read.data)
         except ValueError as exc:
             problem = str(exc)
-    catalog = read_catalog(deadline)
+    catalog = read_catalog()
     fingerprint = hashlib.sha256(f"{schedule}\n{time_zone}\n".encode() + catalog).hexdigest()
     return Look(read.now, read.etag, record, catalog, fingerprint, problem)

@@ -14,7 +14,6 @@ from typing import Self
 from pigment_export.delivery.receipt import State
 from pigment_export.lake.interface import ListedBlob
 from pigment_export.lake.paths import claimed_at
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.plan import PlanSummary
@@ -55,15 +54,15 @@ class Survey:
     held: set[str] = field(default_factory=set)
     is_whole: bool = True
 
-    def take(self, deadline: Deadline) -> Self:
+    def take(self) -> Self:
         """List everything once.
 
         Raises:
             ExportError: the lake cannot be used.
         """
         layout, newest = self.runs.layout, ""
-        for seen in run_listings(layout, self._without_claims(self.runs.records.list(layout.runs))):
-            if deadline.remaining_seconds < LEFT_SECONDS:
+        for seen in run_listings(layout, self._without_claims(self.runs.lake.once.list(layout.runs))):
+            if self.runs.deadline.remaining_seconds < LEFT_SECONDS:
                 self.is_whole = False
                 break
             newest = seen.run_id

@@ -16,7 +16,6 @@ from pigment_export.catalog.exports import Export
 from pigment_export.catalog.file import Catalog
 from pigment_export.errors import ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
-from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Claim, claim_run
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.plan import ClaimRequest
@@ -33,9 +32,7 @@ RECORD_UNREADABLE = ErrorRow(
 )
 
 
-def start_due(
-    runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[bytes], Catalog], deadline: Deadline
-) -> list[str]:
+def start_due(runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[bytes], Catalog]) -> list[str]:
     """Claim what is due, and remember it.
 
     Args:
@@ -43,7 +40,6 @@ def start_due(
         look: looks again where another tick was at work.
         seen: by a look just now.
         load: understands the catalog's bytes.
-        deadline: of this call.
 
     Returns:
         The messages to send.
@@ -54,27 +50,27 @@ def start_due(
     """
     path = runs.layout.schedules(runs.deployment)
     messages: dict[str, None] = {}  # in order, each once
-    for attempt in deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
+    for attempt in runs.deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
         with attempt as number:
             seen = look() if number > 1 else seen
             if seen.problem is not None:
                 cause = RECORD_UNREADABLE.cause(f"{path}: {seen.problem}")
                 log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())
-            record, sent = _claim_due(runs, seen, load(seen.catalog), deadline)
+            record, sent = _claim_due(runs, seen, load(seen.catalog))
             messages |= dict.fromkeys(sent)
             if not seen.is_idle or record.schedules != seen.record.schedules:  # else another tick has done it all
-                runs.records.write(path, record.to_json(), {}, replacing=seen.etag)
+                runs.lake.write(path, record.to_json(), {}, replacing=seen.etag)
     return list(messages)
 
 
-def _claim_due(runs: Runs, seen: Look, catalog: Catalog, deadline: Deadline) -> tuple[ScheduleRecord, list[str]]:
+def _claim_due(runs: Runs, seen: Look, catalog: Catalog) -> tuple[ScheduleRecord, list[str]]:
     """Claim all occurrences that are due; the record to write then, and the messages to send."""
     exports = {export.name: export for export in catalog.exports if export.enabled}
     record = seen.record.seeing(definitions_of(runs, exports.values()), seen.fingerprint, seen.now)
     claimed: dict[str, datetime] = {}
     messages: list[str] = []
     for occurrence, names in record.due(seen.now).items():
-        for claim in claims_of(runs, occurrence, [exports[name] for name in names], deadline):
+        for claim in claims_of(runs, occurrence, [exports[name] for name in names]):
             log(
                 Event.SCHEDULE_DUE,
                 run_id=claim.plan.run_id,
@@ -87,7 +83,7 @@ def _claim_due(runs: Runs, seen: Look, catalog: Catalog, deadline: Deadline) -> 
     return record.claiming(claimed), messages
 
 
-def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export], deadline: Deadline) -> list[Claim]:
+def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export]) -> list[Claim]:
     """Claim the run of an occurrence, or find it.
 
     More than one only where an earlier tick went by another catalog, or was cut off so long ago that its run expired
@@ -104,7 +100,7 @@ def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export], deadl
             break
         key = f"{instant}/{number}" if number else instant
         request = ClaimRequest("schedule", key, "schedule", {"occurrence": instant}, occurrence=occurrence)
-        claim = claim_run(runs, request, partial(list, left.values()), deadline)
+        claim = claim_run(runs, request, partial(list, left.values()))
         covered = left.keys() & set(claim.plan.names)
         if covered and not (claim.is_expired and not claim.has_ended):
             claims.append(claim)

@@ -14,7 +14,6 @@ from pigment_export.cron import Cron
 from pigment_export.delivery.description import Latest
 from pigment_export.events import Event, log
 from pigment_export.lake.paths import latest
-from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.schedule import Definition, ScheduleRecord
 
@@ -38,7 +37,7 @@ def next_occurrences(runs: Runs, catalog: Catalog, now: datetime) -> Mapping[str
 
 def schedules_of(runs: Runs) -> ScheduleRecord:
     """Return the record of the deployment's schedules, by one request; one that is missing or unreadable is empty."""
-    record = ScheduleRecord.found_in(runs.records.read(runs.layout.schedules(runs.deployment)).data)
+    record = ScheduleRecord.found_in(runs.lake.read(runs.layout.schedules(runs.deployment)).data)
     return record or ScheduleRecord()  # the next tick tells of it, and writes it anew
 
 
@@ -81,9 +80,9 @@ def freshness_of(
     return Freshness(export.freshness_hours or hours, due_at, stale)
 
 
-def latest_at(runs: Runs, name: str, deadline: Deadline) -> datetime | None:
+def latest_at(runs: Runs, name: str) -> datetime | None:
     """Return when an export was last fetched, by the record that outlives all receipts; None if there is none."""
-    newest = Latest.found_in(deadline.retry(lambda: runs.records.read(latest(runs.layout.folder(name)))).data)
+    newest = Latest.found_in(runs.lake.read(latest(runs.layout.folder(name))).data)
     return newest.fetched_at if newest else None
 
 

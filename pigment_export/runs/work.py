@@ -18,7 +18,6 @@ from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.release import release
 from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
-from pigment_export.retry import Deadline
 from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import UNREADABLE, Runs
 from pigment_export.runs.finish import finish_run
@@ -36,9 +35,7 @@ GAVE_UP = ErrorRow(
 ).cause()
 
 
-def deliver_export(
-    runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline, progress: Listen = lambda _: None
-) -> Receipt:
+def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Listen = lambda _: None) -> Receipt:
     """Bring one export of a run to a final receipt, then the run to its end if this was the last.
 
     It is fetched, or, in a run that releases, its held file is published; in a run that was cancelled it fails.
@@ -47,38 +44,36 @@ def deliver_export(
         runs: of this deployment.
         plan: the run.
         planned: the export.
-        deadline: of this call.
         progress: told how far the transfer is.
 
     Returns:
         The receipt that stands.
     """
-    reconciler = _reconciler(runs, plan, planned, deadline)
-    if cancellation := cancellation_of(runs, plan, deadline):
+    reconciler = Reconciler(runs.lake, plan.task(planned))
+    if cancellation := cancellation_of(runs, plan):
         receipt = reconciler.record_failed(cancellation.cause, is_abandoned=True)
     elif planned.held:
         receipt = release(reconciler, planned.held, runs.new_nonce)
     else:
-        listener = stopping(runs, plan, deadline, progress)
+        listener = stopping(runs, plan, progress)
         receipt = deliver(reconciler, fetch=runs.fetch, new_nonce=runs.new_nonce, progress=listener)
-    finish_run(runs.records, plan, deadline)
+    finish_run(runs.lake, plan)
     return receipt
 
 
-def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: Deadline) -> dict[str, Receipt]:
+def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Receipt]:
     """Bring exports of a run to a final receipt without asking Pigment; each tells the reason of its last try, too.
 
     Args:
         runs: of this deployment.
         plan: the run.
         causes: why each fails, by its name; if the file of this run is there all the same, its receipt says succeeded.
-        deadline: of this call.
 
     Returns:
         The receipts that stand, by name.
     """
     return {
-        planned.export.name: _reconciler(runs, plan, planned, deadline).record_failed(
+        planned.export.name: Reconciler(runs.lake, plan.task(planned)).record_failed(
             causes[planned.export.name], is_abandoned=True
         )
         for planned in plan.exports
@@ -86,15 +81,11 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause], deadline: 
     }
 
 
-def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary], deadline: Deadline) -> None:
+def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> None:
     """End a run that has expired; a receipt that is final and not good is corrected if its file is there after all."""
     bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
-    fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)), deadline)
-    finish_run(runs.records, plan, deadline)
-
-
-def _reconciler(runs: Runs, plan: Plan, planned: PlannedExport, deadline: Deadline) -> Reconciler:
-    return Reconciler(runs.files, runs.records, plan.task(planned), deadline)
+    fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)))
+    finish_run(runs.lake, plan)
 
 
 # The queue
@@ -120,7 +111,7 @@ def named_in(text: str) -> tuple[str, str] | None:
     return (run_id, name) if isinstance(run_id, str) and isinstance(name, str) else None
 
 
-def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None:
+def process_message(runs: Runs, text: str) -> Receipt | None:
     """Deliver what a message names.
 
     Returns:
@@ -130,11 +121,11 @@ def process_message(runs: Runs, text: str, deadline: Deadline) -> Receipt | None
         RetryableError: the message should come again; a `retrying` receipt says why.
         ExportError: the lake itself cannot be used; the message should come again.
     """
-    found = _found(runs, text, deadline)
-    return deliver_export(runs, *found, deadline) if found else None
+    found = _found(runs, text)
+    return deliver_export(runs, *found) if found else None
 
 
-def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> list[str]:
+def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
     """Record that the queue has given a message up: send it again while its run lasts, or settle what it names.
 
     An export whose last try failed for now is sent again until its run expires, so that no outage ends it before. An
@@ -146,33 +137,33 @@ def record_poison(runs: Runs, text: str, *, queue: str, deadline: Deadline) -> l
     Raises:
         ExportError: the lake cannot be used; the message comes again.
     """
-    found = _found(runs, text, deadline)
+    found = _found(runs, text)
     if found is None:
         log(Event.POISON_RECORDED, level=logging.ERROR, queue=queue, text=_shown(text))
         return []
     plan, planned = found
     name = planned.export.name
-    reconciler = _reconciler(runs, plan, planned, deadline)
+    reconciler = Reconciler(runs.lake, plan.task(planned))
     last = reconciler.receipt()
-    if last and last.state is State.RETRYING and deadline.retry(runs.now) < plan.expires_at:
+    if last and last.state is State.RETRYING and runs.lake.now() < plan.expires_at:
         state, level, messages = State.RETRYING, logging.WARNING, messages_for(plan, (name,))
     else:
         cause = replace(GAVE_UP, code=last.cause.code, reason=BROUGHT_OFTEN) if last and last.cause else GAVE_UP
         state = reconciler.record_failed(cause, is_abandoned=True).state
-        finish_run(runs.records, plan, deadline)
+        finish_run(runs.lake, plan)
         level, messages = logging.INFO if state.good else logging.ERROR, []
     log(Event.POISON_RECORDED, level=level, queue=queue, run_id=plan.run_id, name=name, state=str(state))
     return messages
 
 
-def _found(runs: Runs, text: str, deadline: Deadline) -> tuple[Plan, PlannedExport] | None:
+def _found(runs: Runs, text: str) -> tuple[Plan, PlannedExport] | None:
     """The run and the export that a message names; where they are not there, that is logged."""
     named, reason = named_in(text), "it is no message of this app"
     if named is not None:
         run_id, name = named
         reason = "there is no such run"
         try:
-            plan = runs.plan_of(run_id, deadline)
+            plan = runs.plan_of(run_id)
         except PermanentError as error:
             if error.cause.code != UNREADABLE.code:
                 raise

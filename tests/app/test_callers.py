@@ -75,8 +75,8 @@ WALKS = [pytest.param(walk_pipeline, id="Data Factory"), pytest.param(walk_workf
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
-    return ApiWorld(monkeypatch, export("revenue", groups=["finance"]), export("costs", groups=["finance"]))
+def world() -> ApiWorld:
+    return ApiWorld(export("revenue", groups=["finance"]), export("costs", groups=["finance"]))
 
 
 @pytest.mark.parametrize("walk", WALKS)

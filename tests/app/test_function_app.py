@@ -174,7 +174,7 @@ def test_what_is_imported_ahead_is_what_a_tick_with_nothing_due_needs(environmen
     ahead = set(printed(f"from pigment_export import wiring; wiring.import_ahead(); {loaded}").split())
     ticking = (
         "from pigment_export import wiring; from pigment_export.app.tick import tick;"
-        "tick(wiring.app, lambda _, look, seen, deadline: [])"
+        "tick(wiring.app, lambda _, look, seen: [])"
     )
     tick = set(printed(f"{ticking}; {loaded}", **settings).split())
     assert {"azure.storage.blob", "azure.identity", "requests", "pydantic"} <= ahead

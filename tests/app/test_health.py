@@ -27,8 +27,8 @@ NO_WAY = RetryableError(Cause("pigment_unreachable", "no route", Who.NETWORK, "o
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
-    return ApiWorld(monkeypatch, "revenue", "costs")
+def world() -> ApiWorld:
+    return ApiWorld("revenue", "costs")
 
 
 def failed(answer: Told) -> dict[str, dict[str, Any]]:

@@ -30,13 +30,13 @@ EXPORTS = (
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
-    return ApiWorld(monkeypatch, *EXPORTS)
+def world() -> ApiWorld:
+    return ApiWorld(*EXPORTS)
 
 
 @pytest.fixture
-def open_world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
-    return ApiWorld(monkeypatch, *EXPORTS, inline=True)
+def open_world() -> ApiWorld:
+    return ApiWorld(*EXPORTS, inline=True)
 
 
 def problems(answer: Told, status: int, code: str) -> list[str]:
@@ -101,11 +101,9 @@ def test_a_past_date_is_the_files(world: ApiWorld) -> None:
         ("2026-11-20T23:30", "2026-11-20"),
     ],
 )
-def test_a_timestamp_is_the_day_that_it_falls_on_in_the_deployments_zone(
-    monkeypatch: pytest.MonkeyPatch, written: str, day: str
-) -> None:
+def test_a_timestamp_is_the_day_that_it_falls_on_in_the_deployments_zone(written: str, day: str) -> None:
     """Data Factory writes `@trigger().scheduledTime` as a timestamp in UTC."""
-    world = ApiWorld(monkeypatch, *EXPORTS, EXPORT_TIME_ZONE="Europe/Paris")
+    world = ApiWorld(*EXPORTS, EXPORT_TIME_ZONE="Europe/Paris")
     schema("RunRequest").validate({"date": written})
     first = world.post({"date": written}, key="k")
     assert (first.status, first.body["snapshot_date"]) == (202, day)
@@ -246,7 +244,7 @@ REQUESTS = st.dictionaries(st.sampled_from(list(RunRequest.model_fields)) | st.t
 
 
 def never_anything_else(body: bytes, key: str | None) -> None:
-    world = ApiWorld(None, *EXPORTS, inline=True)
+    world = ApiWorld(*EXPORTS, inline=True)
     headers = {} if key is None else {"idempotency-key": key}
     answer, messages = world.call(headers, body=body).start_run()
     told("/api/runs", "post", answer, messages)
@@ -281,7 +279,7 @@ def test_an_inline_export_runs_where_it_is_allowed(open_world: ApiWorld) -> None
     schema("RunRequest").validate({"export": INLINE})
     answer = open_world.post({"export": INLINE, "date": "2026-11-24"})
     assert answer.status == 202
-    plan = open_world.runs().plan_of(answer.body["run_id"], open_world.deadline())
+    plan = open_world.runs().plan_of(answer.body["run_id"])
     assert plan
     assert plan.names == ("extra",)
     assert plan.exports[0].export.options.fieldDelimiter == "Comma"
@@ -322,7 +320,7 @@ def test_what_failed_is_run_again_as_it_was_defined(world: ApiWorld) -> None:
     again = world.post({"retry_of": failed.body["run_id"]})
     assert (again.status, world.names(again), world.chosen) == (202, ["costs"], 0)
     assert again.body["snapshot_date"] == "2026-11-25"
-    plans = [world.runs().plan_of(answer.body["run_id"], world.deadline()) for answer in (failed, again)]
+    plans = [world.runs().plan_of(answer.body["run_id"]) for answer in (failed, again)]
     assert plans[0]
     assert plans[1]
     assert plans[1].exports[0].export == plans[0].exports[1].export
@@ -498,9 +496,9 @@ def test_an_export_that_the_queue_gave_up_ends_its_run(world: ApiWorld) -> None:
     assert [(trouble["name"], trouble["class"]) for trouble in answer.body["failed"]] == [("costs", CUT.code)]
 
 
-def test_more_failed_exports_than_an_answer_may_carry_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_failed_exports_than_an_answer_may_carry_are_cut() -> None:
     names = [f"e{number}" for number in range(MOST_FAILED + 5)]
-    world = ApiWorld(monkeypatch, *names)
+    world = ApiWorld(*names)
     started = run(world, **dict.fromkeys(names, BREAKS))
     assert len(world.get(started.body["run_id"]).body["retrying"]) == MOST_FAILED
     world.lake.advance(timedelta(hours=7))
@@ -512,7 +510,7 @@ def test_more_failed_exports_than_an_answer_may_carry_are_cut(monkeypatch: pytes
 
 @given(st.text() | st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}", fullmatch=True))
 def test_whatever_is_asked_about_is_unknown(run_id: str) -> None:
-    world = ApiWorld(None)
+    world = ApiWorld()
     answer = told("/api/runs/{runId}", "get", world.call({}).run_status(run_id))
     assert (answer.status, answer.body["type"]) == (404, "urn:pigment-export:run_unknown")
 
@@ -556,10 +554,8 @@ def test_a_lake_that_is_out_is_503_to_be_asked_again_and_logged(
 # Who may call
 
 
-def test_anonymous_without_entra_is_503_with_the_reason_and_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS")
+def test_anonymous_without_entra_is_503_with_the_reason_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    world = ApiWorld(HTTP_AUTH_LEVEL="ANONYMOUS")
     for answer in (world.post({}), world.get("x"), world.recent(), world.health()):
         assert (answer.status, answer.headers) == (503, {})
         assert answer.body["type"] == "urn:pigment-export:anonymous_unguarded"
@@ -568,16 +564,16 @@ def test_anonymous_without_entra_is_503_with_the_reason_and_logged(
     assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["anonymous_unguarded"] * 4
 
 
-def test_a_header_proves_nothing_without_entra(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS")
+def test_a_header_proves_nothing_without_entra() -> None:
+    world = ApiWorld(HTTP_AUTH_LEVEL="ANONYMOUS")
     assert world.post({}, x_ms_client_principal_id="eve").status == 503
-    world = ApiWorld(monkeypatch)
+    world = ApiWorld()
     assert world.post({}, x_ms_client_principal_id="eve").body["asked_by"] == "function key"
 
 
 @pytest.mark.parametrize("guarded", ["True", "true", " TRUE "])
-def test_behind_entra_a_principal_is_asked_for(monkeypatch: pytest.MonkeyPatch, guarded: str) -> None:
-    world = ApiWorld(monkeypatch, HTTP_AUTH_LEVEL="ANONYMOUS", WEBSITE_AUTH_ENABLED=guarded)
+def test_behind_entra_a_principal_is_asked_for(guarded: str) -> None:
+    world = ApiWorld(HTTP_AUTH_LEVEL="ANONYMOUS", WEBSITE_AUTH_ENABLED=guarded)
     assert world.post({}).status == 401
     assert world.post({}, x_ms_client_principal_id=" ").status == 401
     assert world.get("x").status == world.recent().status == world.health().status == 401
@@ -602,23 +598,21 @@ def test_behind_entra_a_principal_is_asked_for(monkeypatch: pytest.MonkeyPatch, 
         ),
     ],
 )
-def test_a_run_says_who_asked(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], asked_by: str) -> None:
-    answer = ApiWorld(monkeypatch, **environ).post({})
+def test_a_run_says_who_asked(environ: dict[str, str], asked_by: str) -> None:
+    answer = ApiWorld(**environ).post({})
     assert (answer.status, answer.body["asked_by"]) == (202, asked_by)
 
 
-def test_a_site_that_says_it_is_a_laptop_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_site_that_says_it_is_a_laptop_is_none() -> None:
     environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "HTTP_AUTH_LEVEL": "ANONYMOUS"}
-    assert ApiWorld(monkeypatch, **environ).post({}).status == 503
+    assert ApiWorld(**environ).post({}).status == 503
 
 
 # What is wrong with the app itself
 
 
-def test_wrong_settings_are_500_with_every_problem_and_are_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    world = ApiWorld(monkeypatch, RUN_HOURS="99", DATA_LAKE_URL="https://token.blob.example?sig=s3cr3t")
+def test_wrong_settings_are_500_with_every_problem_and_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    world = ApiWorld(RUN_HOURS="99", DATA_LAKE_URL="https://token.blob.example?sig=s3cr3t")
     answer = world.post({})
     assert {problem.partition(":")[0] for problem in problems(answer, 500, "settings")} == {
         "RUN_HOURS",

@@ -30,7 +30,7 @@ def run(world: ApiWorld, *names: str, **says: Any) -> str:
 
 
 def overview(world: ApiWorld) -> Overview:
-    return overview_of(world.app(), world.deadline())
+    return overview_of(world.app())
 
 
 def text_of(world: ApiWorld) -> str:
@@ -44,9 +44,8 @@ def healths(world: ApiWorld) -> dict[str, str]:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
+def world() -> ApiWorld:
     return ApiWorld(
-        monkeypatch,
         export("revenue", owner="ann@example.com"),
         export("costs"),
         export("held", minimum_rows=9),
@@ -144,8 +143,8 @@ def test_a_page_costs_the_same_whatever_the_history(world: ApiWorld) -> None:
     assert requests() == before
 
 
-def test_names_reasons_and_owners_are_only_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = ApiWorld(monkeypatch, export("costs", owner=HOSTILE), WEBSITE_SITE_NAME=HOSTILE)
+def test_names_reasons_and_owners_are_only_text() -> None:
+    world = ApiWorld(export("costs", owner=HOSTILE), WEBSITE_SITE_NAME=HOSTILE)
     run(world, costs=NO_METRIC)
     text = text_of(world)
     assert "<script" not in text

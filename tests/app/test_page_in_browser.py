@@ -35,10 +35,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> ApiWorld:
+def world() -> ApiWorld:
     """One export of each health, and names that would be markup if they were not escaped."""
     world = ApiWorld(
-        monkeypatch,
         export("revenue", owner="ann@example.com"),
         export("costs", owner=HOSTILE),
         export("plan", minimum_rows=9),

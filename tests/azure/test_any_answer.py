@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 
 from emulators.http1 import Request
 from emulators.network import Proxy
-from pigment_export.azure.adls import LakeFiles, LakeRecords
-from pigment_export.azure.file_system import FileSystem
+from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.vault import Vault
 from pigment_export.errors import ExportError
@@ -41,26 +40,23 @@ class Credential:
         return AccessToken(TOKEN, FAR_FUTURE)
 
 
-FILES: dict[str, Callable[[LakeFiles], object]] = {
-    "now": lambda files: files.now(),
-    "look": lambda files: files.look("x"),
-    "create": lambda files: files.create("x"),
-    "append": lambda files: files.append("x", 0, b"abc"),
-    "flush": lambda files: files.flush("x", 3, '"e"', content_type="text/csv"),
-    "describe": lambda files: files.describe("x", {"a": "b"}, '"e"'),
-    "rename": lambda files: files.rename("x", "y", source_etag='"e"', replacing=None),
-    "make_folder": lambda files: files.make_folder("x"),
-    "delete": lambda files: files.delete("x"),
-    "read": lambda files: files.read("x", 100, '"e"'),
+LAKE: dict[str, Callable[[AdlsLake], object]] = {
+    "now": lambda lake: lake.now(),
+    "look": lambda lake: lake.look("x"),
+    "create": lambda lake: lake.create("x"),
+    "append": lambda lake: lake.append("x", 0, b"abc"),
+    "flush": lambda lake: lake.flush("x", 3, '"e"', content_type="text/csv"),
+    "describe": lambda lake: lake.describe("x", {"a": "b"}, '"e"'),
+    "rename": lambda lake: lake.rename("x", "y", source_etag='"e"', replacing=None),
+    "make_folder": lambda lake: lake.make_folder("x"),
+    "delete": lambda lake: lake.delete("x"),
+    "read_range": lambda lake: lake.read_range("x", 100, '"e"'),
+    "read": lambda lake: lake.read("x"),
+    "write": lambda lake: lake.write("x", b"{}", {}, replacing=None),
+    "names": lambda lake: lake.names("x"),
+    "list": lambda lake: list(lake.list("x")),
 }
-RECORDS: dict[str, Callable[[LakeRecords], object]] = {
-    "read_record": lambda records: records.read("x"),
-    "write_record": lambda records: records.write("x", b"{}", {}, replacing=None),
-    "name_records": lambda records: records.names("x"),
-    "list_records": lambda records: list(records.list("x")),
-    "delete_record": lambda records: records.delete("x"),
-}
-CALLS = (*FILES, *RECORDS, "vault", "challenge", "identity")
+CALLS = (*LAKE, "vault", "challenge", "identity")
 
 
 class Adapters:
@@ -69,8 +65,7 @@ class Adapters:
     def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.identity_server = OddServer(tls), OddServer(None)
         identity = Identity(Credential)
-        self._lake = FileSystem(self.server.url, "planning", identity, read_seconds=2)
-        self.files, self.records = LakeFiles(self._lake), LakeRecords(self._lake)
+        self._lake = AdlsLake(self.server.url, "planning", identity, read_seconds=2)
         self._identity = identity
         port = self.identity_server.address[1]
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{port}/msi/token")
@@ -80,10 +75,8 @@ class Adapters:
     def call(self, name: str, answer: bytes | None) -> object:
         """Make one call, each request of which gets the answer."""
         self.server.answer = self.identity_server.answer = lambda _: answer
-        if name in FILES:
-            return FILES[name](self.files)
-        if name in RECORDS:
-            return RECORDS[name](self.records)
+        if name in LAKE:
+            return LAKE[name](self._lake)
         if name == "identity":
             with ManagedIdentityCredential(retry_total=0) as credential:
                 return Identity(lambda: credential).get_token("https://storage.azure.com/.default")
@@ -208,7 +201,7 @@ EMPTY_403 = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 @example(name="vault", answer=LOGIN_PAGE)
 @example(name="challenge", answer=LOGIN_PAGE)
 @example(name="look", answer=LOGIN_PAGE)
-@example(name="list_records", answer=LOGIN_PAGE)
+@example(name="list", answer=LOGIN_PAGE)
 def test_only_our_own_errors_leave_an_adapter_whatever_answers(
     name: str, answer: bytes | None, adapters: Adapters
 ) -> None:
@@ -256,7 +249,7 @@ def keepalives(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["look", "create", "write_record", "vault"])
+@pytest.mark.parametrize("name", ["look", "create", "write", "vault"])
 def test_a_long_silence_on_a_connection_is_not_forgotten_by_the_network(
     name: str, adapters: Adapters, keepalives: list[tuple[int, int, int]]
 ) -> None:
@@ -271,9 +264,9 @@ def test_a_connection_through_a_proxy_is_kept_alive_too(
 ) -> None:
     with Proxy({"*.dfs.core.windows.net": adapters.server.address}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
-        lake = FileSystem("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
+        lake = AdlsLake("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
         with closing(lake), pytest.raises(ExportError, match="lake_unavailable"):
-            LakeFiles(lake).create("x")
+            lake.create("x")
     assert (1, 60, 30) in keepalives
 
 

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from emulators.lake.account import Answer, Dropped, Held, Lake
 from emulators.network import Proxy
-from pigment_export.azure.adls import LakeFiles, LakeRecords
+from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.boundary import Answer as Answered
 from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.errors import UNREADABLE, VAULT, Refusal, meaning_of
@@ -277,20 +277,20 @@ def test_the_date_of_an_answer_is_utc() -> None:
 # Over the wire
 
 
-CALLS: list[tuple[type, Callable[[Any], object]]] = [
-    (LakeFiles, lambda files: files.look("x")),
-    (LakeFiles, lambda files: files.create("x")),
-    (LakeRecords, lambda records: records.read("x")),
-    (LakeRecords, lambda records: records.write("x", b"{}", {}, replacing=None)),
-    (LakeRecords, lambda records: list(records.list(""))),
+CALLS: list[Callable[[AdlsLake], object]] = [
+    lambda lake: lake.look("x"),
+    lambda lake: lake.create("x"),
+    lambda lake: lake.read("x"),
+    lambda lake: lake.write("x", b"{}", {}, replacing=None),
+    lambda lake: list(lake.list("")),
 ]
 
 
-def codes(open_lake: Callable[..., Any], **options: Any) -> set[tuple[type[ExportError], str]]:
+def codes(open_lake: Callable[..., AdlsLake], **options: Any) -> set[tuple[type[ExportError], str]]:
     """What each kind of call raises."""
     found = set()
-    for kind, call in CALLS:
-        adapter = open_lake(kind, **options)
+    adapter = open_lake(**options)
+    for call in CALLS:
         with pytest.raises(ExportError) as caught:
             call(adapter)
         found.add((type(caught.value), caught.value.cause.code))
@@ -312,58 +312,58 @@ def codes(open_lake: Callable[..., Any], **options: Any) -> set[tuple[type[Expor
     ],
 )
 def test_both_protocols_tell_a_refusal_alike_with_and_without_a_body(
-    status: int, name: str, expected: tuple[type[ExportError], str], lake: Lake, open_lake: Callable[..., Any]
+    status: int, name: str, expected: tuple[type[ExportError], str], lake: Lake, open_lake: Callable[..., AdlsLake]
 ) -> None:
     lake.faults.add("any", times=None, then=Answer(status, name))
     assert codes(open_lake) == {expected}
 
 
-def test_a_file_system_that_is_not_there_is_no_missing_file(open_lake: Callable[..., Any]) -> None:
+def test_a_file_system_that_is_not_there_is_no_missing_file(open_lake: Callable[..., AdlsLake]) -> None:
     assert codes(open_lake, file_system="nowhere") == {(PermanentError, "lake_file_system_missing")}
 
 
-def test_a_token_for_something_else_is_the_administrators(open_lake: Callable[..., Any]) -> None:
+def test_a_token_for_something_else_is_the_administrators(open_lake: Callable[..., AdlsLake]) -> None:
     wrong = "emulated:https://vault.azure.net:system:00"
     assert codes(open_lake, token=wrong) == {(SetupError, "lake_unauthenticated")}
 
 
-def test_no_token_at_all_is_told_by_the_identitys_own_class(open_lake: Callable[..., Any]) -> None:
+def test_no_token_at_all_is_told_by_the_identitys_own_class(open_lake: Callable[..., AdlsLake]) -> None:
     assert codes(open_lake, credential=NoIdentity()) == {(SetupError, "identity_missing")}
 
 
-def test_a_connection_that_ends_without_an_answer_is_retried(lake: Lake, open_lake: Callable[..., Any]) -> None:
+def test_a_connection_that_ends_without_an_answer_is_retried(lake: Lake, open_lake: Callable[..., AdlsLake]) -> None:
     lake.faults.add("any", times=None, then=Dropped())
     assert codes(open_lake) == {(RetryableError, "lake_unavailable")}
     assert len(lake.calls) == len(CALLS)
 
 
-def test_a_lake_that_does_not_answer_in_time_is_retried(lake: Lake, open_lake: Callable[..., Any]) -> None:
+def test_a_lake_that_does_not_answer_in_time_is_retried(lake: Lake, open_lake: Callable[..., AdlsLake]) -> None:
     lake.faults.add("any", times=None, then=Held(before=True, reached=threading.Event(), release=threading.Event()))
     with pytest.raises(RetryableError, match="TimeoutError") as caught:
-        open_lake(LakeFiles, read_seconds=0.1).create("x")
+        open_lake(read_seconds=0.1).create("x")
     assert caught.value.cause.code == "lake_unavailable"
 
 
-def test_a_lake_that_nobody_listens_for_is_named_so(open_lake: Callable[..., Any]) -> None:
+def test_a_lake_that_nobody_listens_for_is_named_so(open_lake: Callable[..., AdlsLake]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(RetryableError, match="ConnectionRefusedError"):
-        open_lake(LakeFiles, url=f"https://127.0.0.1:{port}/account").look("x")
+        open_lake(url=f"https://127.0.0.1:{port}/account").look("x")
 
 
 def test_a_certificate_that_is_not_trusted_is_named_so(
-    open_lake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    open_lake: Callable[..., AdlsLake], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     nobody = tmp_path / "ca.pem"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(nobody))
     trustme.CA().cert_pem.write_to_path(nobody)
     with pytest.raises(PermanentError, match="CERTIFICATE_VERIFY_FAILED") as caught:
-        open_lake(LakeFiles).look("x")
+        open_lake().look("x")
     assert caught.value.cause.code == "certificate_untrusted"
 
 
 def test_a_ca_bundle_that_is_not_there_is_named_so(
-    open_lake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    open_lake: Callable[..., AdlsLake], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
     assert codes(open_lake) == {(PermanentError, "ca_bundle_unusable")}
@@ -379,50 +379,52 @@ def test_a_ca_bundle_that_is_not_there_is_named_so(
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_named_so_without_its_password(
-    proxy: str, expected: tuple[type[ExportError], str], open_lake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    proxy: str,
+    expected: tuple[type[ExportError], str],
+    open_lake: Callable[..., AdlsLake],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    files = open_lake(LakeFiles, url="https://lake.dfs.core.windows.net")
+    lake = open_lake(url="https://lake.dfs.core.windows.net")
     with pytest.raises(ExportError) as caught:
-        files.look("x")
+        lake.look("x")
     assert (type(caught.value), caught.value.cause.code) == expected
     assert "5ec2et" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_proxy_that_refuses_the_host_is_named_so(
-    open_lake: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    open_lake: Callable[..., AdlsLake], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Proxy({}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
         assert codes(open_lake, url="https://lake.dfs.core.windows.net") == {(PermanentError, "proxy_forbids")}
 
 
-def test_a_host_that_does_not_resolve_is_named_so(open_lake: Callable[..., Any]) -> None:
+def test_a_host_that_does_not_resolve_is_named_so(open_lake: Callable[..., AdlsLake]) -> None:
     assert codes(open_lake, url="https://nowhere.dfs.invalid") == {(SetupError, "host_unknown")}
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda files, _: files.now(),
-        lambda files, _: files.look("x"),
-        lambda files, _: files.append("x", 0, b"a"),
-        lambda files, _: files.delete("x"),
-        lambda _, records: records.read("x"),
-        lambda _, records: list(records.list("x")),
-        lambda _, records: records.delete("x"),
+        lambda lake: lake.now(),
+        lambda lake: lake.look("x"),
+        lambda lake: lake.append("x", 0, b"a"),
+        lambda lake: lake.read("x"),
+        lambda lake: list(lake.list("x")),
+        lambda lake: lake.delete("x"),
     ],
 )
 @pytest.mark.parametrize(("status", "name"), [(409, "Whatever"), (412, "ConditionNotMet")])
 def test_a_conflict_where_no_condition_was_sent_is_an_outage(
-    call: Callable[[Any, Any], object], status: int, name: str, lake: Lake, open_lake: Callable[..., Any]
+    call: Callable[[AdlsLake], object], status: int, name: str, lake: Lake, open_lake: Callable[..., AdlsLake]
 ) -> None:
     lake.faults.add("any", times=None, then=Answer(status, name))
     with pytest.raises(RetryableError):
-        call(open_lake(LakeFiles), open_lake(LakeRecords))
+        call(open_lake())
 
 
-def test_a_redirect_is_not_followed(lake: Lake, open_lake: Callable[..., Any]) -> None:
+def test_a_redirect_is_not_followed(lake: Lake, open_lake: Callable[..., AdlsLake]) -> None:
     lake.faults.add("any", times=None, then=Answer(307, "TemporaryRedirect"))
     assert codes(open_lake) == {(RetryableError, "lake_unreadable")}
     assert len(lake.calls) == len(CALLS)
@@ -447,12 +449,12 @@ def all_text(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("fault", [Answer(403, "AuthorizationFailure"), Answer(500, "InternalError"), Dropped(), None])
 def test_no_error_and_no_log_line_shows_the_token(
-    fault: Any, lake: Lake, token: str, open_lake: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    fault: Any, lake: Lake, token: str, open_lake: Callable[..., AdlsLake], caplog: pytest.LogCaptureFixture
 ) -> None:
     if fault is not None:
         lake.faults.add("any", times=None, then=fault)
-    for kind, call in CALLS:
-        adapter = open_lake(kind)
+    adapter = open_lake()
+    for call in CALLS:
         with all_text(caplog) as text:
             call(adapter)
         assert any("x-ms-version" in line for line in text)  # the requests' headers were logged: it would have shown
@@ -460,11 +462,11 @@ def test_no_error_and_no_log_line_shows_the_token(
 
 
 def test_a_token_that_cannot_be_sent_is_not_quoted(
-    open_lake: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    open_lake: Callable[..., AdlsLake], caplog: pytest.LogCaptureFixture
 ) -> None:
-    files = open_lake(LakeFiles, token="5ec2e7\nhost: elsewhere")
+    lake = open_lake(token="5ec2e7\nhost: elsewhere")
     with all_text(caplog) as text:
-        files.look("x")
+        lake.look("x")
     assert any("identity_unavailable" in line for line in text)
     assert any("ValueError" in line for line in text)
     assert not any("5ec2e7" in line for line in text)

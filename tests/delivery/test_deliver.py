@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +22,7 @@ from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.delivery.reconcile import TWO_FILES, Reconciler
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, Who
 from pigment_export.events import Event
+from pigment_export.lake.call import CallLake
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import new_plan
 from pigment_export.runs.finish import finish_run
@@ -31,6 +32,9 @@ from tests.harness import run_world
 from tests.harness.fakes import FakeLake
 from tests.harness.run_world import events
 from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, at
+
+if TYPE_CHECKING:
+    from pigment_export.lake.interface import Lake
 
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
 DAY = "revenue/dt=2026-11-24/revenue.csv"
@@ -98,23 +102,25 @@ class World:
             yield Body(data, error)
 
         def work(around: Around) -> Receipt:
-            watched = Watched(self.lake, around)
-            reconciler = Reconciler(watched, watched, plan.task(plan.exports[0]), self.deadline(patience_seconds))
-            receipt = deliver(reconciler, fetch=fetch, new_nonce=self.new_nonce)
-            finish_run(watched, plan, self.deadline(patience_seconds))
+            lake = self.call(around, patience_seconds)
+            receipt = deliver(Reconciler(lake, plan.task(plan.exports[0])), fetch=fetch, new_nonce=self.new_nonce)
+            finish_run(self.call(around, patience_seconds), plan)
             return receipt
 
         return work
 
     def settler(self, plan: Plan, cause: Cause) -> Callable[[Around], Receipt]:
         def work(around: Around) -> Receipt:
-            watched = Watched(self.lake, around)
-            reconciler = Reconciler(watched, watched, plan.task(plan.exports[0]), self.deadline())
-            receipt = reconciler.record_failed(cause, is_abandoned=True)
-            finish_run(watched, plan, self.deadline())
+            lake = self.call(around)
+            receipt = Reconciler(lake, plan.task(plan.exports[0])).record_failed(cause, is_abandoned=True)
+            finish_run(self.call(around), plan)
             return receipt
 
         return work
+
+    def call(self, around: Around, patience_seconds: float = 120) -> CallLake:
+        """The lake within one call, each request of which goes through a function."""
+        return CallLake(cast("Lake", Watched(self.lake, around)), self.deadline(patience_seconds))
 
     @staticmethod
     def deadline(patience_seconds: float = 120) -> Deadline:
@@ -700,7 +706,7 @@ def test_a_record_that_is_written_is_progress_and_a_reason_to_try_again_is_none(
     ]
     for write, steps in writes:
         deadline = Counting(3300, sleep=lambda _: None)
-        write(Reconciler(world.lake, world.lake, plan.task(plan.exports[0]), deadline))
+        write(Reconciler(CallLake(world.lake, deadline), plan.task(plan.exports[0])))
         assert deadline.steps == steps
 
 

@@ -13,7 +13,7 @@ from pigment_export.delivery.release import RELEASED, release
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan
 from tests.delivery.test_deliver import BODY, DAY, LATEST, World
-from tests.harness.stepping import Around, Killed, Stepper, Striking, Watched, in_step
+from tests.harness.stepping import Around, Killed, Stepper, Striking, in_step
 
 SHORT = b"Country;Revenue\nFR;1.50\n"
 
@@ -38,12 +38,10 @@ class Releases(World):
 
     def releaser(self, plan: Plan) -> Callable[[Around], Receipt]:
         def work(around: Around) -> Receipt:
-            watched = Watched(self.lake, around)
             (planned,) = plan.exports
             assert planned.held
-            reconciler = Reconciler(watched, watched, plan.task(planned), self.deadline())
-            receipt = release(reconciler, planned.held, self.new_nonce)
-            finish_run(watched, plan, self.deadline())
+            receipt = release(Reconciler(self.call(around), plan.task(planned)), planned.held, self.new_nonce)
+            finish_run(self.call(around), plan)
             return receipt
 
         return work

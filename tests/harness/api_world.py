@@ -3,19 +3,19 @@
 import functools
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from pigment_export import settings
-from pigment_export.app import calls
 from pigment_export.app.calls import HttpCall
 from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.errors import ExportError
+from pigment_export.lake.call import CallLake
+from pigment_export.retry import ANSWER_SECONDS, Deadline
 from pigment_export.runs.work import record_poison
 from tests.harness.run_world import Seen, World
 
@@ -67,13 +67,12 @@ class ApiWorld(World):
     """A deployment, and its HTTP functions.
 
     Args:
-        patch: of the test: calls take their time from this world's clocks.
         *exports: as for `World`.
         inline: whether callers may define exports.
         **environ: beside `ENVIRON`.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch | None, *exports: Any, inline: bool = False, **environ: str) -> None:
+    def __init__(self, *exports: Any, inline: bool = False, **environ: str) -> None:
         super().__init__(*exports)
         self.environ = ENVIRON | {"ALLOW_INLINE_EXPORTS": str(inline).lower()} | environ
         self.around: Any = Seen()  # see `Watched`
@@ -81,8 +80,6 @@ class ApiWorld(World):
         self.pigment: bool | ExportError = True  # whether the key may read metadata, too
         self.keys_used: list[str | None] = []
         self.catalog_error: ExportError | None = None
-        if patch:
-            patch.setattr(calls, "_answering", lambda: self.deadline(45, patience_seconds=22))
 
     def _catalog(self, _data: bytes) -> Any:
         self.chosen += 1
@@ -101,15 +98,18 @@ class ApiWorld(World):
             raise self.pigment
         return self.pigment
 
-    def app(self) -> App:
+    def app(self, call: Deadline | None = None) -> App:
+        """The parts, within a call that is as long, on this world's clocks."""
+        seconds = call.ends_at - call.began_at if call else ANSWER_SECONDS
+        deadline = self.deadline(seconds, patience_seconds=seconds / 2)
         read = settings.load(self.environ)
         runs = self.runs(self.around, deployment=read.deployment, zone=read.export_time_zone.key)
         return App(
             settings=read,
-            records=runs.records,
+            lake=CallLake(runs.lake.once, deadline),
             folder=Path(__file__).parents[2],
             load_catalog=self._catalog,
-            make_runs=lambda: runs,
+            make_runs=lambda lake: replace(runs, lake=lake),
             read_key=self._read_key,
             check_key=self._check_key,
             base_url=URL,
@@ -148,10 +148,10 @@ class ApiWorld(World):
 
     def poison(self, messages: Iterable[str]) -> None:
         for text in messages:
-            record_poison(self.runs(), text, queue="poison", deadline=self.deadline())
+            record_poison(self.runs(), text, queue="poison")
 
     def names(self, answer: Told) -> list[str]:
         """The exports of a run's plan."""
-        plan = self.runs().plan_of(answer.body["run_id"], self.deadline())
+        plan = self.runs().plan_of(answer.body["run_id"])
         assert plan
         return list(plan.names)

@@ -9,11 +9,11 @@ from pigment_export.runs.work import deliver_export
 
 
 def main(plan_path: str, name: str) -> None:
-    runs = wiring.app().runs
-    plan = Plan.from_json(runs.records.read(plan_path).data)
+    runs = wiring.app(Deadline(300)).runs
+    plan = Plan.from_json(runs.lake.read(plan_path).data)
     planned = plan.planned(name)
     assert planned
-    sys.stdout.write(deliver_export(runs, plan, planned, Deadline(300)).state)
+    sys.stdout.write(deliver_export(runs, plan, planned).state)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A lake in memory: files and records under one roof, as the adapters show them, held to the same contract tests."""
+"""A lake in memory, as the adapter shows it, held to the same contract tests."""
 
 import itertools
 import threading
@@ -35,7 +35,7 @@ def refused(name: str, path: str) -> ExportError:
 
 
 class FakeLake:
-    """One file system: `Files` and `Records` at once. Thread safe; its clock stands still until it is advanced.
+    """One file system. Thread safe; its clock stands still until it is advanced.
 
     Args:
         now: its clock, at first.
@@ -133,16 +133,16 @@ class FakeLake:
                 self._unchanged(self._nodes[path], path, etag)
             self._nodes.pop(path, None)
 
-    # Both have a `read`: files are read up to a length, records whole
-
-    def read(self, path: str, length: int | None = None, etag: str | None = None, *, offset: int = 0) -> Any:
+    def read_range(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
         with self._lock:
-            if length is not None and etag is not None:
-                return self._unchanged(self._node(path), path, etag).data[offset : offset + length]
-            node = self._nodes.get(path)
-            return StoredRecord(self.now()) if node is None else StoredRecord(self.now(), node.etag, node.data)
+            return self._unchanged(self._node(path), path, etag).data[offset : offset + length]
 
     # Records
+
+    def read(self, path: str) -> StoredRecord:
+        with self._lock:
+            node = self._nodes.get(path)
+            return StoredRecord(self.now()) if node is None else StoredRecord(self.now(), node.etag, node.data)
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         with self._lock:

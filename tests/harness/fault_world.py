@@ -25,11 +25,12 @@ from emulators.pigment.service import DEMO_KEY
 from emulators.vault import Vault as VaultServer
 from pigment_export import wiring
 from pigment_export.azure import clients, identity
-from pigment_export.azure.file_system import FileSystem
+from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.vault import Vault
 from pigment_export.catalog.exports import Export
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import ExportError
+from pigment_export.lake.call import CallLake
 from pigment_export.pigment import client as pigment_client
 from pigment_export.pigment.client import Pigment
 from pigment_export.retry import CALL_SECONDS, Deadline
@@ -162,21 +163,20 @@ class FaultWorld:
 
         self._monkeypatch.setenv("DATA_LAKE_ROOT", f"cell{number}")
         chosen = definition or export(NAME, id=REVENUE)
-        with self._clients(clock) as (runs, _):
+        with self._clients(clock, waits.append) as (runs, _):
             for key in ("earlier", "this") if after_good else ("this",):
-                deadline = Deadline(CALL_SECONDS, clock=clock, sleep=waits.append)
-                plan = claim_run(runs, ClaimRequest("http", key, "a test", {}), lambda: [chosen], deadline).plan
+                plan = claim_run(runs, ClaimRequest("http", key, "a test", {}), lambda: [chosen]).plan
                 if key == "earlier":
-                    deliver_export(runs, plan, plan.exports[0], deadline)
-        with self._timeouts(impatient=impatient), self._clients(clock) as (runs, keys):
+                    deliver_export(runs, plan, plan.exports[0])
+        with self._timeouts(impatient=impatient), self._clients(clock, waits.append) as (runs, keys):
             if warm:
-                runs.now()
+                runs.lake.now()
                 keys.read(None)
             calls, asked = len(everything.lake.calls), len(everything.pigment.requests)
             began, waited = time.monotonic(), len(waits)
             arm(self)
             try:
-                outcome = self._outcome(runs, plan, Deadline(CALL_SECONDS, clock=clock, sleep=waits.append))
+                outcome = self._outcome(runs.within(Deadline(CALL_SECONDS, clock=clock, sleep=waits.append)), plan)
             finally:
                 self.disarm()
             assert time.monotonic() - began < WATCHDOG_SECONDS
@@ -193,10 +193,8 @@ class FaultWorld:
                 requests=len(new),
             )
         if outcome.startswith("again"):
-            with self._clients(clock) as (runs, keys):
-                receipt = deliver_export(
-                    runs, plan, plan.exports[0], Deadline(CALL_SECONDS, clock=clock, sleep=waits.append)
-                )
+            with self._clients(clock, waits.append) as (runs, keys):
+                receipt = deliver_export(runs, plan, plan.exports[0])
                 assert receipt.state == "succeeded", "the message came back, and nothing was in the way"
         self._check(plan, outcome, after_good=after_good)
         return observed
@@ -224,14 +222,14 @@ class FaultWorld:
             yield
 
     @contextmanager
-    def _clients(self, clock: Callable[[], float]) -> Iterator[tuple[Runs, Vault]]:
+    def _clients(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> Iterator[tuple[Runs, Vault]]:
         settings = load(os.environ)
         identity = wiring.identity_of(settings, os.environ)
-        file_system = FileSystem(settings.data_lake_url, settings.data_lake_file_system, identity)
+        lake = AdlsLake(settings.data_lake_url, settings.data_lake_file_system, identity)
         keys = Vault(str(settings.key_vault_url), SECRET, identity, clock=clock)
         idle = pigment_client.IDLE_SECONDS
         pigment = Pigment(settings.pigment_base_url, keys, version="0", idle_seconds=idle)
-        runs = wiring.runs_of(settings, file_system, pigment)
+        runs = wiring.runs_of(settings, CallLake(lake, Deadline(CALL_SECONDS, clock=clock, sleep=sleep)), pigment)
 
         @contextmanager
         def fetch(definition: Export, deadline: Deadline) -> Iterator[Source]:
@@ -239,16 +237,16 @@ class FaultWorld:
                 yield Counted(source, self._count)
 
         yield replace(runs, fetch=fetch), keys
-        file_system.close()
+        lake.close()
         keys.close()
 
     def _count(self, read: int) -> None:
         self.bytes_read += read
 
     @staticmethod
-    def _outcome(runs: Runs, plan: Plan, deadline: Deadline) -> str:
+    def _outcome(runs: Runs, plan: Plan) -> str:
         try:
-            receipt = deliver_export(runs, plan, plan.exports[0], deadline)
+            receipt = deliver_export(runs, plan, plan.exports[0])
         except ExportError as error:
             return f"again {error.cause.code}"
         if receipt.state == "succeeded":

@@ -1,4 +1,4 @@
-"""Fixtures: the adapters over the lake stand-in; a plugin beside `emulated_lake`."""
+"""Fixtures: the adapter over the lake stand-in; a plugin beside `emulated_lake`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -9,8 +9,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from emulators.lake.account import Lake
-from pigment_export.azure.adls import LakeFiles, LakeRecords
-from pigment_export.azure.file_system import FileSystem
+from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.identity import Identity
 
 FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
@@ -33,31 +32,27 @@ def token() -> str:
 
 
 @pytest.fixture
-def open_lake(lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Open an adapter on the stand-in; what is passed goes before the defaults."""
+def open_lake(
+    lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., AdlsLake]]:
+    """Open the adapter on the stand-in; what is passed goes before the defaults."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
     with ExitStack() as opened:
 
         def open_adapter(
-            kind: type = LakeFiles,
             *,
             url: str = f"https://127.0.0.1:{lake.address[1]}/{lake.account}",
             file_system: str = "planning",
             token: str = token,
             credential: Any = None,
             **options: Any,
-        ) -> Any:
+        ) -> AdlsLake:
             identity = Identity(lambda: credential or TokenCredential(token))
-            return kind(opened.enter_context(closing(FileSystem(url, file_system, identity, **options))))
+            return opened.enter_context(closing(AdlsLake(url, file_system, identity, **options)))
 
         yield open_adapter
 
 
 @pytest.fixture
-def real_files(open_lake: Callable[..., Any]) -> LakeFiles:
-    return open_lake(LakeFiles)
-
-
-@pytest.fixture
-def real_records(open_lake: Callable[..., Any]) -> LakeRecords:
-    return open_lake(LakeRecords)
+def real_lake(open_lake: Callable[..., AdlsLake]) -> AdlsLake:
+    return open_lake()

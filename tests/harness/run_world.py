@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +17,7 @@ from pigment_export.catalog.file import Catalog
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ConfigurationError, ExportError, RetryableError, Who
 from pigment_export.events import Event
+from pigment_export.lake.call import CallLake
 from pigment_export.lake.paths import Layout
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, Claim, claim_run
@@ -29,6 +30,9 @@ from pigment_export.runs.work import deliver_export, process_message
 from pigment_export.transfer.stream import Source
 from tests.harness.fakes import FakeLake
 from tests.harness.stepping import OUTAGE, Around, Watched
+
+if TYPE_CHECKING:
+    from pigment_export.lake.interface import Lake
 
 BEGAN = datetime(2026, 11, 24, 6, tzinfo=UTC)
 BODY = b"Country;Revenue\nFR;1.50\nDE;2.50\n"
@@ -117,11 +121,8 @@ class World:
             self._check_up()
             return through(operation, path, call)
 
-        watched = Watched(self.lake, answered)
         return Runs(
-            files=watched,
-            records=watched,
-            now=lambda: answered("now", "", self.lake.now),
+            lake=CallLake(cast("Lake", Watched(self.lake, answered)), self.deadline()),
             layout=Layout("", template),
             deployment=deployment,
             time_zone=ZoneInfo(zone),
@@ -161,6 +162,10 @@ class World:
             raise answer
         yield Body(answer)
 
+    def _within(self, runs: Runs | None) -> Runs:
+        """The runs, within a call that begins now."""
+        return (runs or self.runs()).within(self.deadline())
+
     def _check_up(self) -> None:
         if self.lake.now() < self.out_until:
             raise RetryableError(OUTAGE)
@@ -168,24 +173,22 @@ class World:
     # What tests do
 
     def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
-        return claim_run(runs or self.runs(), asked, choose or self.choose, self.deadline())
+        return claim_run(self._within(runs), asked, choose or self.choose)
 
     def tick(self, runs: Runs | None = None, *, catalog: Callable[[], Catalog] | None = None) -> list[str]:
         """The timer's function."""
-        runs = runs or self.runs()
+        runs = self._within(runs)
         read = catalog or self.catalog
-        deadline = self.deadline()
         see = partial(
             look,
-            runs.records,
+            runs.lake,
             runs.layout.schedules(runs.deployment),
-            lambda _: repr(read()).encode(),
-            deadline,
+            lambda: repr(read()).encode(),
             schedule=runs.schedule,
             time_zone=runs.time_zone.key,
         )
         seen = see()
-        return [] if seen.is_idle else start_due(runs, see, seen, lambda _: read(), deadline)
+        return [] if seen.is_idle else start_due(runs, see, seen, lambda _: read())
 
     def occurrences(self) -> dict[str, list[tuple[str, ...]]]:
         """The exports of each scheduled run, by its occurrence."""
@@ -197,13 +200,13 @@ class World:
         return found
 
     def work(self, messages: Iterable[str], runs: Runs | None = None) -> list[Receipt | None]:
-        return [process_message(runs or self.runs(), text, self.deadline()) for text in messages]
+        return [process_message(self._within(runs), text) for text in messages]
 
     def deliver(self, plan: Plan, *names: str) -> None:
         """Deliver these exports of a run, or all."""
         for planned in plan.exports:
             if planned.export.name in (names or plan.names):
-                deliver_export(self.runs(), plan, planned, self.deadline(patience_seconds=0))
+                deliver_export(self.runs().within(self.deadline(patience_seconds=0)), plan, planned)
 
     def housekeeping(
         self,
@@ -215,11 +218,10 @@ class World:
         deadline: Deadline | None = None,
     ) -> list[str]:
         return housekeeping(
-            runs or self.runs(),
+            (runs or self.runs()).within(deadline or self.deadline(2400)),
             catalog or self.catalog,
             freshness_hours=freshness_hours,
             retention=retention,
-            deadline=deadline or self.deadline(2400),
         )
 
     # What tests see

@@ -76,7 +76,7 @@ def without(condition: str, operation: str, part: str) -> Changed:
 
 
 class Watched:
-    """Files or records, each request of which goes through a function that may do anything about it.
+    """A lake, each request of which goes through a function that may do anything about it.
 
     Args:
         target: the fake to ask in the end.
@@ -90,16 +90,16 @@ class Watched:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._target, name)
 
-        def request(path: str, *args: Any, **kwargs: Any) -> Any:
+        def request(*args: Any, **kwargs: Any) -> Any:
             def call(*, without: str = "") -> Any:
                 if without:
-                    bound = inspect.signature(method).bind(path, *args, **kwargs)
+                    bound = inspect.signature(method).bind(*args, **kwargs)
                     bound.arguments[without] = ANYTHING
                     return method(*bound.args, **bound.kwargs)
-                answer = method(path, *args, **kwargs)
+                answer = method(*args, **kwargs)
                 return list(answer) if name == "list" else answer
 
-            return self._around(name, path, call)
+            return self._around(name, args[0] if args else "", call)
 
         return request
 

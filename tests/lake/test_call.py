@@ -1,37 +1,41 @@
-"""The lake's files within one call: what is retried, what is one request, and what counts as progress."""
+"""The lake within one call: what is retried, what is one request, and what counts as progress."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from pigment_export.errors import Cause, RetryableError, Who
-from pigment_export.lake.call import CallFiles
-from pigment_export.lake.interface import Files
+from pigment_export.lake.call import CallLake
 from pigment_export.retry import Deadline
 
 OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait"))
 
-RETRIED: list[Callable[[Files], object]] = [
-    lambda files: files.look("a"),
-    lambda files: files.read("a", 1, "e"),
-    lambda files: files.append("a", 0, b"x"),
-    lambda files: files.make_folder("a"),
+RETRIED: list[Callable[[CallLake], object]] = [
+    lambda lake: lake.append("a", 0, b"x"),
+    lambda lake: lake.now(),
+    lambda lake: lake.look("a"),
+    lambda lake: lake.make_folder("a"),
+    lambda lake: lake.read_range("a", 1, "e"),
+    lambda lake: lake.read("a"),
+    lambda lake: lake.names("a"),
+    lambda lake: lake.list("a"),
 ]
-ONCE: list[Callable[[Files], object]] = [
-    lambda files: files.create("a"),
-    lambda files: files.flush("a", 1, "e", content_type="text/csv"),
-    lambda files: files.describe("a", {}, "e"),
-    lambda files: files.rename("a", "b", source_etag="e", replacing=None),
+ONCE: list[Callable[[CallLake], object]] = [
+    lambda lake: lake.create("a"),
+    lambda lake: lake.flush("a", 1, "e", content_type="text/csv"),
+    lambda lake: lake.describe("a", {}, "e"),
+    lambda lake: lake.rename("a", "b", source_etag="e", replacing=None),
+    lambda lake: lake.write("a", b"x", {}, replacing=None),
 ]
-PROGRESS = [*ONCE, RETRIED[2]]
-ONCE += [lambda files: files.delete("a")]
+PROGRESS = [*ONCE, RETRIED[0]]
+ONCE += [lambda lake: lake.delete("a")]
 
 
-class Lake:
+class Failing:
     """Every request fails so often first."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int) -> None:
         self._failures = failures
         self.requests = 0
 
@@ -45,6 +49,10 @@ class Lake:
         return request
 
 
+def failing(failures: int = 0) -> Any:
+    return Failing(failures)
+
+
 class Watched(Deadline):
     """Counts the steps of progress."""
 
@@ -54,27 +62,23 @@ class Watched(Deadline):
         self.steps += 1
 
 
-def bound(lake: Lake, deadline: Deadline) -> Files:
-    return CallFiles(cast("Files", lake), deadline)
-
-
 @pytest.mark.parametrize("call", RETRIED)
-def test_what_may_be_done_twice_is_retried(call: Callable[[Files], object]) -> None:
-    lake = Lake(failures=2)
-    call(bound(lake, Deadline(100, sleep=lambda _: None)))
+def test_what_may_be_done_twice_is_retried(call: Callable[[CallLake], object]) -> None:
+    lake = failing(2)
+    call(CallLake(lake, Deadline(100, sleep=lambda _: None)))
     assert lake.requests == 3
 
 
 @pytest.mark.parametrize("call", ONCE)
-def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[Files], object]) -> None:
-    lake = Lake(failures=1)
+def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[CallLake], object]) -> None:
+    lake = failing(1)
     with pytest.raises(RetryableError):
-        call(bound(lake, Deadline(100, sleep=lambda _: None)))
+        call(CallLake(lake, Deadline(100, sleep=lambda _: None)))
     assert lake.requests == 1
 
 
 @pytest.mark.parametrize("call", [*RETRIED, *ONCE])
-def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[Files], object]) -> None:
+def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[CallLake], object]) -> None:
     deadline = Watched(100)
-    call(bound(Lake(), deadline))
+    call(CallLake(failing(), deadline))
     assert deadline.steps == (1 if call in PROGRESS else 0)

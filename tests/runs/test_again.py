@@ -29,7 +29,7 @@ def held_world(*more: str) -> tuple[World, Plan]:
 
 def release(world: World, plan: Plan, *names: str, key: str = "release") -> Claim:
     asked = replace(ASKED, key=key, request={"release_of": plan.run_id, "exports": list(names)})
-    return world.claim(asked=asked, choose=lambda: files_to_release(world.runs(), plan.run_id, names, world.deadline()))
+    return world.claim(asked=asked, choose=lambda: files_to_release(world.runs(), plan.run_id, names))
 
 
 def test_a_held_file_is_released_by_a_run_of_its_own_and_keeps_its_day_and_when_it_was_fetched() -> None:
@@ -73,7 +73,7 @@ def test_a_release_that_is_repeated_is_one_run_and_a_second_release_finds_nothin
 def test_what_cannot_be_released_is_told_whole() -> None:
     world, plan = held_world("pnl")
     with pytest.raises(ConfigurationError) as caught:
-        files_to_release(world.runs(), plan.run_id, ["revenue", "pnl", "other"], world.deadline())
+        files_to_release(world.runs(), plan.run_id, ["revenue", "pnl", "other"])
     assert caught.value.problems == (
         f"exports: 'pnl' is not held in the run {plan.run_id}: succeeded",
         f"exports: 'other' is not an export of the run {plan.run_id}",
@@ -81,20 +81,20 @@ def test_what_cannot_be_released_is_told_whole() -> None:
     good = world.claim(asked=replace(ASKED, key="good"), choose=lambda: [export("pnl")]).plan
     world.deliver(good)
     with pytest.raises(ConfigurationError, match="no export of the run"):
-        files_to_release(world.runs(), good.run_id, [], world.deadline())
+        files_to_release(world.runs(), good.run_id, [])
     with pytest.raises(ConfigurationError, match="no run 'x' of this deployment"):
-        files_to_release(world.runs(), "x", [], world.deadline())
+        files_to_release(world.runs(), "x", [])
 
 
 def test_what_failed_or_was_held_is_retried_by_its_own_definition() -> None:
     world, plan = held_world("pnl", "bad")
-    assert [one.name for one in exports_to_retry(world.runs(), plan.run_id, world.deadline())] == ["revenue"]
+    assert [one.name for one in exports_to_retry(world.runs(), plan.run_id)] == ["revenue"]
     world.says["bad"] = PermanentError(REFUSED)
     other = world.claim(asked=replace(ASKED, key="bad"), choose=lambda: [export("bad", owner="then"), export("pnl")])
     with pytest.raises(PermanentError, match="run_not_ended"):
-        exports_to_retry(world.runs(), other.plan.run_id, world.deadline())
+        exports_to_retry(world.runs(), other.plan.run_id)
     world.deliver(other.plan)
-    (retried,) = exports_to_retry(world.runs(), other.plan.run_id, world.deadline())
+    (retried,) = exports_to_retry(world.runs(), other.plan.run_id)
     assert (retried.name, retried.owner) == ("bad", "then")
 
 
@@ -103,6 +103,6 @@ def test_nothing_is_retried_of_a_run_that_succeeded_or_is_not_there() -> None:
     plan = world.claim().plan
     world.deliver(plan)
     with pytest.raises(ConfigurationError, match="every export of the run"):
-        exports_to_retry(world.runs(), plan.run_id, world.deadline())
+        exports_to_retry(world.runs(), plan.run_id)
     with pytest.raises(ConfigurationError, match="no run"):
-        exports_to_retry(world.runs(deployment="other"), plan.run_id, world.deadline())
+        exports_to_retry(world.runs(deployment="other"), plan.run_id)

@@ -352,14 +352,14 @@ def test_status_costs_two_requests_whatever_the_size_of_the_run(size: int) -> No
     world = World(*(f"e{number}" for number in range(size)))
     plan = world.claim().plan
     seen = Seen()
-    running = progress_of(world.runs(seen), plan.run_id, world.deadline())
+    running = progress_of(world.runs(seen), plan.run_id)
     assert running is not None
-    assert (running.listing.state, running.listing.receipts) == ("running", {})
+    assert (running[1].state, running[1].receipts) == ("running", {})
     world.deliver(plan)
-    ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
+    ended = progress_of(world.runs(seen), plan.run_id)
     assert ended is not None
-    assert (ended.listing.state, len(ended.listing.receipts)) == ("succeeded", size)
-    assert ended.listing.ended_at == world.lake.now()
+    assert (ended[1].state, len(ended[1].receipts)) == ("succeeded", size)
+    assert ended[1].ended_at == world.lake.now()
     assert len(seen.requests) == 4
     assert seen.writes == []
 
@@ -368,31 +368,31 @@ def test_status_tells_the_receipts_until_there_is_a_result() -> None:
     world = World("a", "b")
     plan = world.claim().plan
     world.deliver(plan, "a")
-    going = progress_of(world.runs(), plan.run_id, world.deadline())
+    going = progress_of(world.runs(), plan.run_id)
     assert going is not None
-    assert going.listing.state == "running"
-    assert {name: str(receipt.state) for name, receipt in going.listing.receipts.items()} == {"a": "succeeded"}
+    assert going[1].state == "running"
+    assert {name: str(receipt.state) for name, receipt in going[1].receipts.items()} == {"a": "succeeded"}
     world.deliver(plan, "b")
     seen = Seen()
-    ended = progress_of(world.runs(seen), plan.run_id, world.deadline())
+    ended = progress_of(world.runs(seen), plan.run_id)
     assert ended is not None
-    assert ended.listing.state == "succeeded"
-    assert len(ended.listing.receipts) == 2
+    assert ended[1].state == "succeeded"
+    assert len(ended[1].receipts) == 2
     assert len(seen.requests) == 2
 
 
 @pytest.mark.parametrize("run_id", ["", "x", "../_keys", "20261324T060000Z-0000000000000000", "20261124T060000Z"])
 def test_status_of_what_is_no_run_id_is_none_without_a_request(run_id: str) -> None:
     world, seen = World(), Seen()
-    assert progress_of(world.runs(seen), run_id, world.deadline()) is None
+    assert progress_of(world.runs(seen), run_id) is None
     assert seen.requests == []
 
 
 def test_another_deployments_run_has_no_status_here() -> None:
     world = World()
     plan = world.claim(world.runs(deployment="other")).plan
-    assert progress_of(world.runs(), plan.run_id, world.deadline()) is None
-    assert progress_of(world.runs(deployment="other"), plan.run_id, world.deadline()) is not None
+    assert progress_of(world.runs(), plan.run_id) is None
+    assert progress_of(world.runs(deployment="other"), plan.run_id) is not None
 
 
 def claimed_often(world: World, runs: Runs, times: int, every: timedelta) -> list[str]:
@@ -408,7 +408,7 @@ def test_recent_runs_are_this_deployments_of_the_last_days_newest_first() -> Non
     ids = claimed_often(world, world.runs(), 10, DAY)
     world.claim(world.runs(deployment="other"))
     seen = Seen()
-    found = recent_runs(world.runs(seen), world.deadline())
+    found = recent_runs(world.runs(seen))
     assert [header.run_id for header, _ in found] == ids[:3:-1]  # of today and the six days before
     assert all(run.state == "running" for _, run in found)
     assert len(seen.paths("list")) == 7
@@ -418,7 +418,7 @@ def test_recent_runs_are_this_deployments_of_the_last_days_newest_first() -> Non
 def test_recent_runs_are_cut_at_so_many_and_no_more_days_are_listed() -> None:
     world, seen = World(), Seen()
     ids = claimed_often(world, world.runs(), MOST_RECENT + 5, MINUTE)
-    found = recent_runs(world.runs(seen), world.deadline())
+    found = recent_runs(world.runs(seen))
     assert [header.run_id for header, _ in found] == ids[: -MOST_RECENT - 1 : -1]
     assert len(seen.paths("list")) == 1
 
@@ -431,7 +431,7 @@ def test_recent_runs_tell_how_each_ended_from_the_listing_alone() -> None:
     world.lake.advance(MINUTE)
     failed = world.claim(asked=replace(ASKED, key="tuesday")).plan
     world.deliver(failed)
-    found = recent_runs(world.runs(), world.deadline())
+    found = recent_runs(world.runs())
     assert [(header.run_id, run.state) for header, run in found] == [
         (failed.run_id, "failed"),
         (ended.run_id, "succeeded"),

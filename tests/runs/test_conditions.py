@@ -68,7 +68,7 @@ def working(world: World, queue: Queue, text: str, changed: Changed) -> Callable
 
     def actor(around: Around) -> None:
         try:
-            process_message(world.runs(changed(around)), text, world.deadline())
+            process_message(world.runs(changed(around)), text)
         except RetryableError:
             queue.sent.append(text)
 
@@ -127,7 +127,7 @@ def a_result_is_that_of_the_newest_receipts(changed: Changed, _: Told) -> Direct
     (text,) = messages_for(plan, plan.names)
 
     def poison(around: Around) -> None:
-        record_poison(world.runs(changed(around)), text, queue="q", deadline=world.deadline())
+        record_poison(world.runs(changed(around)), text, queue="q")
 
     actors = {"late": working(world, queue, text, changed), "poison": poison}
     moves: list[Move] = [
@@ -175,7 +175,7 @@ def who_cancelled_first_stays(changed: Changed, told: Told) -> Directed:
     queue.sent += messages_for(plan, plan.names)
 
     def canceller(name: str) -> Callable[[Around], Any]:
-        return lambda around: cancel_run(world.runs(changed(around)), plan.run_id, name, world.deadline())
+        return lambda around: cancel_run(world.runs(changed(around)), plan.run_id, name)
 
     def check_more() -> None:
         assert [event["asked_by"] for event in told(Event.RUN_CANCELLED)] == ["bob"]
@@ -270,7 +270,7 @@ def a_receipt_names_the_run_that_published(changed: Changed, _: Told) -> Directe
 
     def releaser(key: str) -> Callable[[Around], None]:
         asked = replace(ASKED, key=key, request={"release_of": origin.run_id})
-        held = files_to_release(world.runs(), origin.run_id, (), world.deadline())
+        held = files_to_release(world.runs(), origin.run_id, ())
         plan = world.claim(asked=asked, choose=lambda: held).plan
         (text,) = messages_for(plan, plan.names)
         return working(world, queue, text, changed)
@@ -374,7 +374,7 @@ def a_removal_that_is_cut_off(told: Told) -> Directed:
     world.lake.advance(31 * DAY)
     actors: Actors = {
         "retention": lambda around: world.housekeeping(world.runs(around)),
-        "leftover": lambda around: process_message(world.runs(around), text, world.deadline()),
+        "leftover": lambda around: process_message(world.runs(around), text),
     }
     moves: list[Move] = [("retention", at("delete", nth=3)), ("retention", "dies"), ("leftover", "ends")]
     return checking_that_no_failure_is_told(world, told, actors), moves
@@ -418,7 +418,7 @@ RULES: dict[str, tuple[Callable[[Told], Directed], Any, str, Any]] = {
         a_removal_that_is_cut_off,
         sweep,
         "delete",
-        lambda runs, paths, deadline: _delete(runs, list(reversed(list(paths))), deadline),
+        lambda runs, paths: _delete(runs, list(reversed(list(paths)))),
     ),
     "an old claim is not copied": (a_removal_by_another_deployment, survey, "CUT_OFF", 3650 * DAY),
     "a young staged file is not swept": (a_file_that_is_at_work, sweep, "ABANDONED", timedelta(0)),

@@ -11,6 +11,7 @@ import pytest
 
 from pigment_export.errors import PermanentError, RetryableError
 from pigment_export.events import Event
+from pigment_export.lake.call import CallLake
 from pigment_export.lake.interface import ListedBlob
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.finish import finish_run
@@ -147,8 +148,8 @@ def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
         world.lake.delete(path)
     moved = world.runs().layout.destination("elsewhere", snapshot_date=plan.snapshot_date, run_id=plan.run_id)
     blind = plan.model_copy(update={"exports": (plan.exports[0].model_copy(update=asdict(moved)),)})
-    fail_exports(world.runs(), blind, {"revenue": REFUSED}, world.deadline())
-    finish_run(world.lake, blind, world.deadline())
+    fail_exports(world.runs(), blind, {"revenue": REFUSED})
+    finish_run(world.runs().lake, blind)
     assert world.result(plan) == "failed"
     world.lake.advance(8 * HOUR)
     world.housekeeping()
@@ -432,7 +433,7 @@ def test_a_held_file_stays_where_the_listing_was_cut_off_before_its_receipt() ->
     world.lake.advance(40 * DAY)
 
     class Slow:
-        """Records whose listing takes half an hour within those of the other run."""
+        """A lake whose listing takes half an hour within those of the other run."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(world.lake, name)
@@ -443,7 +444,7 @@ def test_a_held_file_stays_where_the_listing_was_cut_off_before_its_receipt() ->
                     world.pass_seconds(2000)
                 yield row
 
-    world.housekeeping(replace(world.runs(), records=Slow()))
+    world.housekeeping(replace(world.runs(), lake=CallLake(Slow(), world.deadline())))
     assert world.is_there(world.json(unseen.folder.receipt("a"))["path"])
 
 
@@ -475,7 +476,7 @@ def many(count: int, *exports: str) -> tuple[World, Runs, ManyRecords]:
     world.deliver(plan)
     records = ManyRecords(world.lake, world.runs().layout, BEGAN, 60 * DAY, count)
     world.lake.advance(60 * DAY)
-    return world, replace(world.runs(), records=records), records
+    return world, replace(world.runs(), lake=CallLake(records, world.deadline())), records
 
 
 @pytest.mark.parametrize("count", [5_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])])

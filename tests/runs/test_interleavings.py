@@ -166,7 +166,7 @@ def two_exports_of_one_run() -> Scene:
     texts = messages_for(world.claim().plan, ("a", "b"))
 
     def worker(text: str) -> Callable[[Around], Any]:
-        return lambda around: process_message(world.runs(around), text, world.deadline())
+        return lambda around: process_message(world.runs(around), text)
 
     def again() -> None:
         queue.sent += texts
@@ -184,7 +184,7 @@ def housekeeping_and_a_late_worker() -> Scene:
     began = world.lake.now()
 
     def late(around: Around) -> Any:
-        return process_message(world.runs(around), text, world.deadline())
+        return process_message(world.runs(around), text)
 
     def keeping(around: Around) -> Any:
         def later(operation: str, path: str, call: Callable[[], Any]) -> Any:
@@ -212,8 +212,8 @@ def poison_and_a_late_success() -> Scene:
     plan = world.claim().plan
     (text,) = messages_for(plan, plan.names)
     actors: dict[str, Callable[[Around], Any]] = {
-        "late": lambda around: process_message(world.runs(around), text, world.deadline()),
-        "poison": lambda around: record_poison(world.runs(around), text, queue="q", deadline=world.deadline()),
+        "late": lambda around: process_message(world.runs(around), text),
+        "poison": lambda around: record_poison(world.runs(around), text, queue="q"),
     }
 
     def again() -> None:
@@ -265,7 +265,7 @@ def a_repeat(world: World) -> Callable[[Around], Any]:
 
 def a_leftover_message(world: World) -> Callable[[Around], Any]:
     (text,) = messages_for(Plan.from_json(world.lake.content(world.claims()[0])), ("revenue",))
-    return lambda around: process_message(world.runs(around), text, world.deadline())
+    return lambda around: process_message(world.runs(around), text)
 
 
 def its_own_deployment(world: World) -> Callable[[Around], Any]:
@@ -286,7 +286,7 @@ def a_sweep_and_a_live_worker() -> Scene:
     plan = world.claim(asked=replace(ASKED, key="tuesday")).plan
     (text,) = messages_for(plan, plan.names)
     actors: dict[str, Callable[[Around], Any]] = {
-        "worker": lambda around: process_message(world.runs(around), text, world.deadline()),
+        "worker": lambda around: process_message(world.runs(around), text),
         "sweep": lambda around: world.housekeeping(world.runs(around)),
     }
 

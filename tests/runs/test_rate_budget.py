@@ -118,7 +118,8 @@ def test_a_run_larger_than_the_rate_limit_finishes_without_a_failure(
                 planned = plan.planned(name)
                 assert planned
                 try:
-                    deliver_export(runs, plan, planned, Deadline(CALL_SECONDS, clock=shared, sleep=shared.sleep))
+                    call = Deadline(CALL_SECONDS, clock=shared, sleep=shared.sleep)
+                    deliver_export(runs.within(call), plan, planned)
                 except RetryableError:
                     messages.append(name)
                     shared.sleep(AGAIN_SECONDS)
@@ -151,19 +152,19 @@ class Queue:
         self._waiting += [(self._world.lake.now(), 0, text) for text in texts]
 
     def work(self) -> None:
-        now, runs = self._world.lake.now(), self._world.runs()
+        now = self._world.lake.now()
         due = [row for row in self._waiting if row[0] <= now]
         self._waiting = [row for row in self._waiting if row[0] > now]
         for _, count, text in due:
             self.tries += 1
             try:
-                process_message(runs, text, self._world.deadline())
+                process_message(self._world.runs(), text)
             except RetryableError:
                 if count + 1 < MOST_DEQUEUES:
                     back = self._world.lake.now() + timedelta(seconds=AGAIN_SECONDS)
                     self._waiting.append((back, count + 1, text))
                 else:
-                    self.put(record_poison(runs, text, queue="poison", deadline=self._world.deadline()))
+                    self.put(record_poison(self._world.runs(), text, queue="poison"))
 
 
 def test_an_outage_of_pigment_for_a_day_ends_every_run_alerts_and_heals(caplog: pytest.LogCaptureFixture) -> None:

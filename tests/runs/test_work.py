@@ -21,14 +21,14 @@ WAIT = timedelta(minutes=5)
 
 
 def poison(world: World, text: str) -> object:
-    return record_poison(world.runs(), text, queue="exports-poison", deadline=world.deadline())
+    return record_poison(world.runs(), text, queue="exports-poison")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5).map(repr))
 def test_any_text_is_dropped_and_nothing_is_written(text: str) -> None:
     world = World()
-    assert process_message(world.runs(), text, world.deadline()) is None
+    assert process_message(world.runs(), text) is None
     assert poison(world, text) == []
     assert world.lake.paths() == []
 
@@ -61,9 +61,9 @@ def test_records_that_are_nested_without_end_are_unreadable_and_no_mistake_of_ou
     for path in (plan.folder.receipt("revenue"), plan.folder.result, "revenue/_latest.json"):
         world.lake.put(path, b"[" * 200_000, {})
     (text,) = messages_for(plan, plan.names)
-    broken = progress_of(world.runs(), plan.run_id, world.deadline())
+    broken = progress_of(world.runs(), plan.run_id)
     assert broken is not None
-    assert (broken.listing.state, broken.listing.receipts) == ("failed", {})
+    assert (broken[1].state, broken[1].receipts) == ("failed", {})
     world.work([text])
     assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
     world.lake.delete(plan.folder.plan)
@@ -82,7 +82,7 @@ def test_the_calls_of_a_large_run_list_metadata_only_when_all_receipts_are_there
     plan = world.claim().plan
     for text in messages_for(plan, plan.names):
         assert world.result(plan) is None
-        process_message(world.runs(seen), text, world.deadline())
+        process_message(world.runs(seen), text)
     assert world.result(plan) == "succeeded"
     assert {operation: seen.paths(operation).count(f"{plan.folder.path}/") for operation in asked} == asked
 
@@ -173,7 +173,7 @@ def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succee
     world = World()
     plan = world.claim().plan
     (text,) = messages_for(plan, plan.names)
-    first = Stepper(lambda around: process_message(world.runs(around), text, world.deadline()))
+    first = Stepper(lambda around: process_message(world.runs(around), text))
     for _ in range(6):
         first.step()
     poison(world, text)
@@ -181,9 +181,9 @@ def test_a_duplicate_that_is_given_up_while_the_first_still_works_ends_as_succee
     first.finish()
     assert first.error is None
     assert (world.state(plan, "revenue"), world.result(plan)) == ("succeeded", "succeeded")
-    status = progress_of(world.runs(), plan.run_id, world.deadline())
+    status = progress_of(world.runs(), plan.run_id)
     assert status is not None
-    assert status.listing.state == "succeeded"
+    assert status[1].state == "succeeded"
 
 
 @pytest.mark.parametrize("size", [60, pytest.param(500, marks=pytest.mark.long)])
