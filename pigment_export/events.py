@@ -1,7 +1,7 @@
-"""The log events, by name: one JSON object as the message, `event` first, so that a query finds each.
+"""The log events, by name. Each message is one JSON object that begins with `event`, so that queries can find it.
 
-The worker forwards log messages but no extra fields, so all that an alert or a person needs is in the message.
-Adding or renaming an event changes `docs/events.md` and the alert queries: a test holds them together.
+The Functions worker forwards log messages but no extra fields, so the message contains everything that an alert or a
+person needs. If you add or rename an event, change `docs/events.md` and the alert queries, too; a test compares them.
 """
 
 import json
@@ -17,33 +17,37 @@ class Event(StrEnum):
     """Every event that the app logs."""
 
     EXPORT_ENDED = "export_ended"  # a receipt became final: state, rows, bytes, class, who, remedy
-    EXPORT_RETRYING = "export_retrying"  # a try failed and comes again: class, reason, who, remedy
-    RETRYING_CALL = "retrying_call"  # a call waits for the first time before it tries something again: class, reason
+    EXPORT_RETRYING = "export_retrying"  # an attempt failed and will be repeated: class, reason, who, remedy
+    RETRYING_CALL = "retrying_call"  # a call is about to retry something for the first time: class, reason
     RUN_STARTED = "run_started"  # a run was claimed: run_id, trigger, exports
-    RUN_REPEATED = "run_repeated"  # a claim was made again with the same key: what it still lacked was sent
-    SCHEDULE_DUE = "schedule_due"  # an occurrence was due: its run was claimed, or found
-    RUN_CANCELLED = "run_cancelled"  # a caller stopped a run
-    RUN_ENDED = "run_ended"  # its result was written: succeeded, failed, held
-    TRIGGER_FAILED = "trigger_failed"  # a schedule or a call could not start a run: a broken catalog
-    POISON_RECORDED = "poison_recorded"  # a message gave up: its export was settled
-    MESSAGE_DROPPED = "message_dropped"  # a message that names no run or export that is there
+    RUN_REPEATED = (
+        "run_repeated"  # a run was requested again with the same key: messages were sent for unfinished exports
+    )
+    SCHEDULE_DUE = "schedule_due"  # an occurrence was due: its run was claimed, or its claim was found
+    RUN_CANCELLED = "run_cancelled"  # a caller cancelled a run
+    RUN_ENDED = "run_ended"  # the result of a run was written: succeeded, counts
+    TRIGGER_FAILED = (
+        "trigger_failed"  # a schedule, call or message could not be processed, such as with a broken catalog
+    )
+    POISON_RECORDED = "poison_recorded"  # the queue gave up a message: it was sent again, or its export was settled
+    MESSAGE_DROPPED = "message_dropped"  # a message is not this app's, or names a run or an export that does not exist
     FRESHNESS = "freshness"  # hours since each export last succeeded, from housekeeping
-    HOUSEKEEPING_PASSED = "housekeeping_passed"  # what the pass healed, ended and swept
-    HOUSEKEEPING_FAILED = "housekeeping_failed"  # what one run or one part of the pass raised
-    HEADER_CHANGED = "header_changed"  # the header is not the last good file's: what came, what went
-    FIRST_FILE_EMPTY = "first_file_empty"  # an export's first file has a header and no row
-    DAY_HAS_TWO_FILES = "day_has_two_files"  # the path template was changed within a day
+    HOUSEKEEPING_PASSED = "housekeeping_passed"  # what the hourly pass repaired, ended and removed
+    HOUSEKEEPING_FAILED = "housekeeping_failed"  # one run, or one part of the pass, raised an error
+    HEADER_CHANGED = "header_changed"  # the header differs from the last good file's: columns added and removed
+    FIRST_FILE_EMPTY = "first_file_empty"  # an export's first file has a header but no rows
+    DAY_HAS_TWO_FILES = "day_has_two_files"  # the path changed during a day, which now has two files
     SECRET_NEAR_EXPIRY = "secret_near_expiry"  # noqa: S105 - a name, not a secret
-    SWEEP_LEFT = "sweep_left"  # a staged file could not be removed: the sweep will
+    SWEEP_LEFT = "sweep_left"  # a staged file could not be removed; housekeeping will remove it
 
 
 def log(event: Event, /, *, level: int = logging.INFO, **fields: Any) -> None:
     """Log one event as a JSON object.
 
     Args:
-        event: its name; stands first.
-        level: a `logging` level; alerts go by `event` and fields, people read by level.
-        **fields: JSON values; datetimes are written in ISO 8601, other values as their text.
+        event: its name, the first field.
+        level: a `logging` level, for people; alerts use `event` and the fields.
+        **fields: JSON values. Datetimes are written in ISO 8601, other objects as text.
     """
     if _LOG.isEnabledFor(level):
         _LOG.log(level, "%s", json.dumps({"event": event, **fields}, default=_text, ensure_ascii=False))

@@ -22,32 +22,32 @@ JSON = "application/json"
 REFERENCE = "#/components/schemas/{model}"
 RUN_FAILED = "RunFailed"
 ABOUT = """\
-Starts runs of Pigment exports to the lake, and follows them. A start is answered 202 with `Location`; asking there \
-answers 202 while the run goes on, 200 when all succeeded, 409 when not. Where the host itself refuses a call (no \
-function key, no token, a wrong method), its answer has no body of this description."""
+Start and follow runs that export data from Pigment to the lake. A start answers 202 with `Location`. That address \
+answers 202 while the run is in progress, 200 if every export succeeded, and 409 if not. If the Functions host itself \
+refuses a call (no function key, no token, a wrong method), its answer does not have the bodies described here."""
 
-LATER = {"description": "Seconds until asking again makes sense.", "schema": {"type": "integer", "minimum": 1}}
+LATER = {"description": "Seconds to wait before the next call.", "schema": {"type": "integer", "minimum": 1}}
 TO_FOLLOW = {
     "Location": {
-        "description": "Where to ask how far the run is: an absolute address.",
+        "description": "Absolute address of the run, to follow it.",
         "required": True,
         "schema": {"type": "string", "format": "uri"},
     },
     "Retry-After": {**LATER, "required": True, "example": POLL_SECONDS},
 }
 REFUSALS = {
-    400: "The body is no JSON object, or too large.",
-    401: "No principal: the call needs a token of Entra, or a function key.",
-    403: "This deployment takes no exports but those of its catalog.",
-    404: "This deployment has no run of this id.",
-    422: "What is asked for is not allowed, with every problem.",
+    400: "The body is not a JSON object, or is too large.",
+    401: "No principal: the call needs a token from Entra, or a function key.",
+    403: "This deployment only runs exports that are in its catalog.",
+    404: "This deployment has no run with this id.",
+    422: "The request is not allowed; the answer lists every problem.",
     500: "The app's own settings, catalog or records are wrong.",
-    503: "Something does not answer for now; or, without `Retry-After`, the app's setup admits no call.",
+    503: "A service does not answer at the moment; or, without `Retry-After`, the app's setup allows no calls.",
 }
 
 
 class _Schema(GenerateJsonSchema):
-    """What answers leave out is never null."""
+    """Fields that answers leave out are never null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         """Null only where it may be sent."""
@@ -76,13 +76,13 @@ def document() -> dict[str, Any]:
                     "type": "apiKey",
                     "in": "header",
                     "name": "x-functions-key",
-                    "description": "Where `HTTP_AUTH_LEVEL` is `FUNCTION` or `ADMIN`.",
+                    "description": "If `HTTP_AUTH_LEVEL` is `FUNCTION` or `ADMIN`.",
                 },
                 "entra": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token of Entra for the app's registration, where authentication is turned on.",
+                    "description": "A token from Entra for the app's registration, if authentication is turned on.",
                 },
             },
             "schemas": _schemas(),
@@ -94,7 +94,7 @@ def _paths() -> dict[str, Any]:
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key with the same request is the same run, which heals. Without it, each call is one.",
+        "description": "The same key with the same request returns the same run. Without a key, each call starts one.",
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]*$"},
     }
     run_id = {
@@ -104,27 +104,29 @@ def _paths() -> dict[str, Any]:
         "schema": {"type": "string"},
         "example": "20261124T060000Z-0123456789abcdef",
     }
-    goes_on = _told("The run goes on.", "Run", headers=TO_FOLLOW)
-    failing = _told("A check has failed, each with its remedy; or as elsewhere.", "HealthReport")
+    goes_on = _told("The run is in progress.", "Run", headers=TO_FOLLOW)
+    failing = _told("A check failed; each failed check has a remedy. Or as for the other calls.", "HealthReport")
     failing["content"] |= _refusal(503)["content"]
     return {
         "/api/runs": {
             "post": {
                 "operationId": "startRun",
-                "summary": "Start a run, or find the one of the same key",
+                "summary": "Start a run, or return the one with the same key",
                 "parameters": [key],
                 "requestBody": {"content": {JSON: {"schema": _of("RunRequest")}}},
                 "responses": {
-                    "202": _told("The run is planned, or was before.", "Run", headers=TO_FOLLOW),
+                    "202": _told("The run has been started, now or by an earlier call.", "Run", headers=TO_FOLLOW),
                     **_refusals(400, 401, 403, 422, 500, 503),
                     "409": _told(
-                        "The run to retry has not ended, or this key's run expired before it began.", "Problem", PROBLEM
+                        "The run to retry has not ended, or the run of this key expired before it began.",
+                        "Problem",
+                        PROBLEM,
                     ),
                 },
             },
             "get": {
                 "operationId": "listRuns",
-                "summary": "Recent runs, newest first",
+                "summary": "List recent runs, newest first",
                 "parameters": _query("limit", "state"),
                 "responses": {"200": _told("The runs.", "RunList"), **_refusals(401, 422, 500, 503)},
             },
@@ -132,12 +134,12 @@ def _paths() -> dict[str, Any]:
         "/api/runs/{runId}": {
             "get": {
                 "operationId": "runStatus",
-                "summary": "How far a run is",
+                "summary": "Show the progress or the result of a run",
                 "parameters": [run_id],
                 "responses": {
-                    "200": _told("All exports succeeded.", "Run"),
+                    "200": _told("Every export succeeded.", "Run"),
                     "202": goes_on,
-                    "409": _told("The run has ended, and not all exports succeeded.", RUN_FAILED, PROBLEM),
+                    "409": _told("The run has ended, and an export failed or is held.", RUN_FAILED, PROBLEM),
                     **_refusals(401, 404, 422, 500, 503),
                 },
             }
@@ -145,12 +147,12 @@ def _paths() -> dict[str, Any]:
         "/api/runs/{runId}/cancel": {
             "post": {
                 "operationId": "cancelRun",
-                "summary": "Cancel a run: what has not begun is not begun, what runs stops",
+                "summary": "Cancel a run: no further export starts, and downloads in progress stop",
                 "parameters": [run_id],
                 "responses": {
-                    "200": _told("It has ended before, and all exports succeeded.", "Run"),
-                    "202": _told("It is cancelled: its exports come to their ends.", "Run", headers=TO_FOLLOW),
-                    "409": _told("It has ended before, and not all exports succeeded.", RUN_FAILED, PROBLEM),
+                    "200": _told("The run had already ended, and every export succeeded.", "Run"),
+                    "202": _told("The run is cancelled, and its exports are ending.", "Run", headers=TO_FOLLOW),
+                    "409": _told("The run had already ended, and an export failed or is held.", RUN_FAILED, PROBLEM),
                     **_refusals(401, 404, 422, 500, 503),
                 },
             }
@@ -158,10 +160,10 @@ def _paths() -> dict[str, Any]:
         "/api/health": {
             "get": {
                 "operationId": "health",
-                "summary": "Whether the app is up, and whether it can do its work",
+                "summary": "Check whether the app is up and, with `deep`, whether it can export",
                 "parameters": _query("deep"),
                 "responses": {
-                    "200": _told("It is, as far as was asked.", "HealthReport"),
+                    "200": _told("The app is up, and every check that was requested passed.", "HealthReport"),
                     "503": failing,
                     **_refusals(401, 422, 500),
                 },
@@ -170,7 +172,7 @@ def _paths() -> dict[str, Any]:
         "/api/status": {
             "get": {
                 "operationId": "statusPage",
-                "summary": "The status page, for people",
+                "summary": "Show the status page, for people",
                 "responses": {
                     "200": {
                         "description": "A self-contained page: health, last files, failures and held files.",
@@ -232,7 +234,7 @@ def _schemas() -> dict[str, Any]:
     run, problem = schemas["Run"], schemas["Problem"]
     schemas[RUN_FAILED] = {
         "title": RUN_FAILED,
-        "description": "A run that has not succeeded: a problem, with the run's fields beside.",
+        "description": "A run that has failed: the fields of a problem, and those of the run.",
         "type": "object",
         "properties": {**run["properties"], **problem["properties"]},
         "required": [*run["required"], *problem["required"]],

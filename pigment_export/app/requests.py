@@ -1,4 +1,4 @@
-"""What callers say over HTTP: the body and the query, read with every problem at once, in words of ours. Pure."""
+"""The body and the query of an HTTP call, read with every problem at once and in words of ours. Pure."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from pigment_export.errors import ConfigurationError, shorten
 
 LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
 MOST_LISTED = 50  # runs in one answer
-NAME_CHARACTERS = 200  # of a name or an id that a caller may say: no export and no run has one as long
+NAME_CHARACTERS = 200  # of a name or an id in a call: no export and no run has a longer one
 # As Data Factory, Logic Apps and people write them; `fromisoformat` alone takes weeks and bare digits, too.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
@@ -48,20 +48,20 @@ Name = Annotated[str, Field(max_length=NAME_CHARACTERS)]
 
 
 class RunRequest(Model):
-    """What to run. An empty object: every export that is enabled."""
+    """What to run. An empty object runs every enabled export."""
 
     exports: AtLeastOne[Name] | None = None
-    """These exports of the catalog, enabled or not."""
+    """Names of exports in the catalog, enabled or not."""
     groups: AtLeastOne[Name] | None = None
-    """The enabled exports of these groups."""
+    """Groups whose enabled exports to run."""
     retry_of: Name | None = None
-    """Id of a run that has ended: what failed or was held there, as it was defined there, for today."""
+    """Id of a run that has ended: run what failed or was held there, with its definitions, for today."""
     release_of: Name | None = None
-    """Id of a run: the files that are held there are published as they are, those of `exports` or all."""
+    """Id of a run: publish the files that it held, either those of `exports` or all of them."""
     export: dict[str, Any] | None = None
-    """One export that is not in the catalog; only where `ALLOW_INLINE_EXPORTS` is true."""
+    """An export that is not in the catalog; only if `ALLOW_INLINE_EXPORTS` is true."""
     date: Day | None = None
-    """Snapshot date, not in the future. A past day's file is only made where it is missing: Pigment has no past."""
+    """Snapshot date, not in the future. For a past date, only missing files are created, with today's data."""
 
     @classmethod
     def read(cls, body: bytes, zone: ZoneInfo) -> tuple[Self, list[str]]:
@@ -110,11 +110,11 @@ class Query(Model):
     model_config = ConfigDict(strict=False)
 
     deep: bool = False
-    """Whether to check everything that the app depends on, too."""
+    """Whether to check everything that an export depends on, too."""
     limit: Annotated[int, Field(ge=1, le=MOST_LISTED)] = MOST_LISTED
-    """At most so many."""
+    """Largest number of runs."""
     state: Literal["running", "succeeded", "failed"] | None = None
-    """Only those of this state."""
+    """Only runs in this state."""
 
     @classmethod
     def read(cls, query: Mapping[str, str], allowed: Collection[str]) -> Self:

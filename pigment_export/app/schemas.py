@@ -1,4 +1,4 @@
-"""What callers are told over HTTP: the models that `docs/openapi.json` is made of, too, and runs in them. Pure."""
+"""The models of HTTP answers, and how a run becomes one. `docs/openapi.json` is generated from them. Pure."""
 
 from datetime import date, datetime
 
@@ -18,13 +18,13 @@ class FailedExport(Model):
     """An export that has not succeeded, and why."""
 
     name: str
-    """The export's."""
+    """The export's name."""
     state: str
     """`retrying`, `failed` or `held`."""
     code: str | None = Field(default=None, serialization_alias="class")
-    """Stable name of the error class: docs/errors.md has all."""
+    """Stable name of the error class; docs/errors.md lists them all."""
     reason: str | None = None
-    """What was seen."""
+    """What happened."""
     who: str | None = None
     """Who must act."""
     remedy: str | None = None
@@ -32,85 +32,85 @@ class FailedExport(Model):
     owner: str | None = None
     """Owner of the export, as the catalog names them."""
     path: str | None = None
-    """Where a held file lies."""
+    """Path of the held file."""
     started_at: datetime | None = None
-    """When its last try began; where a receipt does not say, when the run was claimed."""
+    """When its last attempt began; if that is not known, when the run was claimed."""
     ended_at: datetime | None = None
-    """When it came to its end."""
+    """When it ended."""
 
 
 class Run(Model):
-    """A run: that goes on (202), that has succeeded (200), or, with a problem's fields beside, that has not (409)."""
+    """A run that is in progress (202), has succeeded (200), or has failed (409, with the fields of a problem)."""
 
     run_id: str
-    """Begins with the instant of its claim."""
+    """The run's id; it begins with the instant of the claim."""
     state: str
     """`running`, `succeeded` or `failed`."""
     snapshot_date: date
-    """The day of its files."""
+    """The day that its files stand for."""
     trigger: str
-    """`schedule`, `http` or `cli`."""
+    """What started it: `schedule`, `http` or `cli`."""
     asked_by: str
-    """Who asked: a principal's id, a schedule, a local user."""
+    """Who asked for it: the id of a principal, a schedule, or a local user."""
     claimed_at: datetime
     """When it was claimed, to the second."""
     expires_at: datetime
-    """From then on nothing is fetched for it."""
+    """When it expires: from then on, nothing is fetched for it."""
     ended_at: datetime | None = None
-    """When it has ended: when its result was written. Only a list tells."""
+    """When its result was written. Only lists of runs have this field."""
     of: int
     """How many exports it has."""
     done: int
-    """How many of them have come to their end."""
+    """How many of them have ended."""
     counts: dict[str, int]
-    """How many came to each state that occurs."""
+    """How many exports are in each state that occurs."""
     location: str
-    """Where to ask for it again."""
+    """The address of this run."""
     retrying: tuple[FailedExport, ...] | None = None
-    """While it runs: what failed and is retried; at most a hundred, five in a list."""
+    """While the run is in progress: exports that failed and are retried; at most a hundred, or five in a list."""
     failed: tuple[FailedExport, ...] | None = None
-    """What failed or is held; at most a hundred, five in a list."""
+    """Exports that failed or are held; at most a hundred, or five in a list."""
     result: str | None = None
-    """When it has ended: path of `result.json` in the file system, which lists every file with rows and sha256."""
+    """After the run has ended: path of `result.json` in the file system. It lists every file with rows and sha256."""
 
 
 class RunList(Model):
     """Recent runs of this deployment, newest first."""
 
     runs: tuple[Run, ...]
-    """At most fifty, of the last seven days."""
+    """Runs of the last seven days, at most fifty."""
     next: dict[str, datetime] | None = None
-    """When each export with a schedule runs next, by name; missing where the catalog is wrong."""
+    """When each export with a schedule runs next, by name; missing if the catalog is wrong."""
 
 
 class Check(Model):
-    """One thing that was looked at."""
+    """A check of the app's health."""
 
     name: str
-    """What it was."""
+    """What was checked."""
     ok: bool
-    """Whether it is as it must be."""
+    """Whether the check passed."""
     detail: str
-    """What was seen."""
+    """What happened."""
     remedy: str | None = None
-    """What to do, where it is not."""
+    """What to do if it failed."""
 
 
 class HealthReport(Model):
-    """Whether the app is up, and when asked for, whether it can do its work."""
+    """Whether the app is up and, with `deep=true`, whether everything works that an export depends on."""
 
     state: str
-    """`up`, or `failing` where a check has failed."""
+    """`up`, or `failing` if a check failed."""
     version: str
-    """Of the app."""
+    """Version of the app."""
     deployment: str
-    """The app's own name."""
+    """Name of the app."""
     checks: tuple[Check, ...] = ()
-    """Only with `deep=true`."""
+    """The checks; only with `deep=true`."""
 
 
 class Problem(Model):
-    """What went wrong (RFC 9457)."""
+    """A problem with a call (RFC 9457)."""
 
     type: str
     """A URN that ends in the stable name of the error class."""
@@ -119,7 +119,7 @@ class Problem(Model):
     status: int
     """The HTTP status."""
     detail: str
-    """What was seen."""
+    """What happened."""
     problems: tuple[str, ...] | None = None
     """Every problem, each with its field and what is allowed."""
     who: str | None = None
@@ -136,13 +136,13 @@ def run_view(
     most_failed: int = MOST_FAILED,
     result: str | None = None,
 ) -> Run:
-    """Return a run as callers are told of it.
+    """Return a run as HTTP answers show it.
 
     Args:
         summary: of its plan.
         listing: what its records show.
         base_url: origin that `location` names.
-        most_failed: how many exports are told that have not succeeded.
+        most_failed: how many exports that have not succeeded to include.
         result: path of its result, once it has ended.
     """
     receipts = listing.receipts
