@@ -1,5 +1,5 @@
-// Everything that the app needs, in one resource group. What belongs to other teams is only referenced.
-// The modules stand in the order in which they are made; docs/deploy.md has a drawing and says who must allow each.
+// Everything that the app needs, in one resource group. Resources of other teams are only referenced.
+// The modules are listed in the order in which they are created; docs/deploy.md has a diagram and the permissions for each.
 import {
   alertOptions
   callerOptions
@@ -17,63 +17,63 @@ import {
   recordedServices
 } from 'types.bicep'
 
-@description('Name of this deployment; every name is made of it.')
+@description('Name of this deployment; resource names are derived from it.')
 @minLength(2)
 @maxLength(32)
 param environmentName string
 
-@description('Azure region of everything that is made; where missing the resource group\'s.')
+@description('Azure region of the new resources. Default: the resource group\'s.')
 param location string = resourceGroup().location
 
-@description('Where the Pigment key is.')
+@description('The vault with the Pigment key.')
 param vault vaultOptions = {}
 
-@description('Where the files go.')
+@description('The lake that the files are written to.')
 param lake lakeOptions = {}
 
-@description('What the app does.')
+@description('Settings of the app.')
 param exports exportOptions = {}
 
-@description('Who may call the app over HTTP.')
+@description('Who can call the app over HTTP.')
 param callers callerOptions = {}
 
-@description('Private endpoints for vault, lake and host storage, no public address of theirs, and a fixed outgoing address of the app.')
+@description('Gives vault, lake and host storage private endpoints, disables their public addresses, and gives the app a fixed outgoing address.')
 param privateNetwork bool = false
 
-@description('Where the private network lies.')
+@description('The private network.')
 param network networkOptions = {}
 
-@description('Whether roles on what is made here are assigned here. False where the deployer may not: an output has the commands for an owner.')
+@description('Whether to assign roles on the new resources. If false (the deployer is not allowed to), an output has the commands for an owner.')
 param assignRoles bool = true
 
-@description('Whether roles on the secrets of an existing vault are assigned here; false: an output has the commands for its owner.')
+@description('Whether to assign roles on the secrets of an existing vault. If false, an output has the commands for its owner.')
 param assignVaultRoles bool = false
 
-@description('Whether the role on an existing lake\'s file system is assigned here; false: an output has the command for its owner.')
+@description('Whether to assign the role on an existing lake\'s file system. If false, an output has the command for its owner.')
 param assignLakeRoles bool = false
 
-@description('Whether a new vault and a new lake get a CanNotDelete lock, which only an Owner or User Access Administrator may make.')
+@description('Whether a new vault and a new lake get a CanNotDelete lock, which only an Owner or User Access Administrator can create.')
 param lockData bool = true
 
-@description('A person, group or service that may set secrets in a new vault.')
+@description('A person, group or service that can set secrets in a new vault.')
 param operator operatorOptions = {}
 
-@description('Who is told when something goes wrong.')
+@description('Recipients of alerts.')
 param alerts alertOptions = {}
 
-@description('Where logs go, and how many.')
+@description('Destination and volume of logs.')
 param logs logOptions = {}
 
-@description('How much of everything.')
+@description('Number and size of instances, and storage redundancy.')
 param scale scaleOptions = {}
 
-@description('A key of yours for the storage accounts that are made here, instead of Microsoft\'s.')
+@description('Customer-managed key for the storage accounts that this deployment creates.')
 param encryption encryptionOptions = {}
 
-@description('Tags for everything that is made, besides the deployment\'s own.')
+@description('Additional tags for all new resources.')
 param tags { *: string } = {}
 
-@description('Names of your own for what is made, by the keys of `prefixes` in main.bicep.')
+@description('Your own names for the new resources, by the keys of `prefixes` in main.bicep.')
 param names { *: string } = {}
 
 var newVault = empty(vault.?name)
@@ -82,7 +82,7 @@ var told = !empty(alerts.?actionGroupId) || !empty(alerts.?emails)
 var routes = alerts.?routes ?? []
 var clientId = callers.?clientId ?? ''
 
-// Each name begins so, and ends in a token that is this deployment's; `names` replaces whole names.
+// A name is a prefix and this deployment's token; `names` replaces whole names.
 var prefixes = {
   app: 'func-pigment-'
   plan: 'plan-func-pigment-'
@@ -103,28 +103,28 @@ var prefixes = {
 var zonesWanted = privateNetwork && !empty(network.?appSubnetId) ? recordedServices(network, newVault, newLake) : []
 var zonesMissing = filter(zonesWanted, service => empty(network.?dnsZoneIds[?service]))
 
-// A deployment that is half described makes nothing, rather than something else. Each name below hangs on this.
+// Incomplete or contradictory parameters: the deployment fails before it creates anything. Every name below depends on this.
 var halves = {
   'vault.name: missing, though its group, subscription or region is given': newVault && !empty('${vault.?resourceGroup}${vault.?subscriptionId}${alerts.?existingVaultLocation}')
   'vault.resourceGroup: missing, though its subscription is given': !empty(vault.?subscriptionId) && empty(vault.?resourceGroup)
   'lake.account: missing, though its group or subscription is given': newLake && !empty('${lake.?resourceGroup}${lake.?subscriptionId}')
   'lake.resourceGroup: missing, though its subscription is given': !empty(lake.?subscriptionId) && empty(lake.?resourceGroup)
-  'lake.recordDays: means a new lake only': !newLake && lake.?recordDays != null
-  'operator: of a new vault only': !newVault && !empty(operator.?id)
+  'lake.recordDays: allowed only with a new lake': !newLake && lake.?recordDays != null
+  'operator: allowed only with a new vault': !newVault && !empty(operator.?id)
   'operator.id: missing, though its type is given': empty(operator.?id) && !empty(operator.?type)
-  'network: means something with privateNetwork only': !privateNetwork && !empty(network)
+  'network: allowed only with privateNetwork': !privateNetwork && !empty(network)
   'network.appSubnetId, network.endpointSubnetId: one is missing': empty(network.?appSubnetId) != empty(network.?endpointSubnetId)
-  'network.addressSpace: of a new network only': !empty(network.?addressSpace) && !empty(network.?appSubnetId)
-  'network.dnsZoneIds: network.dnsByPolicy leaves zones to others': (network.?dnsByPolicy ?? false) && !empty(network.?dnsZoneIds)
+  'network.addressSpace: allowed only with a new network': !empty(network.?addressSpace) && !empty(network.?appSubnetId)
+  'network.dnsZoneIds: not allowed with network.dnsByPolicy': (network.?dnsByPolicy ?? false) && !empty(network.?dnsZoneIds)
   'network.dnsZoneIds: ${join(zonesMissing, ', ')} missing, and a second zone would hide the first from the whole network': !empty(zonesMissing)
   'callers.clientId: missing, though applications or principals are given': empty(clientId) && !empty('${callers.?applications}${callers.?principals}')
-  'callers.applications: name the applications that may call': !empty(clientId) && empty(callers.?applications)
+  'callers.applications: missing, though callers.clientId is given': !empty(clientId) && empty(callers.?applications)
   'alerts.existingVaultLocation, alerts.routes: alerts.emails or alerts.actionGroupId is missing': !told && (!empty(alerts.?existingVaultLocation) || !empty(routes))
-  'alerts.routes: each has either an owner or a group': !empty(filter(
+  'alerts.routes: each needs either an owner or a group': !empty(filter(
     routes,
     route => empty(route.?owner) == empty(route.?group)
   ))
-  'logs.retentionDays, logs.dailyLimitGb: of a new workspace only': !empty(logs.?workspaceId) && (logs.?retentionDays != null || logs.?dailyLimitGb != null)
+  'logs.retentionDays, logs.dailyLimitGb: allowed only with a new workspace': !empty(logs.?workspaceId) && (logs.?retentionDays != null || logs.?dailyLimitGb != null)
   'encryption.keyUri, encryption.identityId: one is missing': empty(encryption.?keyUri) != empty(encryption.?identityId)
   'names: an unknown key': !empty(filter(objectKeys(names), key => !contains(objectKeys(prefixes), key)))
 }
@@ -132,7 +132,7 @@ var problems = map(filter(items(halves), half => half.value), half => half.key)
 var token = empty(problems) ? uniqueString(resourceGroup().id, environmentName) : fail(join(problems, '; '))
 var name = union(toObject(items(prefixes), item => item.key, item => '${item.value}${token}'), names)
 
-// The queue that the app's default names; its poison queue is the host's convention.
+// The app's default queue. The host derives the name of the poison queue from it.
 var queueName = 'pigment-exports'
 var packageContainer = 'app-package'
 var fileSystem = orElse(lake.?fileSystem, 'pigment')
@@ -151,12 +151,12 @@ var theLake = {
   isNew: newLake
 }
 
-// What removal may take, and what it never takes: docs/deploy.md goes by this tag.
+// The removal in docs/deploy.md selects by this tag: it deletes `removable` resources, and never `data`.
 var removable = union(tags, { 'azd-env-name': environmentName, 'pigment-export': 'removable' })
 var place = { location: location, tags: removable, workspaceId: monitoring.outputs.workspaceId }
 var dataPlace = union(place, { tags: union(removable, { 'pigment-export': 'data' }) })
 
-// User-assigned, so that its roles exist before the app first starts, and survive its re-creation.
+// User-assigned, so that its roles exist before the app first starts, and remain if the app is created again.
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name.identity
   location: location
@@ -217,7 +217,7 @@ module privateLinks 'modules/private-network.bicep' = if (privateNetwork) {
 
 module rbac 'rbac.bicep' = {
   params: {
-    #disable-next-line what-if-short-circuiting // a name that follows the principal is worth more than a forecast
+    #disable-next-line what-if-short-circuiting // a name derived from the principal matters more than a complete what-if
     principalId: identity.properties.principalId
     hostStorageName: name.hostStorage
     queueNames: [queueName, '${queueName}-poison']
@@ -269,11 +269,11 @@ module functionApp 'modules/function-app.bicep' = {
       FRESHNESS_HOURS: orElse(exports.?freshnessHours, '6')
       RETENTION_DAYS: orElse(exports.?retentionDays, '90')
       PUBLIC_BASE_URL: exports.?publicBaseUrl ?? ''
-      // Behind Entra the platform has checked the caller; without it, a function key is asked for.
+      // With Entra, the platform has already checked the caller; without it, the host requires a function key.
       HTTP_AUTH_LEVEL: empty(clientId) ? 'FUNCTION' : 'ANONYMOUS'
     }
   }
-  // The first start finds its rights in place.
+  // So that the roles are in place at the first start.
   dependsOn: [rbac]
 }
 
@@ -331,13 +331,13 @@ output lakeUrl string = 'https://${theLake.name}.dfs.${environment().suffixes.st
 @description('Object id of the app\'s identity.')
 output identityPrincipalId string = identity.properties.principalId
 
-@description('The address to put on Pigment\'s allow list; empty where it is not ours.')
+@description('The address to put on Pigment\'s allow list; empty if the deployment does not create the network.')
 output outgoingAddress string = privateNetwork ? privateLinks!.outputs.outgoingAddress : ''
 
-@description('Role assignments that this deployment did not make: commands for the owner of each scope.')
+@description('Commands for the role assignments that this deployment did not make, for the owner of each scope.')
 output roleCommands string[] = rbac.outputs.commands
 
-@description('What works, and yet not as one would wish.')
+@description('Problems that do not fail the deployment.')
 output warnings string[] = told
   ? []
   : ['No alert reaches a person: set ALERT_EMAILS or ALERT_ACTION_GROUP_ID, then provision again.']

@@ -1,5 +1,5 @@
-// Every role assignment of this deployment. What each is for stands in docs/security.md, call by call.
-// Names come from scope, principal and role, so that the same assignment has the same name however often it is deployed.
+// Every role assignment of this deployment. docs/security.md lists which calls need it.
+// A name is derived from scope, principal and role, so that repeated deployments produce the same assignment.
 import { roles, assignment } from 'roles.bicep'
 import { operatorOptions, targetOptions, orElse } from 'types.bicep'
 
@@ -15,7 +15,7 @@ param queueNames string[]
 @description('Application Insights.')
 param componentName string
 
-@description('The vault. On a new one the role is on all of it, since its secrets do not exist yet.')
+@description('The vault. On a new vault, the role is assigned on the whole vault, because its secrets do not exist yet.')
 param vault targetOptions
 
 @description('The secrets of an existing vault that the app may read.')
@@ -27,19 +27,19 @@ param lake targetOptions
 @description('The file system.')
 param fileSystem string
 
-@description('Id of the role on the file system; empty: Storage Blob Data Contributor.')
+@description('Id of the role on the file system. Default: Storage Blob Data Contributor.')
 param lakeRoleId string
 
-@description('Whether to assign on host storage and Application Insights.')
+@description('Whether to assign roles on host storage and Application Insights.')
 param assignOwn bool
 
-@description('Whether to assign on the vault.')
+@description('Whether to assign roles on the vault.')
 param assignVault bool
 
-@description('Whether to assign on the lake.')
+@description('Whether to assign the role on the lake.')
 param assignLake bool
 
-@description('A person, group or service that may set secrets in a new vault.')
+@description('A person, group or service that can set secrets in a new vault.')
 param operator operatorOptions
 
 resource hostStorage 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
@@ -62,7 +62,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: componentName
 }
 
-// The Functions host makes its containers and tables itself, under names of its own: hence the account, which is its alone.
+// On the whole account, which only the host uses: the host creates its containers and tables itself and chooses their names.
 var onHostStorage = [roles.blobDataOwner, roles.tableDataContributor]
 resource hostRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in onHostStorage: if (assignOwn) {
@@ -76,7 +76,7 @@ resource hostRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// Not Message Processor: the trigger renews a message while its export runs, which is an update, which that role lacks.
+// Not Message Processor: the trigger renews a message while its export runs, and that role lacks the update permission.
 resource queueRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in queueNames: if (assignOwn) {
     scope: queues[index]
@@ -149,7 +149,7 @@ var fileSystemId = resourceId(
 var queueScopes = map(queueNames, name => '${hostStorage.id}/queueServices/default/queues/${name}')
 var service = 'ServicePrincipal'
 
-@description('The assignments that were not made, as commands.')
+@description('Commands for the assignments that this deployment did not make.')
 output commands string[] = concat(
   assignOwn ? [] : map(onHostStorage, role => assignment(principalId, service, role.name, hostStorage.id)),
   assignOwn ? [] : map(queueScopes, scope => assignment(principalId, service, roles.queueDataContributor.name, scope)),

@@ -1,4 +1,4 @@
-// Azure's built-in roles that this deployment gives, by name.
+// Azure's built-in roles that this deployment assigns, by name.
 // Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 
 @export()
@@ -14,6 +14,6 @@ var roles = {
 }
 
 @export()
-@description('The command with which an owner makes the assignment that this deployment may not make.')
+@description('The command with which an owner makes an assignment that this deployment is not allowed to make.')
 func assignment(principalId string, principalType string, roleName string, scope string) string =>
   'az role assignment create --assignee-object-id ${principalId} --assignee-principal-type ${principalType} --role "${roleName}" --scope "${scope}"'

@@ -1,15 +1,15 @@
-// Alerts as messages in Teams or Slack: an action group whose alerts a Logic App turns into the small JSON that those take.
-// The webhook's address is a secret: it stays in a vault, where the Logic App's identity reads it.
+// Alerts as messages in Teams or Slack: an action group, and a Logic App that converts its alerts into their JSON format.
+// The webhook's address is a secret: it stays in a vault, and the Logic App reads it there with its identity.
 @description('Name of the Logic App.')
 param name string = 'logic-pigment-alerts'
 
 @description('Region.')
 param location string = resourceGroup().location
 
-@description('What the webhook is of: a Teams workflow "when a webhook request is received", or a Slack incoming webhook.')
+@description('Kind of the webhook: a Teams workflow "when a webhook request is received", or a Slack incoming webhook.')
 param chat 'teams' | 'slack'
 
-@description('Address of the secret with the webhook\'s address, such as https://VAULT.vault.azure.net/secrets/pigment-chat-webhook.')
+@description('Address of the secret with the webhook\'s address, for example https://VAULT.vault.azure.net/secrets/pigment-chat-webhook.')
 param webhookSecretUrl string
 
 // What an alert says in the common schema: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema

@@ -1,6 +1,6 @@
-// A pipeline in an existing Data Factory: starts a run, waits for its end, fails when it failed.
-// It proves itself with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
-// secret), or with a token (its identity must be among `callers.applications` of the app).
+// A pipeline in an existing Data Factory: starts a run, waits for its end, and fails if the run failed.
+// It authenticates with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
+// secret), or with a token (its identity must be listed in the app's `callers.applications`).
 @description('Name of the Data Factory, in this resource group.')
 param factoryName string
 
@@ -10,16 +10,16 @@ param pipelineName string = 'Pigment exports'
 @description('Address of the function app: the output appUrl.')
 param appUrl string
 
-@description('Address of the secret with the function key, such as https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
+@description('Address of the secret with the function key, for example https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
 param keySecretUrl string = ''
 
-@description('Instead of a key: client id of the app registration of the function app, its callers.clientId.')
+@description('Instead of a key: client id of the function app\'s app registration (its callers.clientId).')
 param clientId string = ''
 
-@description('How long to wait for the end, as d.hh:mm:ss. A run expires after RUN_HOURS and has ended an hour and a half later.')
+@description('How long to wait for the end, as d.hh:mm:ss. A run expires after RUN_HOURS and ends at most an hour and a half later.')
 param timeLimit string = '0.08:00:00'
 
-@description('Seconds between two looks.')
+@description('Seconds between two polls.')
 param waitSeconds int = 30
 
 resource factory 'Microsoft.DataFactory/factories@2018-06-01' existing = {
@@ -28,22 +28,24 @@ resource factory 'Microsoft.DataFactory/factories@2018-06-01' existing = {
 
 func expression(text string) { value: string, type: string } => { value: text, type: 'Expression' }
 
-var byKey = empty(keySecretUrl) == empty(clientId) ? fail('keySecretUrl, clientId: give one of them') : empty(clientId)
+var byKey = empty(keySecretUrl) == empty(clientId)
+  ? fail('keySecretUrl, clientId: give exactly one of them')
+  : empty(clientId)
 var proof = byKey ? {} : { authentication: { type: 'MSI', resource: 'api://${clientId}' } }
 var keyHeader = byKey ? { 'x-functions-key': expression('@activity(\'Read key\').output.value') } : {}
 
-// Above the app's own limit and a cold start; Azure ends a call after 230 seconds.
+// More than the app's own limit and a cold start; Azure aborts a call after 230 seconds.
 var patience = { httpRequestTimeout: '00:03:30', turnOffAsync: true }
 
-// Only what is given is said: no exports, no groups and no date are all that is enabled, today.
+// Only given values are sent. Without exports and groups, the run has all enabled exports; without a date, it is for today.
 var exportsPart = 'if(empty(pipeline().parameters.exports), \'\', concat(\',"exports":\', string(pipeline().parameters.exports)))'
 var groupsPart = 'if(empty(pipeline().parameters.groups), \'\', concat(\',"groups":\', string(pipeline().parameters.groups)))'
 var datePart = 'if(empty(pipeline().parameters.date), \'\', concat(\',"date":"\', pipeline().parameters.date, \'"\'))'
 var request = '@replace(concat(\'{\', ${exportsPart}, ${groupsPart}, ${datePart}, \'}\'), \'{,\', \'{\')'
 
-// A poll fails for good where the run ended with failures (409, with its state), or where the caller may not ask. All else,
-// such as 503 or no answer, passes: the next look comes. Data Factory tells the status only within the error's text, as a
-// number or a word, before the answer's own text.
+// A failed poll is final if the run ended with failures (409, with its state), or if the caller is not allowed to call.
+// After any other failure, such as 503 or no answer, the pipeline polls again. Data Factory reports the status only inside
+// the error's text, as a number or a word, before the text of the response.
 var told = 'activity(\'Poll\').error.message'
 var statuses = ['401', '403', '404', '409', 'Unauthorized', 'Forbidden', 'NotFound', 'Conflict']
 var isFinal = reduce(
@@ -83,7 +85,7 @@ resource pipeline 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
         : [],
       [
         {
-          // The pipeline's run id as the key: repeated, it is the same run.
+          // The pipeline's run id is the key, so a repeated call continues the same run.
           name: 'Start run'
           type: 'WebActivity'
           dependsOn: byKey ? [{ activity: 'Read key', dependencyConditions: ['Succeeded'] }] : []
@@ -123,7 +125,7 @@ resource pipeline 'Microsoft.DataFactory/factories/pipelines@2018-06-01' = {
                 })
               }
               {
-                // 202 is a success, too: the run itself says what it is.
+                // A 202 also succeeds: the state is in the response.
                 name: 'Note success'
                 type: 'SetVariable'
                 dependsOn: [{ activity: 'Poll', dependencyConditions: ['Succeeded'] }]

@@ -1,26 +1,26 @@
-// A Logic App: starts a run on a schedule of its own, waits for its end, fails when it failed. Nothing can call it.
-// It proves itself with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
-// secret), or with a token (its identity must be among `callers.applications` of the app). Either right needs the identity,
-// so deploy it with state=Disabled first.
+// A Logic App: starts a run on its own schedule, waits for its end, and fails if the run failed. It has no other trigger.
+// It authenticates with a function key, which it reads from a vault (its identity needs Key Vault Secrets User on that
+// secret), or with a token (its identity must be listed in the app's `callers.applications`). Both need the identity to
+// exist, so deploy it with state=Disabled first.
 @description('Name of the Logic App.')
 param name string = 'logic-pigment-exports'
 
 @description('Region.')
 param location string = resourceGroup().location
 
-@description('Disabled until its identity has its right; then Enabled.')
+@description('Disabled until its identity has access; then Enabled.')
 param state ('Enabled' | 'Disabled') = 'Enabled'
 
 @description('Address of the function app: the output appUrl.')
 param appUrl string
 
-@description('Address of the secret with the function key, such as https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
+@description('Address of the secret with the function key, for example https://VAULT.vault.azure.net/secrets/pigment-exports-caller.')
 param keySecretUrl string = ''
 
-@description('Instead of a key: client id of the app registration of the function app, its callers.clientId.')
+@description('Instead of a key: client id of the function app\'s app registration (its callers.clientId).')
 param clientId string = ''
 
-@description('Names of exports; none: by groups, or all that is enabled.')
+@description('Names of exports. Default: those of the groups, or all enabled exports.')
 param exports string[] = []
 
 @description('Names of groups.')
@@ -32,23 +32,25 @@ param date string = ''
 @description('Hours of the day, in UTC, at which it starts a run.')
 param hours int[] = [6]
 
-@description('How long to wait for the end. A run expires after RUN_HOURS and has ended an hour and a half later.')
+@description('How long to wait for the end. A run expires after RUN_HOURS and ends at most an hour and a half later.')
 param timeLimit string = 'PT8H'
 
-var byKey = empty(keySecretUrl) == empty(clientId) ? fail('keySecretUrl, clientId: give one of them') : empty(clientId)
+var byKey = empty(keySecretUrl) == empty(clientId)
+  ? fail('keySecretUrl, clientId: give exactly one of them')
+  : empty(clientId)
 var proof = byKey ? {} : { authentication: { type: 'ManagedServiceIdentity', audience: 'api://${clientId}' } }
 var keyHeader = byKey ? { 'x-functions-key': '@body(\'Read_key\')[\'value\']' } : {}
 var hidden = { secureData: { properties: ['inputs', 'outputs'] } }
 var vaultAudience = 'https://${join(skip(split(split(keySecretUrl, '/')[?2] ?? '', '.'), 1), '.')}'
 
-// Only what is given is said: no exports, no groups and no date are all that is enabled, today.
+// Only given values are sent. Without exports and groups, the run has all enabled exports; without a date, it is for today.
 var request = union(
   empty(exports) ? {} : { exports: exports },
   empty(groups) ? {} : { groups: groups },
   empty(date) ? {} : { date: date }
 )
 
-// Everything from 400 to 499 is final but a timeout (408) and throttling (429). 503, or no answer, passes: the next look comes.
+// Every status from 400 to 499 is final, except a timeout (408) and throttling (429). After 503, or no answer, it polls again.
 var status = 'coalesce(outputs(\'Poll\')?[\'statusCode\'], 0)'
 var isFinal = 'and(greaterOrEquals(${status}, 400), less(${status}, 500), not(equals(${status}, 408)), not(equals(${status}, 429)))'
 
@@ -64,7 +66,7 @@ resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
       triggers: {
         Schedule: {
           type: 'Recurrence'
-          // Without a start it would fire at every deployment, too.
+          // Without a start time it would also fire at every deployment.
           recurrence: {
             frequency: 'Day'
             interval: 1
@@ -94,7 +96,7 @@ resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
             inputs: { variables: [{ name: 'outcome', type: 'string', value: '' }] }
             runAfter: byKey ? { Read_key: ['Succeeded'] } : {}
           }
-          // The workflow's run id as the key: repeated, it is the same run.
+          // The workflow's run id is the key, so a repeated call continues the same run.
           Start_run: {
             type: 'Http'
             inputs: union(proof, {
@@ -167,5 +169,5 @@ resource workflow 'Microsoft.Logic/workflows@2019-05-01' = {
   }
 }
 
-@description('Object id of its identity; callers.applications takes its client id: az ad sp show --id … --query appId')
+@description('Object id of its identity. callers.applications needs its client id: az ad sp show --id … --query appId')
 output principalId string = workflow.identity.principalId

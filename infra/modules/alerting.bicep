@@ -1,19 +1,19 @@
-// Who is told of what: infra/alerts/rules.yaml has the rules and, beside it, each rule's query.
+// Alert rules and the action group. infra/alerts/ has rules.yaml and each rule's query.
 import { alertOptions, placeOptions, routeOptions, listed } from '../types.bicep'
 
-@description('Part of the names.')
+@description('Suffix of the names.')
 param token string
 
 @description('Name of a new action group.')
 param groupName string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
-@description('Application Insights: of the app\'s logs, in a workspace that may hold others\'.')
+@description('Application Insights of the app; selects the app\'s logs in a shared workspace.')
 param componentId string
 
-@description('Who is told.')
+@description('Recipients of alerts.')
 param alerts alertOptions
 
 var newGroup = empty(alerts.?actionGroupId) && !empty(alerts.?emails)
@@ -49,7 +49,7 @@ var queries = {
   'trigger-failed': loadTextContent('../alerts/trigger-failed.kql')
 }
 
-// A rule about exports, which splits by their owner, stands once for each route and once for the rest.
+// A rule that splits by the exports' owner is created once per route, and once for all other exports.
 func isOn(route routeOptions) string =>
   empty(route.?owner) ? 'groups contains "\\"${route.group!}\\""' : 'owner == "${replace(route.owner!, '"', '\\"')}"'
 var routed = alerts.?routes ?? []
@@ -111,5 +111,5 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   }
 ]
 
-@description('Who is told; empty: no one.')
+@description('The action group that gets alerts; empty: none.')
 output actionGroupId string = groupId

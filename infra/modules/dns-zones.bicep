@@ -1,8 +1,8 @@
-// Private DNS zones for the services that have an endpoint: those that are given, and new ones for the rest, linked to the
-// network. Never more than these: a zone without an endpoint would hide what the network resolves by other means.
+// Private DNS zones for the services that have an endpoint: the given ones, and new ones for the rest, linked to the
+// network. No others: a zone without an endpoint would hide addresses that the network resolves in another way.
 import { dnsZoneOptions, placeOptions } from '../types.bicep'
 
-@description('How they are tagged.')
+@description('Their tags.')
 param place placeOptions
 
 @description('Services that have an endpoint: `blob`, `dfs`, `queue`, `table`, `vault`, `sites`.')
@@ -11,7 +11,7 @@ param services string[]
 @description('Ids of existing zones.')
 param given dnsZoneOptions
 
-@description('The network that resolves by the new zones.')
+@description('The network to link the new zones to.')
 param virtualNetworkId string
 
 var names = {
@@ -41,14 +41,14 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     tags: place.tags
     properties: {
       registrationEnabled: false
-      // A name that is not in the zone, as that of an account with a private endpoint elsewhere, is looked up in public.
+      // A name that is missing in the zone, such as an account with a private endpoint elsewhere, is resolved publicly.
       resolutionPolicy: 'NxDomainRedirect'
       virtualNetwork: { id: virtualNetworkId }
     }
   }
 ]
 
-@description('Ids of the zones, by what they resolve.')
+@description('Ids of the zones, by service.')
 output ids { *: string } = toObject(
   wanted,
   zone => zone.key,

@@ -7,10 +7,10 @@ param name string
 @description('Name of its plan.')
 param planName string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
-@description('What the app runs as.')
+@description('The app\'s identity.')
 param identity identityOptions
 
 @description('The Functions host\'s storage account.')
@@ -22,16 +22,16 @@ param packageContainer string
 @description('Application Insights.')
 param componentName string
 
-@description('The subnet that it calls out from; empty: none.')
+@description('The subnet for its outgoing calls; empty: none.')
 param subnetId string
 
 @description('Whether it has a public address.')
 param public bool
 
-@description('How many instances, and how large.')
+@description('Number and size of instances.')
 param scale scaleOptions
 
-@description('Who may call it.')
+@description('Who can call it.')
 param callers callerOptions
 
 @description('The app\'s own settings.')
@@ -44,7 +44,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' existing = {
 var clientId = callers.?clientId ?? ''
 var addresses = listed(callers.?addresses)
 
-// With a user-assigned identity each connection has to be told both how and who.
+// With a user-assigned identity, each connection needs the credential type and the client id.
 var suffix = environment().suffixes.storage
 var platformSettings = {
   AzureWebJobsStorage__blobServiceUri: 'https://${hostStorageName}.blob.${suffix}/'
@@ -125,7 +125,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
     properties: { allow: false }
   }
 
-  // Any application of the tenant can get a token for this one: the lists say which may call. Both must match.
+  // Any application of the tenant can get a token for this app, so the lists restrict the callers. A caller must match both.
   resource authentication 'config' = if (!empty(clientId)) {
     name: 'authsettingsV2'
     properties: {
@@ -153,7 +153,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-// Logs go to Application Insights already: here they would be paid twice.
+// Metrics only: Application Insights already receives the logs, and they would be charged twice.
 #disable-next-line use-recent-api-versions // diagnostic settings have no newer version than this preview
 resource metrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: site

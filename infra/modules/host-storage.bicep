@@ -1,10 +1,10 @@
-// What the Functions host keeps: its locks and keys, the deployed package, the queue. An account of its own, without keys.
+// Storage of the Functions host: its locks and keys, the deployed package, the queue. A separate account without access keys.
 import { encryptionOptions, placeOptions, encryptedBy, keyReader } from '../types.bicep'
 
 @description('Name of the account.')
 param name string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
 @description('Container of the deployed package.')
@@ -13,13 +13,13 @@ param packageContainer string
 @description('The queue with one message per export.')
 param queueName string
 
-@description('How many copies, and where.')
+@description('Redundancy.')
 param sku string
 
 @description('Whether it has a public address.')
 param public bool
 
-@description('Whose key it is encrypted with.')
+@description('Customer-managed key.')
 param encryption encryptionOptions
 
 resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
@@ -59,7 +59,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices@2026-06-01' = {
   name: 'default'
 }
 
-// Both are made here, so that the app needs no right to make queues.
+// Both queues are created here, so that the app needs no permission to create queues.
 resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-01' = [
   for suffix in ['', '-poison']: {
     parent: queues
@@ -67,7 +67,7 @@ resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2026-06-0
   }
 ]
 
-// Reads are left out: the host polls its queues all day.
+// Reads are not logged: the host polls its queues all day.
 #disable-next-line use-recent-api-versions // diagnostic settings have no newer version than this preview
 resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs

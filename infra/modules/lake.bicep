@@ -1,10 +1,10 @@
-// A new data lake: hierarchical namespace, soft delete, no keys.
+// A new data lake: hierarchical namespace, soft delete, no access keys.
 import { encryptionOptions, placeOptions, encryptedBy, keyReader } from '../types.bicep'
 
 @description('Name of the account.')
 param name string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
 @description('The file system.')
@@ -13,16 +13,16 @@ param fileSystem string
 @description('Days after which run records are deleted; 0: never.')
 param recordDays int
 
-@description('Where they are, in the file system.')
+@description('Folder of the run records in the file system.')
 param recordFolder string
 
-@description('How many copies, and where.')
+@description('Redundancy.')
 param sku string
 
 @description('Whether it has a public address.')
 param public bool
 
-@description('Whose key it is encrypted with.')
+@description('Customer-managed key.')
 param encryption encryptionOptions
 
 @description('Whether it gets a CanNotDelete lock.')
@@ -47,7 +47,7 @@ resource account 'Microsoft.Storage/storageAccounts@2026-06-01' = {
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
     publicNetworkAccess: public ? 'Enabled' : 'Disabled'
-    // Trusted services, as a Data Factory that copies on: each still needs a role of its own.
+    // Trusted services, such as a Data Factory that copies the files elsewhere: each still needs its own role.
     networkAcls: { bypass: 'AzureServices', defaultAction: public ? 'Allow' : 'Deny' }
   }
 }
@@ -67,7 +67,7 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   properties: { publicAccess: 'None' }
 }
 
-// For what `RETENTION_DAYS` did not reach, such as the records of an app that is gone. Never of the data.
+// For records that `RETENTION_DAYS` did not remove, such as those of a deleted app. It never deletes data.
 resource recordsExpire 'Microsoft.Storage/storageAccounts/managementPolicies@2026-06-01' = if (recordDays > 0) {
   parent: account
   name: 'default'

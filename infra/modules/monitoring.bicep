@@ -1,4 +1,4 @@
-// Logs: a workspace, unless one is given, and Application Insights on it. No keys: the app writes with its identity.
+// Logs: a workspace, unless one is given, and Application Insights on it. No keys: the app writes logs with its identity.
 import { logOptions } from '../types.bicep'
 
 @description('Name of a new workspace.')
@@ -13,7 +13,7 @@ param location string
 @description('Tags.')
 param tags { *: string }
 
-@description('Where logs go, and how many.')
+@description('Destination and volume of logs.')
 param logs logOptions
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2026-03-01' = if (empty(logs.?workspaceId)) {

@@ -1,19 +1,19 @@
-// One private endpoint with its DNS record. What is not ours waits until its owner approves.
+// One private endpoint with its DNS record. For another team's resource, the endpoint waits for the owner's approval.
 import { linkOptions, placeOptions } from '../types.bicep'
 
 @description('Name.')
 param name string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
-@description('The subnet it is in.')
+@description('Its subnet.')
 param subnetId string
 
-@description('What it leads to.')
+@description('Its target.')
 param target linkOptions
 
-@description('The DNS zone of the service, where it gets a record.')
+@description('The DNS zone of the service, if it gets a record.')
 param zoneId string
 
 var connection = [

@@ -1,4 +1,4 @@
-// The network option: the app in a subnet, private endpoints for all that it stores in, DNS, a fixed outgoing address.
+// The private network: a subnet for the app, private endpoints for vault and storage, DNS, a fixed outgoing address.
 import {
   networkOptions
   placeOptions
@@ -10,13 +10,13 @@ import {
   vaultServices
 } from '../types.bicep'
 
-@description('Names of what is made.')
+@description('Names of the new resources.')
 param names { *: string }
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
-@description('What exists already, and what is asked for.')
+@description('Parameters of the network.')
 param network networkOptions
 
 @description('The Functions host\'s storage account.')
@@ -48,7 +48,7 @@ resource nat 'Microsoft.Network/natGateways@2026-03-01' = if (newNetwork) {
   properties: { idleTimeoutInMinutes: 30, publicIpAddresses: [{ id: address.id }] }
 }
 
-// Its default rules are right: in from the network itself, out to anywhere.
+// The default rules are right: incoming only from the network itself, outgoing to anywhere.
 resource rules 'Microsoft.Network/networkSecurityGroups@2026-03-01' = if (newNetwork) {
   name: names.securityGroup
   location: place.location
@@ -61,7 +61,7 @@ resource virtualNetwork 'Microsoft.Network/virtualNetworks@2026-03-01' = if (new
   tags: place.tags
   properties: { addressSpace: { addressPrefixes: [addressSpace] } }
 
-  // As children, so that a deployment leaves subnets alone that others added.
+  // As child resources, so that a deployment does not remove subnets that others added.
   resource app 'subnets' = {
     name: 'app'
     properties: {
@@ -154,5 +154,5 @@ output endpointSubnetId string = endpointSubnetId
 @description('The DNS zone of the app\'s own endpoint; empty: no record.')
 output sitesZoneId string = zones.outputs.ids.?sites ?? ''
 
-@description('The address from which the app calls Pigment; empty where the network is not ours.')
+@description('The address from which the app calls Pigment; empty if the deployment does not create the network.')
 output outgoingAddress string = newNetwork ? address!.properties.ipAddress : ''

@@ -5,7 +5,7 @@ param account string
 @description('The file system.')
 param fileSystem string
 
-@description('Who gets it.')
+@description('Object id of the principal.')
 param principalId string
 
 @description('Id of the role.')

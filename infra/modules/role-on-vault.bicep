@@ -2,13 +2,13 @@
 @description('The vault.')
 param vaultName string
 
-@description('The secret; empty: all of the vault.')
+@description('The secret; empty: the whole vault.')
 param secretName string
 
-@description('Who gets it.')
+@description('Object id of the principal.')
 param principalId string
 
-@description('What that is.')
+@description('Type of the principal.')
 param principalType string
 
 @description('Id of the role.')

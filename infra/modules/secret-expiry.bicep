@@ -1,5 +1,5 @@
-// Key Vault's own word that a secret expires within thirty days, to the action group. In the vault's group.
-// Known only of versions that were set with an expiry after this was deployed.
+// Event Grid notifies the action group when a secret expires within thirty days. The topic is in the vault's resource group.
+// Event Grid covers only secret versions that were stored with an expiry after this was deployed.
 @description('Name.')
 param name string
 
@@ -12,7 +12,7 @@ param tags { *: string }
 @description('The vault.')
 param vaultName string
 
-@description('Who is told.')
+@description('The action group to notify.')
 param actionGroupId string
 
 resource vault 'Microsoft.KeyVault/vaults@2026-05-15' existing = {
@@ -35,7 +35,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
         properties: {
           actionGroups: [actionGroupId]
           severity: 'Sev2'
-          description: 'A secret of the vault with the Pigment key expires: set a new version (docs/deploy.md).'
+          description: 'A secret in the vault with the Pigment key expires soon, or has expired: store a new version (docs/deploy.md).'
         }
       }
     }

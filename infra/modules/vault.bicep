@@ -1,10 +1,10 @@
-// A new vault for the Pigment key. The key itself never comes through a template: docs/deploy.md says how it gets in.
+// A new vault for the Pigment key. The key never passes through a template: docs/deploy.md explains how to store it.
 import { placeOptions } from '../types.bicep'
 
 @description('Name.')
 param name string
 
-@description('Where it is made, how it is tagged, where it logs.')
+@description('Its region, tags and log workspace.')
 param place placeOptions
 
 @description('Whether it has a public address.')

@@ -1,4 +1,4 @@
-// Nothing exists yet: vault and lake are made and locked; alerts go to a mailbox; a group may set the secret.
+// Nothing exists yet: vault and lake are created and locked; alerts go to a mailbox; a group can set the secret.
 using '../main.bicep'
 
 param environmentName = 'demo'

@@ -1,4 +1,4 @@
-// Callers come with a token of theirs: a Data Factory and a Logic App.
+// Callers authenticate with tokens: a Data Factory and a Logic App.
 using '../main.bicep'
 
 param environmentName = 'demo'

@@ -1,4 +1,4 @@
-// The main case: vault and lake exist, run by other teams, in other groups and subscriptions. Their owners get commands.
+// The main case: vault and lake belong to other teams, in other groups and subscriptions. Their owners get commands.
 using '../main.bicep'
 
 param environmentName = 'demo'

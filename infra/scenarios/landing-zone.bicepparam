@@ -1,4 +1,4 @@
-// A landing zone with its policies: tags, own names, keys of one's own, a central workspace, DNS records written by policy,
+// A landing zone with policies: tags, custom names, customer-managed keys, a central workspace, DNS records by policy,
 // no public address at all, and alerts that go to the team that owns an export.
 using '../main.bicep'
 

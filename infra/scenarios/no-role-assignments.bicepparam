@@ -1,4 +1,4 @@
-// The deployer is a Contributor: no role assignment at all, no lock; owners get commands.
+// The deployer is only a Contributor: no role assignments, no locks; owners get commands.
 using '../main.bicep'
 
 param environmentName = 'demo'

@@ -1,5 +1,5 @@
-// A private network in subnets and DNS zones of a hub. The lake is reached by its owner's endpoint; the vault gets one here,
-// whose record its owner adds. The deployer may assign roles in the other teams' groups.
+// A private network in a hub's subnets and DNS zones. The lake already has an endpoint; the deployment creates one for the
+// vault, and the vault's owner adds its DNS record. The deployer is allowed to assign roles in the other teams' groups.
 using '../main.bicep'
 
 param environmentName = 'demo'

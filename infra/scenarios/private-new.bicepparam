@@ -1,4 +1,4 @@
-// A private network, all of it made here: fixed outgoing address, no public address of vault, lake and host storage.
+// A new private network: fixed outgoing address, no public addresses of vault, lake and host storage.
 using '../main.bicep'
 
 param environmentName = 'demo'

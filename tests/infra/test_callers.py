@@ -210,7 +210,7 @@ def test_a_caller_proves_itself_in_one_way(tmp_path: Path) -> None:
         for given in ({}, {"keySecretUrl": "https://kv.vault.azure.net/secrets/k", "clientId": "c"}):
             with pytest.raises(TemplateError) as refused:
                 predicted(f"callers/{entry}.bicep", url | name | given, tmp_path)
-            assert "give one of them" in str(refused.value)
+            assert "give exactly one of them" in str(refused.value)
         assert "code=" not in (INFRA / "callers" / f"{entry}.bicep").read_text()
 
 
