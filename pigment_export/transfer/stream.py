@@ -155,15 +155,20 @@ def transfer(
         ThreadPoolExecutor(1, "hash") as hashing,
         ThreadPoolExecutor(1, "inspect") as inspecting,
     ):
+
+        def store(pieces: Iterable[Chunk]) -> Iterator[Future[None]]:
+            nonlocal stored_bytes
+            for piece in pieces:
+                if not stored_bytes:
+                    sink.open()
+                yield appending.submit(sink.append, stored_bytes, piece)
+                yield hashing.submit(stored_sha256.update, piece)
+                stored_bytes += len(piece)
+
         for chunk, busy in _chunks(source, beginning, begun):
             taken += len(chunk)
             busy.append(inspecting.submit(inspect, chunk))
-            for piece in pack(chunk) if taken else ():  # of no byte at all, nothing is made
-                if not stored_bytes:
-                    sink.open()
-                busy.append(appending.submit(sink.append, stored_bytes, piece))
-                busy.append(hashing.submit(stored_sha256.update, piece))
-                stored_bytes += len(piece)
+            busy.extend(store(pack(chunk) if taken else ()))  # of no byte at all, nothing is made
             if chunk:
                 progress(Progress(taken, inspector.rows, elapsed()))
     inspection = inspector.finish()
