@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pigment_export.azure.errors import IDENTITY_MISSING, IDENTITY_REFUSED, VAULT
-from pigment_export.azure.lake_errors import LAKE
+from pigment_export.azure.errors import IDENTITY_MISSING, IDENTITY_REFUSED, LAKE, VAULT
 from pigment_export.delivery.receipt import EVENT_FIELDS
 from pigment_export.errors import SetupError
 from pigment_export.events import Event
