@@ -8,9 +8,7 @@ from pathlib import Path
 
 from pigment_export import keys, network
 from pigment_export.azure import errors as azure_errors
-from pigment_export.azure import lake_errors
-from pigment_export.azure.errors import NO_ANSWER, SERVER_ERRORS, UNREADABLE, VAULT, Refusal
-from pigment_export.azure.lake_errors import LAKE
+from pigment_export.azure.errors import LAKE, NO_ANSWER, SERVER_ERRORS, UNREADABLE, VAULT, Refusal
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, SetupError
 from pigment_export.pigment import errors
 
@@ -32,7 +30,7 @@ def tables() -> Mapping[str, list[list[str]]]:
         "bodies": [cells(row.what, row) for row in bodies],
         "identity": [cells(row.what, row) for row in _rows_of(azure_errors, "identity_")],
         "lake": _refusals(LAKE),
-        "lake_own": _own(LAKE, _rows_of(lake_errors, "lake_")),
+        "lake_own": _own(LAKE, _rows_of(azure_errors, "lake_")),
         "vault": _refusals(VAULT),
         "vault_own": _own(VAULT, _rows_of(keys, "key_")),
         "network": [cells(row.what, row) for row in vars(network).values() if isinstance(row, ErrorRow)],

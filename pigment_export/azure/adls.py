@@ -6,18 +6,19 @@ request. The Data Lake protocol does what only it can: create, append, flush, re
 Azure role: Storage Blob Data Contributor on the file system's container, for every call here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient, ContentSettings
 
-from pigment_export.azure.boundary import Answer, Boundary
-from pigment_export.azure.clients import client_options, only_over, sendable
+from pigment_export.azure.boundary import Boundary
+from pigment_export.azure.clients import READ_SECONDS, client_options
+from pigment_export.azure.errors import LAKE, LAKE_METADATA, LAKE_RECORD_TOO_LARGE
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.lake_errors import LAKE, LAKE_RECORD_TOO_LARGE
 from pigment_export.errors import MissingError
 from pigment_export.lake.interface import ListedBlob, PathInfo, StoredRecord
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pigment_export.azure.data_lake import DataLakeFileClient, FileSystemClient
 
 MOST_RECORD_BYTES = 8 * 1024 * 1024  # the plan of a thousand exports is a tenth of it
+MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's documentation of Set Blob Metadata
 MOST_KEPT_FILES = 16  # more than are written at once
 _FOLDER = "hdi_isfolder"  # the metadata by which the Blob protocol shows a folder
 _JSON = ContentSettings(content_type="application/json")
@@ -40,15 +42,14 @@ class AdlsLake:
             follows from it.
         file_system: its name.
         identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer; None for what all clients wait.
+        read_seconds: how long to wait for the next byte of an answer.
     """
 
     def __init__(
-        self, account_url: str, file_system: str, identity: Identity, *, read_seconds: float | None = None
+        self, account_url: str, file_system: str, identity: Identity, *, read_seconds: float = READ_SECONDS
     ) -> None:
         self._account_url, self._file_system, self._identity = account_url, file_system, identity
-        self._boundary = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity)
-        self._doing = self._boundary.doing
+        self._doing = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity).doing
         self._options = client_options(read_seconds)  # one transport: both clients share its connections
         self._blobs = ContainerClient(
             account_url.replace(".dfs.", ".blob.", 1),
@@ -57,8 +58,6 @@ class AdlsLake:
             max_single_get_size=MOST_RECORD_BYTES,
             **self._options,
         )
-        # A client is a pipeline of twenty parts, and each append to a file asks for the same one.
-        self._file = lru_cache(MOST_KEPT_FILES)(self._new_file)
 
     def close(self) -> None:
         """Close the connections."""
@@ -66,29 +65,25 @@ class AdlsLake:
 
     def now(self) -> datetime:
         """The lake's clock, by one read of the file system's properties."""
-        date = Answer(self._boundary)
-        with self._doing("read its properties", conditional=False):
-            self._blobs.get_container_properties(raw_response_hook=date)
-        return date.now
+        with self._doing("read its properties", conditional=False) as answer:
+            self._blobs.get_container_properties(raw_response_hook=answer)
+        return answer.now
 
     # Files
 
     def look(self, path: str) -> PathInfo:
         """Read a path's properties; a path that is not there is an answer, not an error."""
-        date = Answer(self._boundary)
         try:
-            with self._doing(f"look at {path}", conditional=False):
-                properties = self._blobs.get_blob_client(path).get_blob_properties(raw_response_hook=date)
-                etag, size = _etag_in({"etag": properties.etag}), int(properties.size)
-                metadata = _lower(properties.metadata)
+            with self._doing(f"look at {path}", conditional=False) as answer:
+                found = self._blobs.get_blob_client(path).get_blob_properties(raw_response_hook=answer)
+                return PathInfo(answer.now, _etag_in(found), int(found.size), _lower(found.metadata))
         except MissingError:
-            return PathInfo(date.now)
-        return PathInfo(date.now, etag, size, metadata)
+            return PathInfo(answer.now)
 
     def create(self, path: str) -> str:
         """Create an empty file where nothing is; returns its ETag."""
         with self._doing(f"create {path}"):
-            return _etag_in(self._file(path).create_file(**only_over(None)))
+            return _etag_in(self._file(path).create_file(**_only_over(None)))
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at a position; they are sent from where they lie, without a copy."""
@@ -99,13 +94,15 @@ class AdlsLake:
         """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
         with self._doing(f"flush {path}"):
             settings: Any = ContentSettings(content_type=content_type)  # the Data Lake library's own is the same
-            return _etag_in(self._file(path).flush_data(size, close=True, content_settings=settings, **only_over(etag)))
+            return _etag_in(
+                self._file(path).flush_data(size, close=True, content_settings=settings, **_only_over(etag))
+            )
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
         """Replace the user metadata, if the ETag still holds; returns the new ETag."""
-        sent = sendable(path, metadata)
+        sent = _sendable(path, metadata)
         with self._doing(f"set the metadata of {path}"):
-            return _etag_in(self._blobs.get_blob_client(path).set_blob_metadata(sent, **only_over(etag)))
+            return _etag_in(self._blobs.get_blob_client(path).set_blob_metadata(sent, **_only_over(etag)))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
         """Move a file in one atomic step, if both ends are as they were."""
@@ -113,15 +110,15 @@ class AdlsLake:
             self._file(source).rename_file(
                 f"{self._file_system}/{destination}",
                 source_etag=source_etag,
-                source_match_condition=only_over(source_etag)["match_condition"],
-                **only_over(replacing),
+                source_match_condition=MatchConditions.IfNotModified,
+                **_only_over(replacing),
             )
 
     def make_folder(self, path: str) -> None:
         """Make a folder, its parents too; one that is there already is fine."""
         with self._doing(f"make the folder {path}"):
             try:
-                self._paths.get_directory_client(path).create_directory(**only_over(None))
+                self._paths.get_directory_client(path).create_directory(**_only_over(None))
             except HttpResponseError as exc:
                 if getattr(exc, "error_code", None) not in _ALREADY_THERE:  # the storage libraries set it
                     raise
@@ -130,7 +127,7 @@ class AdlsLake:
         """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
         with self._doing(f"read {path}"):
             try:
-                return bytes(self._blobs.download_blob(path, offset, length, **only_over(etag)).readall())
+                return bytes(self._blobs.download_blob(path, offset, length, **_only_over(etag)).readall())
             except HttpResponseError as exc:
                 if exc.status_code == _RANGE_NOT_SATISFIABLE:  # an empty file has no first byte
                     return b""
@@ -144,20 +141,19 @@ class AdlsLake:
         Raises:
             PermanentError: it is too large to be a record.
         """
-        date = Answer(self._boundary)
         try:
-            with self._doing(f"read {path}", conditional=False):
+            with self._doing(f"read {path}", conditional=False) as answer:
                 # One request for all that a record may be; the library repeats it where a body breaks off or is empty.
-                answer = self._blobs.download_blob(path, raw_response_hook=date)
-                _check_size(path, answer.size)
-                return StoredRecord(date.now, str(answer.properties.etag), answer.readall())
+                found = self._blobs.download_blob(path, raw_response_hook=answer)
+                _check_size(path, found.size)
+                return StoredRecord(answer.now, _etag_in(found.properties), found.readall())
         except MissingError:
-            return StoredRecord(date.now)
+            return StoredRecord(answer.now)
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or where nothing is."""
         _check_size(path, len(data))
-        sent = sendable(path, metadata)
+        sent = _sendable(path, metadata)
         with self._doing(f"write {path}"):
             # `overwrite` keeps the library from a condition of its own: ours is the only one.
             self._blobs.upload_blob(
@@ -166,7 +162,7 @@ class AdlsLake:
                 overwrite=True,
                 metadata=sent,
                 content_settings=_JSON,
-                **only_over(replacing),
+                **_only_over(replacing),
             )
 
     # Both
@@ -192,7 +188,7 @@ class AdlsLake:
         """
         try:
             with self._doing(f"delete {path}", conditional=etag is not None):
-                self._blobs.delete_blob(path, **(only_over(etag) if etag else {}))
+                self._blobs.delete_blob(path, **(_only_over(etag) if etag else {}))
         except MissingError:
             return
 
@@ -208,16 +204,40 @@ class AdlsLake:
 
         return FileSystemClient(self._account_url, self._file_system, credential=self._identity, **self._options)
 
-    def _new_file(self, path: str) -> "DataLakeFileClient":
-        return self._paths.get_file_client(path)
+    @cached_property
+    def _file(self) -> "Callable[[str], DataLakeFileClient]":
+        """Return a file's client: a pipeline of twenty parts, and each append to the file asks for the same one."""
+        return lru_cache(MOST_KEPT_FILES)(self._paths.get_file_client)
+
+
+def _only_over(etag: str | None) -> dict[str, Any]:
+    """Return the condition of a write: only over what has this ETag; None: only where nothing is."""
+    if etag is None:
+        return {"match_condition": MatchConditions.IfMissing}
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+
+
+def _sendable(path: str, metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return metadata as a request can carry them.
+
+    Raises:
+        PermanentError: they are too large, or not plain printable ASCII: the libraries would fail as in an outage.
+    """
+    for name, value in metadata.items():
+        if not (name + value).isascii() or not (name + value).isprintable() or value != value.strip():
+            raise LAKE_METADATA.raised(f"{path}: {name} is not printable ASCII")
+    size = sum(len(name) + len(value) for name, value in metadata.items())
+    if size > MOST_METADATA_BYTES:
+        raise LAKE_METADATA.raised(f"{path}: {size:,} bytes")
+    return dict(metadata)
 
 
 def _lower(metadata: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (metadata or {}).items()}
 
 
-def _etag_in(answer: Mapping[str, Any]) -> str:
-    """Return the ETag of an answer.
+def _etag_in(answer: Any) -> str:
+    """Return the ETag of an answer, or of properties.
 
     Raises:
         ValueError: it has none: no answer of the lake.

@@ -36,8 +36,8 @@ class Boundary:
     identity: Identity
 
     @contextmanager
-    def doing(self, what: str, *, conditional: bool = True) -> Iterator[None]:
-        """Raise whatever the libraries raise as ours.
+    def doing(self, what: str, *, conditional: bool = True) -> Iterator["Answer"]:
+        """Raise whatever the libraries raise as ours; yields what keeps the date of an answer.
 
         Args:
             what: what the block does, e.g. `create revenue/x.partial`.
@@ -47,7 +47,7 @@ class Boundary:
             ExportError: as the table says.
         """
         try:
-            yield
+            yield Answer(self)
         except ExportError:
             raise
         except Exception as exc:  # noqa: BLE001 - nothing else may leave
@@ -68,24 +68,22 @@ class Boundary:
         response = error.response if isinstance(error, HttpResponseError) else None
         if response is not None:
             return self._of_answer(error, response, what)
-        seen = _in_words(_innermost(error))
+        seen = _in_words(error)
         if row := network.row_of(error):
             return row.raised(f"{what}: {self.place} ({seen})")
-        if not isinstance(error, AzureError):
-            return meaning_of(self.refusals, UNREADABLE).raised(f"{what}: {self.place} ({seen})")
-        status = _UNAUTHORIZED if isinstance(error, ClientAuthenticationError) else NO_ANSWER
-        names = _names(error)
-        return meaning_of(self.refusals, status, names).raised(f"{what}: {self._who(status)} ({seen})")
+        status = NO_ANSWER if isinstance(error, AzureError) else UNREADABLE
+        if isinstance(error, ClientAuthenticationError):
+            status = _UNAUTHORIZED
+        return meaning_of(self.refusals, status, _names(error)).raised(f"{what}: {self._who(status)} ({seen})")
 
     def _of_answer(self, error: Exception, response: Any, what: str) -> ExportError:
-        status, headers = int(response.status_code), response.headers
-        names = _names(error)
+        status, headers, names = int(response.status_code), response.headers, _names(error)
         seen = shorten(", ".join((f"HTTP {status}", *sorted(names))))
         if status < _REFUSED or (status < _FAILED and _REQUEST_ID not in headers):
             return meaning_of(self.refusals, UNREADABLE).raised(f"{what}: {self.place} ({seen})")
         if _REQUEST_ID in headers:
             seen = f"{seen}, request {shorten(headers[_REQUEST_ID])}"
-        answered_at = date_of(headers)
+        answered_at = _date_of(headers)
         wait_seconds = retry_after_seconds(headers.get("Retry-After"), now=answered_at) if answered_at else None
         row = meaning_of(self.refusals, status, names)
         return row.raised(f"{what}: {self._who(status)} ({seen})", wait_seconds=wait_seconds)
@@ -96,34 +94,29 @@ class Boundary:
         return f"{self.place}, as {self.identity.name}" if refused else self.place
 
 
+@dataclass(slots=True)
 class Answer:
-    """Keeps the `Date` of an answer, whatever its status: the service's clock. A client's `raw_response_hook`.
+    """Keeps the `Date` of the last answer, whatever its status: the service's clock. A client's `raw_response_hook`."""
 
-    Args:
-        boundary: of the service.
-    """
-
-    def __init__(self, boundary: Boundary) -> None:
-        self._boundary = boundary
-        self._date: datetime | None = None
+    boundary: Boundary
+    date: datetime | None = None
 
     def __call__(self, response: Any) -> None:
-        """Take the date of an answer; the last one counts."""
+        """Take the date of an answer."""
         check_answer(response)
-        self._date = date_of(response.http_response.headers)
+        self.date = _date_of(response.http_response.headers)
 
     @property
     def now(self) -> datetime:
-        """The lake's clock: whole seconds, UTC.
+        """The service's clock: whole seconds, UTC.
 
         Raises:
             RetryableError: the answer had no date.
         """
-        if self._date is None:
-            raise meaning_of(self._boundary.refusals, UNREADABLE).raised(
-                f"{self._boundary.place} (an answer without a date)"
-            )
-        return self._date
+        if self.date is None:
+            row = meaning_of(self.boundary.refusals, UNREADABLE)
+            raise row.raised(f"{self.boundary.place} (an answer without a date)")
+        return self.date
 
 
 def check_answer(response: Any) -> None:
@@ -138,7 +131,7 @@ def check_answer(response: Any) -> None:
         raise ValueError("an answer without an id")
 
 
-def date_of(headers: Mapping[str, str]) -> datetime | None:
+def _date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the instant of an answer, by its own `Date`: a machine's clock may be a day off."""
     try:
         date = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
@@ -149,27 +142,21 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
 def _names(error: Exception) -> frozenset[str]:
     """Return the error codes in an answer: storage's own attribute, or OData's code and the one inside."""
-    storage = getattr(error, "error_code", None)
-    odata = getattr(error, "error", None)
+    storage, odata = getattr(error, "error_code", None), getattr(error, "error", None)
     inner = getattr(odata, "innererror", None)
-    found = [
+    codes = (
         getattr(storage, "value", storage),
         getattr(odata, "code", None),
         inner.get("code") if isinstance(inner, dict) else None,
-    ]
-    return frozenset(name for name in found if isinstance(name, str) and name)
+    )
+    return frozenset(code for code in codes if isinstance(code, str) and code)
 
 
-def _innermost(error: Exception) -> BaseException:
-    """Return what went wrong in the first place."""
-    return list(network.causes_of(error))[-1]
-
-
-def _is_of_the_system(error: BaseException) -> bool:
-    """Return whether an error is a system's own, whose text is about a connection and never quotes a header."""
-    return isinstance(error, OSError) and type(error).__module__.partition(".")[0] in sys.stdlib_module_names
-
-
-def _in_words(error: BaseException) -> str:
-    name = type(error).__name__
-    return shorten(f"{name}: {error}") if _is_of_the_system(error) and str(error) else name
+def _in_words(error: Exception) -> str:
+    """Return what went wrong in the first place; in full where it is a system's own, which never quotes a header."""
+    *_, cause = network.causes_of(error)
+    name = type(cause).__name__
+    is_of_the_system = (
+        isinstance(cause, OSError) and type(cause).__module__.partition(".")[0] in sys.stdlib_module_names
+    )
+    return shorten(f"{name}: {cause}") if is_of_the_system and str(cause) else name

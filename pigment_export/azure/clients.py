@@ -1,80 +1,45 @@
-"""What every request to Azure has in common: no retry of its own, stated timeouts, keepalive, conditions."""
+"""What every request to Azure has in common: no retry of its own, stated timeouts, keepalive, one TLS context."""
 
 import ssl
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import requests
-from azure.core import MatchConditions
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from pigment_export.azure.boundary import check_answer
-from pigment_export.azure.lake_errors import LAKE_METADATA
 from pigment_export.network import KEEPALIVE
 
 CONNECT_SECONDS = 20.0
 READ_SECONDS = 60.0  # between two bytes; an append of one chunk is answered within seconds
 MOST_KEPT_CONNECTIONS = 64  # of a client: sixteen exports at once, each with two appends; more would be closed
 ANSWER_BLOCK_BYTES = 256 * 1024  # of an answer's body, as the storage library would set it
-MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's documentation of Set Blob Metadata
 
 _SOCKET_OPTIONS = (*HTTPConnection.default_socket_options, *KEEPALIVE)
 
 
-def client_options(read_seconds: float | None = None) -> dict[str, Any]:
+def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
     """Return the options of a client: a transport of its own, and nothing that is done behind our back.
 
     The libraries' own retries are off: they turn a rename whose answer was lost into "source not found", and wait
     beside the one `Deadline` that all waiting goes through. No redirect is followed.
 
     Args:
-        read_seconds: how long to wait for the next byte; None for `READ_SECONDS`.
+        read_seconds: how long to wait for the next byte.
     """
     session = requests.Session()
     session.mount("https://", _Adapter(max_retries=0, pool_maxsize=MOST_KEPT_CONNECTIONS))
-    session.auth = _unchanged
+    session.auth = lambda request: request  # else requests replaces the token with what a netrc file says
     transport = RequestsTransport(
         session=session,
         connection_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS if read_seconds is None else read_seconds,
+        read_timeout=read_seconds,
         connection_data_block_size=ANSWER_BLOCK_BYTES,
     )
-    return {
-        "transport": transport,
-        "retry_total": 0,
-        "permit_redirects": False,
-        "raw_response_hook": check_answer,
-    }
-
-
-def only_over(etag: str | None) -> dict[str, Any]:
-    """Return the condition of a write: only over what has this ETag; None: only where nothing is."""
-    if etag is None:
-        return {"match_condition": MatchConditions.IfMissing}
-    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-
-
-def sendable(path: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return metadata as a request can carry them.
-
-    Args:
-        path: whose they are, for the message.
-        metadata: names and values.
-
-    Raises:
-        PermanentError: they are too large, or not plain printable ASCII: the libraries would fail as in an outage.
-    """
-    for name, value in metadata.items():
-        if not (name + value).isascii() or not (name + value).isprintable() or value != value.strip():
-            raise LAKE_METADATA.raised(f"{path}: {name} is not printable ASCII")
-    size = sum(len(name) + len(value) for name, value in metadata.items())
-    if size > MOST_METADATA_BYTES:
-        raise LAKE_METADATA.raised(f"{path}: {size:,} bytes")
-    return dict(metadata)
+    return {"transport": transport, "retry_total": 0, "permit_redirects": False, "raw_response_hook": check_answer}
 
 
 class _Adapter(HTTPAdapter):
@@ -112,8 +77,3 @@ def _context(bundle: Path, _changed_ns: int) -> ssl.SSLContext:
     # urllib3 would set them anew for each connection, while others read them.
     context.set_alpn_protocols = lambda _: None  # type: ignore[method-assign,assignment]
     return context
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep the token: without an `auth` of its own, `requests` replaces it with what a netrc file says."""
-    return request

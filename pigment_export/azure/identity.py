@@ -58,9 +58,7 @@ class Identity:
         """
         try:
             token = self._credential.get_token(*scopes, **options)
-            _check(token)
-        except ExportError:
-            raise
+            _check(token.token)
         except Exception as exc:  # noqa: BLE001 - the libraries let an odd answer out as whatever it broke
             self._credential = self._make()
             # Without the chain: it may hold the answer, and it is a hundred lines of each way that was tried.
@@ -100,9 +98,9 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
     return Identity(DefaultAzureCredential, IDENTITY_NOT_SIGNED_IN)
 
 
-def _check(token: AccessToken) -> None:
+def _check(token: str) -> None:
     """Refuse what no header can carry."""
-    if not token.token.isascii() or not token.token.isprintable() or " " in token.token or not token.token:
+    if not token.isascii() or not token.isprintable() or " " in token or not token:
         raise ValueError("not a token")
 
 

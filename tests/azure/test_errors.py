@@ -30,11 +30,10 @@ from hypothesis import strategies as st
 from emulators.lake.account import Answer, Dropped, Held, Lake
 from emulators.network import Proxy
 from pigment_export.azure.adls import AdlsLake
-from pigment_export.azure.boundary import Answer as Answered
+from pigment_export.azure.boundary import Answer as Taken
 from pigment_export.azure.boundary import Boundary
-from pigment_export.azure.errors import UNREADABLE, VAULT, Refusal, meaning_of
+from pigment_export.azure.errors import LAKE, UNREADABLE, VAULT, Refusal, meaning_of
 from pigment_export.azure.identity import Identity
-from pigment_export.azure.lake_errors import LAKE
 from pigment_export.errors import (
     ConflictError,
     ExportError,
@@ -260,7 +259,7 @@ def test_no_answer_however_odd_breaks_the_classifier(status: int, code: str, hea
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_an_answer_without_a_date_is_an_error_and_no_guess(date: str | None) -> None:
-    taken = Answered(boundary())
+    taken = Taken(boundary())
     headers = {**ID} if date is None else {**ID, "Date": date}
     taken(SimpleNamespace(http_response=SimpleNamespace(status_code=200, headers=headers)))
     with pytest.raises(RetryableError, match="without a date"):
@@ -268,7 +267,7 @@ def test_an_answer_without_a_date_is_an_error_and_no_guess(date: str | None) -> 
 
 
 def test_the_date_of_an_answer_is_utc() -> None:
-    taken = Answered(boundary())
+    taken = Taken(boundary())
     taken(SimpleNamespace(http_response=SimpleNamespace(status_code=200, headers={**ID, "Date": DATE})))
     assert taken.now == datetime(2026, 11, 24, 6, tzinfo=UTC)
     assert taken.now.tzinfo is UTC

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pigment_export.azure.errors import NO_ANSWER, meaning_of
-from pigment_export.azure.lake_errors import LAKE
+from pigment_export.azure.errors import LAKE, NO_ANSWER, meaning_of
 from pigment_export.errors import ExportError
 from pigment_export.lake.interface import ListedBlob, PathInfo, StoredRecord
 from pigment_export.lake.paths import parent
