@@ -227,6 +227,16 @@ def test_a_login_page_is_no_answer_whatever_its_status(name: str, answer: bytes,
     assert caught.value.cause.code in {"lake_unreadable", "vault_unreadable", "identity_unavailable"}
 
 
+@pytest.mark.parametrize("name", ["look", "create", "flush", "describe", "read"])
+def test_an_answer_without_an_etag_is_none_of_the_lakes(name: str, adapters: Adapters) -> None:
+    """It would become the condition of a later write."""
+    body = "{}" if name == "read" else ""
+    head = f"HTTP/1.1 200 OK\r\nDate: {DATE}\r\nx-ms-request-id: r1\r\nContent-Range: bytes 0-1/2\r\n"
+    with pytest.raises(ExportError) as caught:
+        adapters.call(name, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    assert caught.value.cause.code == "lake_unreadable"
+
+
 # Silence
 
 
