@@ -30,7 +30,6 @@ from hypothesis import strategies as st
 from emulators.lake.account import Answer, Dropped, Held, Lake
 from emulators.network import Proxy
 from pigment_export.azure.adls import AdlsLake
-from pigment_export.azure.boundary import Answer as Taken
 from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.errors import LAKE, UNREADABLE, VAULT, Refusal, meaning_of
 from pigment_export.azure.identity import Identity
@@ -257,20 +256,23 @@ def test_no_answer_however_odd_breaks_the_classifier(status: int, code: str, hea
     assert len(error.cause.reason) < 500
 
 
+def asked(headers: dict[str, str]) -> datetime:
+    """The date of an answer with these headers."""
+    with boundary().doing("read its properties") as answer:
+        answer(SimpleNamespace(http_response=SimpleNamespace(status_code=200, headers=headers)))
+    return answer.now
+
+
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_an_answer_without_a_date_is_an_error_and_no_guess(date: str | None) -> None:
-    taken = Taken(boundary())
-    headers = {**ID} if date is None else {**ID, "Date": date}
-    taken(SimpleNamespace(http_response=SimpleNamespace(status_code=200, headers=headers)))
     with pytest.raises(RetryableError, match="without a date"):
-        taken.now  # noqa: B018 - reading it is what is tested
+        asked(ID if date is None else {**ID, "Date": date})
 
 
 def test_the_date_of_an_answer_is_utc() -> None:
-    taken = Taken(boundary())
-    taken(SimpleNamespace(http_response=SimpleNamespace(status_code=200, headers={**ID, "Date": DATE})))
-    assert taken.now == datetime(2026, 11, 24, 6, tzinfo=UTC)
-    assert taken.now.tzinfo is UTC
+    now = asked({**ID, "Date": DATE})
+    assert now == datetime(2026, 11, 24, 6, tzinfo=UTC)
+    assert now.tzinfo is UTC
 
 
 # Over the wire

@@ -431,7 +431,6 @@ ONE_REQUEST: dict[str, Callable[[AdlsLake, str], object]] = {
     "write": lambda lake, _etag: lake.write("new", b"1" * 5_000_000, {"a": "b"}, replacing=None),
     "names": lambda lake, _etag: lake.names(""),
     "list": lambda lake, _etag: list(lake.list("")),
-    "delete a record": lambda lake, _etag: lake.delete("record"),
 }
 
 
