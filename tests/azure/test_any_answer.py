@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.credentials import AccessToken
 from azure.identity import ManagedIdentityCredential
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -23,6 +22,7 @@ from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.vault import Vault
 from pigment_export.errors import ExportError
+from tests.harness.credential import Giving
 from tests.harness.odd_server import OddServer
 from tests.harness.told import check_told
 
@@ -31,13 +31,7 @@ pytest_plugins = ("tests.harness.emulated_lake",)
 # Bodies that the libraries leave unread, and close with what is collected.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 TOKEN = "b3a2e2t0k3n"
-FAR_FUTURE = 4102444800
 DATE = "Tue, 24 Nov 2026 06:00:00 GMT"
-
-
-class Credential:
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        return AccessToken(TOKEN, FAR_FUTURE)
 
 
 LAKE: dict[str, Callable[[AdlsLake], object]] = {
@@ -64,7 +58,7 @@ class Adapters:
 
     def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.identity_server = OddServer(tls), OddServer(None)
-        identity = Identity(Credential)
+        identity = Identity(lambda: Giving(TOKEN))
         self._lake = AdlsLake(self.server.url, "planning", identity, read_seconds=2)
         self._identity = identity
         port = self.identity_server.address[1]
@@ -274,7 +268,7 @@ def test_a_connection_through_a_proxy_is_kept_alive_too(
 ) -> None:
     with Proxy({"*.dfs.core.windows.net": adapters.server.address}) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.address[1]}")
-        lake = AdlsLake("https://lake.dfs.core.windows.net", "planning", Identity(Credential))
+        lake = AdlsLake("https://lake.dfs.core.windows.net", "planning", Identity(lambda: Giving(TOKEN)))
         with closing(lake), pytest.raises(ExportError, match="lake_unavailable"):
             lake.create("x")
     assert (1, 60, 30) in keepalives

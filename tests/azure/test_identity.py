@@ -19,11 +19,11 @@ from emulators.web import Told
 from pigment_export.azure.errors import IDENTITY_NOT_SIGNED_IN
 from pigment_export.azure.identity import Identity, identity_of
 from pigment_export.errors import ExportError, RetryableError, SetupError
+from tests.harness.credential import Giving
 
 ROOT = Path(__file__).parents[2]
 SCOPE = "https://storage.azure.com/.default"
 CLIENT_ID = "11111111-2222-4333-8444-555555555555"
-FAR_FUTURE = 4102444800
 
 
 @pytest.fixture
@@ -42,16 +42,6 @@ class Raising:
 
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
         raise self._error
-
-
-class Giving:
-    """A credential with one token."""
-
-    def __init__(self, token: Any) -> None:
-        self._token = token
-
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        return AccessToken(self._token, FAR_FUTURE)
 
 
 def token_of(claims: Mapping[str, object]) -> str:

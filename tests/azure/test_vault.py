@@ -25,6 +25,7 @@ from pigment_export.azure.identity import Identity
 from pigment_export.azure.vault import KEPT_SECONDS, NEAR_EXPIRY, REFUSED_SECONDS, Vault
 from pigment_export.errors import ExportError, PermanentError, RetryableError, SetupError, Who
 from pigment_export.keys import FixedKey, Key, checked_key
+from tests.harness.credential import FAR_FUTURE, Giving
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 
@@ -92,11 +93,6 @@ class VaultServer:
         handler.wfile.write(data)
 
 
-class Credential:
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        return AccessToken(TOKEN, 4102444800)
-
-
 class Clock:
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -120,7 +116,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def vault(server: VaultServer, clock: Clock) -> Iterator[Vault]:
-    with closing(Vault(server.url, "pigment-key", Identity(Credential), clock=clock, now=lambda: NOW)) as opened:
+    identity = Identity(lambda: Giving(TOKEN))
+    with closing(Vault(server.url, "pigment-key", identity, clock=clock, now=lambda: NOW)) as opened:
         yield opened
 
 
@@ -243,8 +240,8 @@ def test_a_refusal_is_told_by_its_table_names_the_secret_and_is_not_retried(
 def test_a_token_that_the_vault_does_not_take_is_the_administrators(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = AccessToken("wrong", 4102444800)
-    monkeypatch.setattr(Credential, "get_token", lambda *_scopes, **_options: wrong)
+    wrong = AccessToken("wrong", FAR_FUTURE)
+    monkeypatch.setattr(Giving, "get_token", lambda *_scopes, **_options: wrong)
     with pytest.raises(RetryableError) as caught:
         vault.read(None)
     assert caught.value.cause.code == "vault_unauthenticated"

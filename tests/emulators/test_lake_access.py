@@ -24,6 +24,7 @@ from azure.storage.filedatalake import (
 )
 
 from emulators.lake.account import Lake
+from tests.harness.credential import FAR_FUTURE
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 
@@ -39,7 +40,7 @@ class Tokens:
 
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
         self.asked += 1
-        return AccessToken(self.tokens.pop(0), 4102444800)
+        return AccessToken(self.tokens.pop(0), FAR_FUTURE)
 
 
 def test_a_token_for_something_else_is_challenged(connect: Callable[..., Any]) -> None:

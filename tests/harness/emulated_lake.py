@@ -8,20 +8,13 @@ from typing import Any
 
 import pytest
 import trustme
-from azure.core.credentials import AccessToken
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.filedatalake import DataLakeServiceClient, FileSystemClient
 
 from emulators.lake.account import Lake
+from tests.harness.credential import Giving
 
-FAR_FUTURE = 4102444800  # 2100: the SDK refetches a token that ends soon
-
-
-class Credential:
-    """A token credential that never asks anybody."""
-
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        return AccessToken("emulated:https://storage.azure.com:system:00", FAR_FUTURE)
+TOKEN = "emulated:https://storage.azure.com:system:00"
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +56,7 @@ def connect(lake: Lake, ca_file: Path) -> Iterator[Callable[..., DataLakeService
         ) -> Any:
             url = f"{scheme}://127.0.0.1:{lake.address[1]}/{lake.account}"
             options |= {"connection_verify": str(ca_file), "retry_total": 0}
-            client = kind(url, credential or Credential(), **options)
+            client = kind(url, credential or Giving(TOKEN), **options)
             return opened.enter_context(client)
 
         yield open_client

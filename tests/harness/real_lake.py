@@ -6,23 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.credentials import AccessToken
 
 from emulators.lake.account import Lake
 from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.identity import Identity
-
-FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
-
-
-class TokenCredential:
-    """Gives the same token to everybody."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        return AccessToken(self._token, FAR_FUTURE)
+from tests.harness.credential import Giving
 
 
 @pytest.fixture
@@ -47,7 +35,7 @@ def open_lake(
             credential: Any = None,
             **options: Any,
         ) -> AdlsLake:
-            identity = Identity(lambda: credential or TokenCredential(token))
+            identity = Identity(lambda: credential or Giving(token))
             return opened.enter_context(closing(AdlsLake(url, file_system, identity, **options)))
 
         yield open_adapter
