@@ -14,7 +14,6 @@ import ssl
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ import h2.events
 import h2.settings
 import requests
 
-from benchmarks.servers import serving
+from benchmarks.transfer import source_of
 from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.pigment.http2.body import body_of
 from pigment_export.pigment.http2.exchange import Timeouts
@@ -107,15 +106,6 @@ def cpu_seconds() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def make_csv(path: Path, size: int) -> None:
-    """Rows as Pigment writes them, a little different each."""
-    block = b"".join(b"FR;Jan %02d;%d.%02d;%d\n" % (i % 28, i * 7919 % 9973, i % 100, i) for i in range(100_000))
-    with path.open("wb") as file:
-        file.write(b"Country;Month;Cost;Revenue\n")
-        while file.tell() < size:
-            file.write(block[: size - file.tell()])
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,10 +117,9 @@ def main() -> None:
         read_once(*options.read)
         return
     readers = [name for name in READERS if name != "curl" or shutil.which("curl")]
-    size = options.megabytes * 1_000_000
-    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as servers:
-        make_csv(Path(name) / "export.csv", size)
-        report(measure(readers, f"{servers.source}/export.csv", Path(name) / "ca.pem", size, options.repeats))
+    with source_of("narrow", options.megabytes * 1_000_000) as (servers, file):
+        url, bundle = f"{servers.source}/{file.name}", file.parent / "ca.pem"
+        report(measure(readers, url, bundle, file.stat().st_size, options.repeats))
 
 
 def measure(readers: list[str], url: str, bundle: Path, size: int, repeats: int) -> dict[str, list[list[float]]]:

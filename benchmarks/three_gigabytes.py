@@ -19,25 +19,20 @@ from emulators.pigment.model import PNL, Column
 
 ROW_BYTES = 45  # of the made-up table, about
 APP = """
-import contextlib, io, json, os, sys
-from pigment_export import settings, wiring
-from pigment_export.catalog import file as catalog
-from pigment_export.cli import commands as cli
-from pigment_export import retry as deadline
-from pigment_export.azure import adls as lake
-from pigment_export.pigment import client as pigment
-from pigment_export.runs import claim as runs
-from pigment_export.azure import vault
+import contextlib, io, json, os
+from pigment_export.app.package import import_everything
+from pigment_export.cli import commands, run
 
 def kib(field):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
 
+import_everything()
 idle = kib("VmRSS")
 with open("/proc/self/clear_refs", "w") as peak:
     peak.write("5")
 with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
-    cli.cli(["run", "pnl_view", "--json"])
+    commands.cli(["run", "pnl_view", "--json"])
 [receipt] = json.loads(told.getvalue())["exports"]
 cpu = os.times().user + os.times().system
 print(idle, kib("VmHWM"), *(receipt[field] for field in ("state", "bytes", "rows", "seconds")), cpu)
