@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient, ContentSettings
 
 from pigment_export.azure.boundary import Boundary
-from pigment_export.azure.clients import READ_SECONDS, client_options
+from pigment_export.azure.clients import client_options
 from pigment_export.azure.errors import LAKE, LAKE_METADATA, LAKE_RECORD_TOO_LARGE
 from pigment_export.azure.identity import Identity
 from pigment_export.errors import MissingError
@@ -42,15 +42,12 @@ class AdlsLake:
             follows from it.
         file_system: its name.
         identity: whose tokens are sent.
-        read_seconds: how long to wait for the next byte of an answer.
     """
 
-    def __init__(
-        self, account_url: str, file_system: str, identity: Identity, *, read_seconds: float = READ_SECONDS
-    ) -> None:
+    def __init__(self, account_url: str, file_system: str, identity: Identity) -> None:
         self._account_url, self._file_system, self._identity = account_url, file_system, identity
         self._doing = Boundary(LAKE, f"the file system {file_system} of {account_url}", identity).doing
-        self._options = client_options(read_seconds)  # one transport: both clients share its connections
+        self._options = client_options()  # one transport: both clients share its connections
         self._blobs = ContainerClient(
             account_url.replace(".dfs.", ".blob.", 1),
             file_system,

@@ -21,14 +21,11 @@ ANSWER_BLOCK_BYTES = 256 * 1024  # of an answer's body, as the storage library w
 _SOCKET_OPTIONS = (*HTTPConnection.default_socket_options, *KEEPALIVE)
 
 
-def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
+def client_options() -> dict[str, Any]:
     """Return the options of a client: a transport of its own, and nothing that is done behind our back.
 
     The libraries' own retries are off: they turn a rename whose answer was lost into "source not found", and wait
     beside the one `Deadline` that all waiting goes through. No redirect is followed.
-
-    Args:
-        read_seconds: how long to wait for the next byte.
     """
     session = requests.Session()
     session.mount("https://", _Adapter(max_retries=0, pool_maxsize=MOST_KEPT_CONNECTIONS))
@@ -36,7 +33,7 @@ def client_options(read_seconds: float = READ_SECONDS) -> dict[str, Any]:
     transport = RequestsTransport(
         session=session,
         connection_timeout=CONNECT_SECONDS,
-        read_timeout=read_seconds,
+        read_timeout=READ_SECONDS,
         connection_data_block_size=ANSWER_BLOCK_BYTES,
     )
     return {"transport": transport, "retry_total": 0, "permit_redirects": False, "raw_response_hook": check_answer}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from emulators.http1 import Request
 from emulators.network import Proxy
+from pigment_export.azure import clients
 from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.identity import Identity
 from pigment_export.azure.vault import Vault
@@ -59,7 +60,7 @@ class Adapters:
     def __init__(self, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.identity_server = OddServer(tls), OddServer(None)
         identity = Identity(lambda: Giving(TOKEN))
-        self._lake = AdlsLake(self.server.url, "planning", identity, read_seconds=2)
+        self._lake = AdlsLake(self.server.url, "planning", identity)
         self._identity = identity
         port = self.identity_server.address[1]
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{port}/msi/token")
@@ -91,6 +92,7 @@ def _has_token(request: Request) -> bool:
 def adapters(tls: ssl.SSLContext, ca_file: Path) -> Iterator[Adapters]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+        monkeypatch.setattr(clients, "READ_SECONDS", 2)
         monkeypatch.setattr(time, "sleep", lambda _: None)  # the library repeats a broken download, a second apart
         made = Adapters(tls, monkeypatch)
         with made.server, made.identity_server, closing(made):
@@ -225,9 +227,10 @@ def test_a_login_page_is_no_answer_whatever_its_status(name: str, answer: bytes,
 def test_an_answer_without_an_etag_is_none_of_the_lakes(name: str, adapters: Adapters) -> None:
     """It would become the condition of a later write."""
     body = "{}" if name == "read" else ""
-    head = f"HTTP/1.1 200 OK\r\nDate: {DATE}\r\nx-ms-request-id: r1\r\nContent-Range: bytes 0-1/2\r\n"
+    headers = f"Connection: close\r\nDate: {DATE}\r\nx-ms-request-id: r1\r\nContent-Range: bytes 0-1/2\r\n"
+    answer = f"HTTP/1.1 200 OK\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}"
     with pytest.raises(ExportError) as caught:
-        adapters.call(name, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        adapters.call(name, answer.encode())
     assert caught.value.cause.code == "lake_unreadable"
 
 

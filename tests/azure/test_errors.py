@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from emulators.lake.account import Answer, Dropped, Held, Lake
 from emulators.network import Proxy
+from pigment_export.azure import clients
 from pigment_export.azure.adls import AdlsLake
 from pigment_export.azure.boundary import Boundary
 from pigment_export.azure.errors import LAKE, UNREADABLE, VAULT, Refusal, meaning_of
@@ -338,10 +339,13 @@ def test_a_connection_that_ends_without_an_answer_is_retried(lake: Lake, open_la
     assert len(lake.calls) == len(CALLS)
 
 
-def test_a_lake_that_does_not_answer_in_time_is_retried(lake: Lake, open_lake: Callable[..., AdlsLake]) -> None:
+def test_a_lake_that_does_not_answer_in_time_is_retried(
+    lake: Lake, open_lake: Callable[..., AdlsLake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "READ_SECONDS", 0.1)
     lake.faults.add("any", times=None, then=Held(before=True, reached=threading.Event(), release=threading.Event()))
     with pytest.raises(RetryableError, match="TimeoutError") as caught:
-        open_lake(read_seconds=0.1).create("x")
+        open_lake().create("x")
     assert caught.value.cause.code == "lake_unavailable"
 
 

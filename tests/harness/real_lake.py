@@ -33,10 +33,9 @@ def open_lake(
             file_system: str = "planning",
             token: str = token,
             credential: Any = None,
-            **options: Any,
         ) -> AdlsLake:
             identity = Identity(lambda: credential or Giving(token))
-            return opened.enter_context(closing(AdlsLake(url, file_system, identity, **options)))
+            return opened.enter_context(closing(AdlsLake(url, file_system, identity)))
 
         yield open_adapter
 
