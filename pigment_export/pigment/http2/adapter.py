@@ -16,7 +16,7 @@ from requests import adapters, exceptions, utils
 from pigment_export.pigment.http2.body import Body
 from pigment_export.pigment.http2.connection import Proxy, SocketOption, connect
 from pigment_export.pigment.http2.exceptions import RedirectRefused
-from pigment_export.pigment.http2.exchange import HttpRequest, Timeouts
+from pigment_export.pigment.http2.exchange import Fields, Timeouts
 
 _HTTPS_PORT = 443
 _PROXY_PORT = 80
@@ -38,7 +38,7 @@ _HOST = re.compile(r"[0-9a-z.:\[\]-]{1,253}", re.IGNORECASE)
 class Http2Adapter(adapters.BaseAdapter):
     """Sends each request over a connection of its own: HTTP/2 where the server has it, else HTTP/1.1.
 
-    Mount it on a `requests.Session`, for https. The request's body must be bytes or text. It keeps nothing, so one may
+    Mount it on a `requests.Session`, for https. The request's body must be bytes. It keeps nothing, so one may
     serve many sessions.
 
     Args:
@@ -61,7 +61,7 @@ class Http2Adapter(adapters.BaseAdapter):
         """Send a request.
 
         Args:
-            request: with a body of bytes or text, if any.
+            request: with a body of bytes, if any.
             timeout: `Timeouts`; without it nothing is bounded.
             verify: path of the CA bundle to check the server's certificate by; True for certifi's.
             cert: not supported.
@@ -78,7 +78,9 @@ class Http2Adapter(adapters.BaseAdapter):
             raise exceptions.InvalidSchema("only https is spoken here")
         if verify is False or cert:
             raise exceptions.SSLError("the server's certificate is always checked, and no client's one is sent")
-        sent = _request(request, url.netloc.rpartition("@")[2])
+        if not isinstance(request.body, bytes | None):
+            raise exceptions.RequestException("the request's body must be bytes")
+        headers = _fields_of(request, url.netloc.rpartition("@")[2])
         timeouts: Timeouts = timeout or Timeouts()
         proxy = _proxy(utils.select_proxy(str(request.url), dict(proxies or {})))
         bundle = Path(verify if isinstance(verify, str) else utils.DEFAULT_CA_BUNDLE_PATH)
@@ -97,7 +99,7 @@ class Http2Adapter(adapters.BaseAdapter):
             socket_options=self._socket_options,
         )
         body = Body(connection, timeouts, proxy)
-        status = body.ask(sent)
+        status = body.ask(headers, request.body or b"")
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own class
             body.close()
             raise RedirectRefused(
@@ -127,20 +129,20 @@ def _context(bundle: Path, _changed_at: int) -> ssl.SSLContext:
     return context
 
 
-def _request(request: requests.PreparedRequest, authority: str) -> HttpRequest:
-    headers = []
+def _fields_of(request: requests.PreparedRequest, authority: str) -> Fields:
+    fields = [
+        (b":method", str(request.method).encode()),
+        (b":authority", authority.encode()),
+        (b":scheme", b"https"),
+        (b":path", request.path_url.encode()),
+    ]
     for name, value in request.headers.items():
         key, content = _header_bytes(name).lower(), _header_bytes(value)
         if not (_NAME.fullmatch(key) and _SENDABLE.fullmatch(content)):  # h2 and http.client would show it
             raise exceptions.InvalidHeader(f"the header {name!r} has characters that cannot be sent")
         if key.decode() not in _NOT_SENT:
-            headers.append((key, content))
-    body = request.body or b""
-    if isinstance(body, str):
-        body = body.encode()
-    if not isinstance(body, bytes):
-        raise exceptions.RequestException("the request's body must be bytes or text")
-    return HttpRequest(str(request.method), authority, request.path_url, headers, body)
+            fields.append((key, content))
+    return fields
 
 
 def _header_bytes(text: str | bytes) -> bytes:

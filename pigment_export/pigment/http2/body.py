@@ -14,7 +14,7 @@ from requests import exceptions, structures
 
 from pigment_export.pigment.http2.connection import Connection, Proxy
 from pigment_export.pigment.http2.exceptions import BodyCut, DeadlinePassed, RequestDropped, UnprovenEnd
-from pigment_export.pigment.http2.exchange import HttpRequest, Timeouts
+from pigment_export.pigment.http2.exchange import Fields, Timeouts
 from pigment_export.pigment.http2.gzip import Inflated
 from pigment_export.pigment.http2.http2 import Http2Exchange
 from pigment_export.pigment.http2.http11 import Http11Exchange
@@ -61,12 +61,12 @@ class Body(io.RawIOBase):
             proofs = [*proofs, "gzip trailer" if proofs else "gzip trailer (one member)"]
         return " + ".join(proofs)
 
-    def ask(self, request: HttpRequest) -> int:
-        """Send the request and wait for the final answer's beginning; returns its status."""
+    def ask(self, headers: Fields, content: bytes) -> int:
+        """Send a request and wait for the final answer's beginning; returns its status."""
         with self._translated():
-            status, headers = self._exchange.ask(request, min(self._first_byte_at, self._timeouts.ends_at))
+            status, answered = self._exchange.ask(headers, content, min(self._first_byte_at, self._timeouts.ends_at))
         self._answered = True
-        for name, value in headers:
+        for name, value in answered:
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
         return status
 

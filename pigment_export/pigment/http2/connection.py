@@ -15,6 +15,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from requests import exceptions
 
@@ -258,7 +259,7 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
         sock.settimeout(_seconds_until(until))
         return sock.recv_into(buffer)
 
-    answer = http.client.HTTPResponse(RawReader(read), method="CONNECT")  # type: ignore[arg-type]
+    answer = http.client.HTTPResponse(Received(RawReader(read)), method="CONNECT")  # type: ignore[arg-type]
     try:
         sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{authorization}\r\n".encode("ascii"))
         answer.begin()
@@ -266,8 +267,6 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise exceptions.ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
-    finally:
-        answer.close()
     if answer.status != http.HTTPStatus.OK:
         # Told as http.client does, so that one rule reads both.
         said = f"Tunnel connection failed: {answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
@@ -275,7 +274,7 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
 
 
 class RawReader(io.RawIOBase):
-    """What http.client reads a connection by.
+    """A connection as Python reads files.
 
     Args:
         read: fills a buffer's beginning; 0 at the connection's end.
@@ -284,10 +283,6 @@ class RawReader(io.RawIOBase):
     def __init__(self, read: Callable[[memoryview], int]) -> None:
         self._read = read
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return this as http.client asks a socket for it."""
-        return io.BufferedReader(self)
-
     def readable(self) -> bool:
         """Return True, always."""
         return True
@@ -295,6 +290,20 @@ class RawReader(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         """Fill a buffer's beginning."""
         return self._read(buffer)
+
+
+class Received(io.BufferedReader):
+    """What http.client reads several answers by, if need be: interim ones, the final one, and what comes behind it."""
+
+    def makefile(self, _mode: str) -> Self:
+        """Return this as http.client asks a socket for it."""
+        return self
+
+    def close(self) -> None:
+        """Stay open, though http.client closes it after each answer."""
+
+    def flush(self) -> None:
+        """Nothing is ever written; an answer that is collected flushes this, perhaps after what is beneath it."""
 
 
 def _seconds_until(until: float) -> float | None:

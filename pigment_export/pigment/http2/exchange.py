@@ -1,11 +1,13 @@
 """What both protocols share of one request and its answer. `http2` and `http11` have the same methods."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pigment_export.pigment.http2.exceptions import ProtocolViolation
 
 type Headers = list[tuple[str, str]]
+type Fields = list[tuple[bytes, bytes]]
+"""A request's headers as HTTP/2 has them: pseudo-headers first, names in lower case, none of one hop only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +27,6 @@ class Timeouts:
     first_byte_seconds: float = math.inf
     idle_seconds: float = math.inf
     ends_at: float = math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """A request in the terms that both protocols share.
-
-    Attributes:
-        method: e.g. `GET`; no HEAD.
-        authority: host, and port if it was given.
-        target: path and query.
-        headers: names in lower case, without host and hop-by-hop ones. Never shown: a key is among them.
-        body: often empty.
-    """
-
-    method: str
-    authority: str
-    target: str
-    headers: list[tuple[bytes, bytes]] = field(repr=False)
-    body: bytes = field(repr=False)
 
 
 def length_of(headers: Headers) -> int | None:

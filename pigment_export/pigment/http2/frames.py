@@ -10,7 +10,6 @@ Source: RFC 9113 (https://www.rfc-editor.org/rfc/rfc9113), sections 4 to 8.
 """
 
 import struct
-from collections.abc import Sequence
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -21,7 +20,7 @@ from h2.settings import SettingCodes, Settings
 from requests.exceptions import RequestException
 
 from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation, RequestDropped, UnprovenEnd
-from pigment_export.pigment.http2.exchange import Headers, length_of, status_of
+from pigment_export.pigment.http2.exchange import Fields, Headers, length_of, status_of
 
 BUFFER_BYTES = 256 * 1024  # larger is slower: it falls out of the cache between decryption and copy
 WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; nothing here holds that much
@@ -46,11 +45,11 @@ class Frames:
     once the answer's headers were; `take` gives the body. Ask for space only when `take` gave nothing.
 
     Args:
-        headers: of the request, pseudo-headers first, names in lower case.
+        headers: of the request.
         body: of the request; sent as far as the server's windows allow, and only until it answers.
     """
 
-    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes = b"") -> None:
+    def __init__(self, headers: Fields, body: bytes = b"") -> None:
         self.status: int | None = None
         self.headers: Headers = []
         self.length: int | None = None  # the answer's Content-Length

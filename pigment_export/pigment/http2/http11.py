@@ -1,12 +1,11 @@
 """An exchange over HTTP/1.1, by http.client with a connection under it."""
 
 import http.client
-import io
 from contextlib import suppress
 
-from pigment_export.pigment.http2.connection import Connection, RawReader
+from pigment_export.pigment.http2.connection import Connection, RawReader, Received
 from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation
-from pigment_export.pigment.http2.exchange import Headers, HttpRequest, length_of, status_of
+from pigment_export.pigment.http2.exchange import Fields, Headers, length_of, status_of
 
 CHUNK_BYTES = 128 * 1024
 # What http.client raises over what a server sends; a number that it cannot read is a ValueError.
@@ -25,7 +24,7 @@ class Http11Exchange:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._until = 0.0
-        self._buffered = _Buffered(RawReader(self._receive), CHUNK_BYTES)
+        self._received = Received(RawReader(self._receive), CHUNK_BYTES)
         self._response: http.client.HTTPResponse
         self._length: int | None = None
 
@@ -34,18 +33,15 @@ class Http11Exchange:
         """What proves the body's end: exactly as many bytes as were announced, or nothing."""
         return [] if self._length is None else ["Content-Length"]
 
-    def ask(self, request: HttpRequest, until: float) -> tuple[int, Headers]:
+    def ask(self, headers: Fields, content: bytes, until: float) -> tuple[int, Headers]:
         """See `Http2Exchange`."""
         self._until = until
-        client = http.client.HTTPConnection(request.authority)
-        client.sock = self  # all that it needs of a socket: sendall and makefile
+        special = dict(headers)
+        lines = [b"%s %s HTTP/1.1" % (special[b":method"], special[b":path"]), b"Host: %s" % special[b":authority"]]
+        lines += [b"%s: %s" % field for field in headers if not field[0].startswith(b":")]
+        self._connection.write(b"\r\n".join([*lines, b"", content]))  # it goes out while the answer is awaited
         try:
-            client.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
-            client.putheader("Host", request.authority)
-            for name, value in request.headers:
-                client.putheader(name, value)
-            client.endheaders(request.body or None)
-            self._response = self._final_answer(request.method)
+            self._response = self._final_answer()
         except http.client.RemoteDisconnected:  # an OSError, too
             raise
         except _BROKEN as error:
@@ -80,20 +76,9 @@ class Http11Exchange:
         target[: len(data)] = data
         return len(data)
 
-    def sendall(self, data: bytes) -> None:
-        """What http.client sends by; it goes out while the answer is awaited."""
-        self._connection.write(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """What http.client reads by: the same for interim answers and the final one."""
-        return self._buffered
-
-    def close(self) -> None:
-        """http.client may close a socket; this one is the exchange's."""
-
-    def _final_answer(self, method: str) -> http.client.HTTPResponse:
+    def _final_answer(self) -> http.client.HTTPResponse:
         while True:
-            response = http.client.HTTPResponse(self, method=method)  # type: ignore[arg-type]
+            response = http.client.HTTPResponse(self._received)  # type: ignore[arg-type]
             response.begin()
             if response.status >= http.HTTPStatus.OK:
                 return response
@@ -107,18 +92,8 @@ class Http11Exchange:
         """Whether something came behind the body, as far as the network has brought it: without waiting."""
         self._until = 0.0
         with suppress(OSError):
-            return len(self._buffered.peek(1)) > 0
+            return len(self._received.peek(1)) > 0
         return False
-
-
-class _Buffered(io.BufferedReader):
-    """What http.client reads by; it closes it after each answer, and what came behind is still to be seen."""
-
-    def close(self) -> None:
-        """Stay open: the connection is the exchange's."""
-
-    def flush(self) -> None:
-        """Nothing is ever written; an answer that is collected flushes this, perhaps after what is beneath it."""
 
 
 def _violation(error: Exception) -> ProtocolViolation:

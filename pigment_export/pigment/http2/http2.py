@@ -4,7 +4,7 @@ import time
 
 from pigment_export.pigment.http2.connection import Connection
 from pigment_export.pigment.http2.exceptions import ProtocolViolation
-from pigment_export.pigment.http2.exchange import Headers, HttpRequest
+from pigment_export.pigment.http2.exchange import Fields, Headers
 from pigment_export.pigment.http2.frames import Frames
 
 SENT_AT_ONCE_BYTES = 64 * 1024  # of a request's body: an early answer stops the rest
@@ -32,11 +32,12 @@ class Http2Exchange:
         """What proves the body's end; a reset tells every other one."""
         return ["END_STREAM"] if self._frames.length is None else ["END_STREAM", "Content-Length"]
 
-    def ask(self, request: HttpRequest, until: float) -> tuple[int, Headers]:
+    def ask(self, headers: Fields, content: bytes, until: float) -> tuple[int, Headers]:
         """Send a request and wait for its answer.
 
         Args:
-            request: what is asked.
+            headers: of the request.
+            content: its body, often empty.
             until: `time.monotonic()` instant at which waiting ends.
 
         Returns:
@@ -46,13 +47,7 @@ class Http2Exchange:
             RequestException: none will come.
             OSError: none came in time, or the connection failed.
         """
-        pseudo = [
-            (b":method", request.method.encode()),
-            (b":authority", request.authority.encode()),
-            (b":scheme", b"https"),
-            (b":path", request.target.encode()),
-        ]
-        self._frames = Frames([*pseudo, *request.headers], request.body)
+        self._frames = Frames(headers, content)
         while (status := self._frames.status) is None:
             self._turn(until)
         return status, self._frames.headers

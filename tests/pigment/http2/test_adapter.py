@@ -442,7 +442,7 @@ def test_a_request_body_that_is_no_bytes_is_refused(ask: Callable[..., requests.
     if isinstance(body, dict):
         assert ask(answering(peer.headers(200, end=True)), method="POST", **options).ok  # encoded by requests: bytes
     else:
-        with pytest.raises(exceptions.RequestException, match="bytes or text"):
+        with pytest.raises(exceptions.RequestException, match="must be bytes"):
             ask(answering(), method="POST", **options)
 
 
