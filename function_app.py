@@ -7,6 +7,7 @@ function does is imported when it is called.
 import os
 import threading
 import typing
+from datetime import timedelta
 
 import azure.functions as func
 
@@ -45,48 +46,52 @@ Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the buil
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Start what the schedules say is due; the next tick is the retry."""
-    from pigment_export.app.tick import tick
+    from pigment_export.app.triggers import call, tick
 
-    messages.set(tick(wiring.app, _start_due))
+    messages.set(call("schedule", wiring.app, lambda app: tick(app, _start_due)))
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 37 * * * *")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Heal, end and sweep what no other call would."""
-    from pigment_export.app.housekeeping import housekeeping
+    from pigment_export.app.triggers import call
+    from pigment_export.runs.housekeeping import housekeeping
 
-    messages.set(housekeeping(wiring.app))
+    def heal(app: "App") -> list[str]:
+        hours, retention = app.settings.freshness_hours, timedelta(days=app.settings.retention_days)
+        return housekeeping(app.runs, app.catalog, freshness_hours=hours, retention=retention)
+
+    messages.set(call("housekeeping", wiring.app, heal))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_one(message: func.QueueMessage) -> None:
     """Deliver one export of a run; the message comes back where it fails for now."""
-    from pigment_export.app import functions
+    from pigment_export.app.triggers import call
+    from pigment_export.runs.work import process_message
 
-    functions.export_one(wiring.app, _text(message))
+    call("queue", wiring.app, lambda app: process_message(app.runs, _text(message)))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def record_poison(message: func.QueueMessage, messages: Texts) -> None:
     """Send an export that the queue has given up again while its run lasts, or settle it."""
-    from pigment_export.app import functions
+    from pigment_export.app.triggers import call
+    from pigment_export.runs import work
 
-    messages.set(functions.record_poison(wiring.app, _text(message)))
+    def record(app: "App") -> list[str]:
+        return work.record_poison(app.runs, _text(message), queue=f"{app.settings.export_queue}-poison")
+
+    messages.set(call("poison", wiring.app, record))
 
 
 @app.route(route="runs", methods=["POST"])
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def start_run(req: func.HttpRequest, messages: Texts) -> func.HttpResponse:
     """Start a run, or find it."""
-
-    def start(call: "HttpCall") -> "HttpAnswer":
-        answer, texts = call.start_run()
-        messages.set(texts)
-        return answer
-
-    return _answer(req, start)
+    return _answer(req, lambda call: call.start_run(), messages)
 
 
 @app.route(route="runs", methods=["GET"])
@@ -136,7 +141,9 @@ def _text(message: func.QueueMessage) -> str:
     return message.get_body().decode("utf-8", errors="replace")
 
 
-def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> func.HttpResponse:
+def _answer(
+    req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]", messages: Texts | None = None
+) -> func.HttpResponse:
     """Decode a call and encode its answer; where a library is missing, the host would send an empty 500."""
     headers = {name.lower(): value for name, value in req.headers.items()}
     try:
@@ -147,5 +154,7 @@ def _answer(req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]") -> 
         from pigment_export.app.package import incomplete
 
         return func.HttpResponse(incomplete(exc), status_code=500, mimetype="application/problem+json")
+    if messages is not None:
+        messages.set(list(answer.messages))
     told = dict(answer.headers)
     return func.HttpResponse(answer.body, status_code=answer.status, headers=told, mimetype=answer.media_type)

@@ -15,7 +15,7 @@ What each error means stands in tables of `ErrorRow`, one table per boundary. Ev
 that `docs/errors.md` is held to.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -200,20 +200,6 @@ CONFIGURATION = {
     )
 }
 """The rows of `ConfigurationError`: what a person wrote is wrong, with every problem at once."""
-
-
-def told_alone[T](call: Callable[[], T]) -> T:
-    """Call, and raise an error of the app without those it came from, and from here on.
-
-    Its cause says it all, and the host logs every line of a traceback.
-
-    Args:
-        call: what may raise.
-    """
-    try:
-        return call()
-    except ExportError as error:
-        raise error.with_traceback(None) from None
 
 
 def shorten(message: str) -> str:

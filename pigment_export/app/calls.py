@@ -16,7 +16,6 @@ from pigment_export.environment import auth_level_of, is_local_host, text_of
 from pigment_export.errors import ErrorRow, ExportError, PermanentError, Who, shorten
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
-from pigment_export.runs.work import messages_for
 
 PRINCIPAL = "x-ms-client-principal-id"
 
@@ -50,17 +49,10 @@ class HttpCall:
     query: Mapping[str, str]
     body: bytes = b""
 
-    def start_run(self) -> tuple[HttpAnswer, list[str]]:
-        """Answer `POST /api/runs`; returns the messages to send, too."""
-        messages: list[str] = []
-
-        def act(app: App, asked_by: str, _query: Query) -> HttpAnswer:
-            key = self.headers.get("idempotency-key")
-            answer, claim = start.start_run(app, self.body, key, asked_by)
-            messages.extend(messages_for(claim.plan, claim.pending))
-            return answer
-
-        return self._answer(act), messages
+    def start_run(self) -> HttpAnswer:
+        """Answer `POST /api/runs`."""
+        key = self.headers.get("idempotency-key")
+        return self._answer(lambda app, by, _query: start.start_run(app, self.body, key, by))
 
     def run_status(self, run_id: str) -> HttpAnswer:
         """Answer `GET /api/runs/{runId}`."""

@@ -1,4 +1,4 @@
-"""The HTTP calls about runs that are there: following one, cancelling it, listing them."""
+"""The HTTP calls about runs that are there: the one that was claimed, following one, cancelling it, listing them."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -9,9 +9,11 @@ from pigment_export.app.requests import Query
 from pigment_export.app.schemas import MOST_FAILED_LISTED, Run, RunList, run_view
 from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 from pigment_export.runs.cancel import cancel_run as cancel
+from pigment_export.runs.claim import Claim
 from pigment_export.runs.follow import RunListing, progress_of, recent_runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
+from pigment_export.runs.work import messages_for
 
 RUN_UNKNOWN = ErrorRow(
     "run_unknown",
@@ -21,6 +23,22 @@ RUN_UNKNOWN = ErrorRow(
     what="this deployment has no run of this id: its records are kept for RETENTION_DAYS",
 )
 RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
+
+
+def started(app: App, claim: Claim) -> HttpAnswer:
+    """Return 202 with where to follow a run that was claimed, and the messages to send.
+
+    Args:
+        app: the parts.
+        claim: new, or found: then the answer says how far the run is.
+
+    Raises:
+        ExportError: the lake cannot be used.
+    """
+    plan = claim.plan
+    progress = None if claim.pending == plan.names else progress_of(app.runs, plan.run_id)
+    answer = _going_on(_seen(app, *(progress or (plan, RunListing(plan.run_id)))))
+    return answer._replace(messages=messages_for(plan, claim.pending))
 
 
 def run_status(app: App, run_id: str) -> HttpAnswer:
@@ -65,32 +83,21 @@ def list_runs(app: App, query: Query) -> HttpAnswer:
     return json_answer(RunList(runs=tuple(runs), next=_next(app)), 200)
 
 
-def going_on(run: Run) -> HttpAnswer:
-    """Return the answer that has its caller ask again at `Location`.
-
-    Args:
-        run: as callers are told of it.
-    """
-    return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
-
-
-def seen(app: App, plan: Plan, listing: RunListing) -> Run:
-    """Return a run as callers are told of it.
-
-    Args:
-        app: the parts.
-        plan: the run's.
-        listing: how far it is.
-    """
+def _seen(app: App, plan: Plan, listing: RunListing) -> Run:
     return run_view(plan.summary, listing, app.base_url, result=plan.folder.result)
+
+
+def _going_on(run: Run) -> HttpAnswer:
+    """Return the answer that has its caller ask again at `Location`."""
+    return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
 
 
 def _answer(app: App, progress: tuple[Plan, RunListing] | None) -> HttpAnswer:
     if progress is None:
         raise RUN_UNKNOWN.raised()
-    run = seen(app, *progress)
+    run = _seen(app, *progress)
     if run.state == "running":
-        return going_on(run)
+        return _going_on(run)
     if run.state == "succeeded":
         return json_answer(run, 200)
     said = ", ".join(f"{count} {state}" for state, count in run.counts.items())

@@ -83,7 +83,7 @@ def _steps(app: App) -> Iterator[Step]:
     for secret in sorted(secrets or {None}, key=lambda name: name or ""):
         of_secret = f" {secret}" if secret else ""
         yield f"read the Pigment key{of_secret}", partial(read_key, secret)
-        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, app.deadline)
+        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, app.lake.deadline)
     yield from _lake_steps(app.runs)
 
 

@@ -6,7 +6,7 @@ retry it.
 
 import http
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -37,12 +37,13 @@ STATUSES = {
 
 
 class HttpAnswer(NamedTuple):
-    """An HTTP answer, as its function encodes it."""
+    """An HTTP answer, as its function encodes it, and the messages to send with it."""
 
     status: int
     body: bytes
     headers: Mapping[str, str]
     media_type: str
+    messages: Sequence[str] = ()
 
 
 def json_answer(

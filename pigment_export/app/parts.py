@@ -48,11 +48,6 @@ class App:
         """The runs of this deployment."""
         return self.make_runs(self.lake)
 
-    @property
-    def deadline(self) -> Deadline:
-        """That of this call."""
-        return self.lake.deadline
-
     def within(self, deadline: Deadline) -> App:
         """Return the same parts within another call."""
         return replace(self, lake=CallLake(self.lake.once, deadline))

@@ -5,7 +5,7 @@ Everything that is wrong with what a call selects is told at once.
 
 from contextlib import suppress
 
-from pigment_export.app.following import going_on, seen
+from pigment_export.app.following import started
 from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import RunRequest
@@ -13,8 +13,7 @@ from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.runs.again import exports_to_retry, files_to_release
-from pigment_export.runs.claim import Chosen, Claim, claim_run, date_problems
-from pigment_export.runs.follow import RunListing, progress_of
+from pigment_export.runs.claim import Chosen, claim_run, date_problems
 from pigment_export.runs.plan import ClaimRequest
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
@@ -36,7 +35,7 @@ RUN_EXPIRED_UNPLANNED = ErrorRow(
 )
 
 
-def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> tuple[HttpAnswer, Claim]:
+def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> HttpAnswer:
     """Start a run, or find the one that was started with the same `Idempotency-Key`.
 
     Args:
@@ -46,7 +45,7 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> tuple[Ht
         asked_by: who calls, as far as it is known.
 
     Returns:
-        202 with where to follow it; and the claim, with what is to be enqueued.
+        202 with where to follow it, and the messages of what is to be enqueued.
 
     Raises:
         ExportError: nothing was started.
@@ -61,10 +60,7 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> tuple[Ht
     claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline))
     if not claim.is_planned:
         raise RUN_EXPIRED_UNPLANNED.raised(f"{claim.plan.run_id}, at {claim.plan.expires_at.isoformat()}")
-    plan, progress = claim.plan, None
-    if claim.pending != plan.names:  # a repeat, which may find it ended
-        progress = progress_of(app.runs, plan.run_id)
-    return going_on(seen(app, *(progress or (plan, RunListing(plan.run_id))))), claim
+    return started(app, claim)
 
 
 def _key_problems(key: str | None) -> list[str]:

@@ -47,7 +47,7 @@ class Told:
     messages: list[str]
 
 
-def told(path: str, method: str, answer: HttpAnswer, messages: Iterable[str] = ()) -> Told:
+def told(path: str, method: str, answer: HttpAnswer) -> Told:
     """Decode an answer that the description of the interface allows."""
     responses = OPENAPI["paths"][path][method]["responses"]
     assert str(answer.status) in responses, f"{answer.status} is not described"
@@ -60,7 +60,7 @@ def told(path: str, method: str, answer: HttpAnswer, messages: Iterable[str] = (
     schema(name).validate(body)
     if answer.media_type == "application/problem+json":
         assert body["status"] == answer.status
-    return Told(answer.status, answer.headers, body, answer.body.decode(), list(messages))
+    return Told(answer.status, answer.headers, body, answer.body.decode(), list(answer.messages))
 
 
 class ApiWorld(World):
@@ -126,7 +126,7 @@ class ApiWorld(World):
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent |= {"idempotency-key": key} if key is not None else {}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return told("/api/runs", "post", *self.call(sent, query, data).start_run())
+        return told("/api/runs", "post", self.call(sent, query, data).start_run())
 
     def get(self, run_id: str, query: Mapping[str, str] | None = None, **headers: str) -> Told:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
