@@ -9,9 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
-from pigment_export.app.schemas import Problem
+from pigment_export.app.schemas import Problem, plain
+from pigment_export.catalog.options import Model
 from pigment_export.errors import ConfigurationError, ExportError, RetryableError, Who
 
 POLL_SECONDS = 20  # between two looks at a run
@@ -47,7 +46,7 @@ class HttpAnswer(NamedTuple):
 
 
 def json_answer(
-    model: BaseModel, status: int, headers: Mapping[str, str] | None = None, *, beside: BaseModel | None = None
+    model: Model, status: int, headers: Mapping[str, str] | None = None, *, beside: Model | None = None
 ) -> HttpAnswer:
     """Return an answer of what a model says.
 
@@ -57,7 +56,7 @@ def json_answer(
         headers: beside those of its content.
         beside: another model whose fields stand beside, as a problem may carry them.
     """
-    fields = {**(_plain(beside) if beside else {}), **_plain(model)}
+    fields = {**(plain(beside) if beside else {}), **plain(model)}
     media_type = PROBLEM if isinstance(model, Problem) else "application/json"
     return HttpAnswer(status, (json.dumps(fields, ensure_ascii=False) + "\n").encode(), headers or {}, media_type)
 
@@ -95,7 +94,3 @@ def error_answer(error: ExportError) -> HttpAnswer:
         problems = (*problems[:MOST_PROBLEMS], f"and {len(problems) - MOST_PROBLEMS} more")
     told_who = None if status < SERVER_ERROR else str(who)  # below, it is the caller
     return json_answer(problem(cause.code, status, detail, remedy, problems=problems, who=told_who), status, headers)
-
-
-def _plain(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_none=True, by_alias=True)

@@ -6,7 +6,6 @@ Azure role: Storage Blob Data Contributor on the lake's container.
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -202,7 +201,6 @@ def _latest_files(runs: Runs, exports: Iterable[Export]) -> Mapping[str, Latest]
         found = list(pool.map(read, paths.values()))
     files = {}
     for (name, path), first in zip(paths.items(), found, strict=True):
-        data = runs.lake.read(path).data if first is None else first
-        with suppress(ValueError):
-            files[name] = Latest.from_json(data)
+        if file := Latest.found_in(runs.lake.read(path).data if first is None else first):
+            files[name] = file
     return files

@@ -1,6 +1,7 @@
 """The models of HTTP answers, and how a run becomes one. `docs/openapi.json` is generated from them. Pure."""
 
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -126,6 +127,11 @@ class Problem(Model):
     """Who must act."""
     remedy: str | None = None
     """What they should do."""
+
+
+def plain(model: Model) -> dict[str, Any]:
+    """Return a model as JSON has it, without fields that are not set."""
+    return model.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def run_view(

@@ -84,22 +84,18 @@ def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> 
     kind, found_id = named([address.kind, what[-1]] if whole_block and address.kind else what)
     thing = Thing(found_id.lower(), "", "", kind, "", address.application or "", address.block)
     try:
-        return replace(_looked_up(finder, thing), block=address.block) if finder else thing
+        found = finder.find(thing.id, kind, thing.application_id) if finder else thing
     except ExportError as error:
         say(f"note: its name is not known: {error.cause.reason}")
         return thing
-
-
-def _looked_up(finder: Finder, thing: Thing) -> Thing:
-    found = finder.find(thing.id, thing.kind, thing.application_id)
     if found is None:
         raise click.UsageError(
-            f"Pigment lists no {thing.kind} {thing.id} that the key's owner sees: check the id, the kind, and the"
+            f"Pigment lists no {kind} {thing.id} that the key's owner sees: check the id, the kind, and the"
             " access rights of the key's owner"
         )
-    if found.kind is not thing.kind:
-        raise click.UsageError(f"{thing.id} is {found.name}, which is a {found.kind}, not a {thing.kind}")
-    return found
+    if found.kind is not kind:
+        raise click.UsageError(f"{thing.id} is {found.name}, which is a {found.kind}, not a {kind}")
+    return replace(found, block=address.block)
 
 
 def _choose(finder: Finder | None) -> Thing:

@@ -9,10 +9,10 @@ import click
 from pigment_export.catalog.exports import Kind
 
 _UUID = r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}"
-_PAGES = {"lists": Kind.LIST, "metrics": Kind.METRIC, "tables": Kind.TABLE}
-_APPLICATION = re.compile(rf"/application/({_UUID})", re.IGNORECASE)
-_BLOCK = re.compile(rf"/(lists|metrics|tables)/({_UUID})", re.IGNORECASE)
-_VIEW = re.compile(rf"[?&#]viewId=({_UUID})", re.IGNORECASE)
+_PARTS = re.compile(
+    rf"/application/(?P<application>{_UUID})|/(?P<kind>list|metric|table)s/(?P<block>{_UUID})"
+    rf"|[?&#]viewid=(?P<view>{_UUID})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,11 @@ def read_address(text: str) -> Address | None:
     """
     if "://" not in text:
         return None
-    application, block, view = _APPLICATION.search(text), _BLOCK.search(text), _VIEW.search(text)
-    return Address(
-        application=application[1].lower() if application else None,
-        kind=_PAGES[block[1].lower()] if block else None,
-        block=block[2].lower() if block else None,
-        view=view[1].lower() if view else None,
-    )
+    found: dict[str, str] = {}
+    for part in _PARTS.finditer(text.lower()):
+        found = {name: value for name, value in part.groupdict().items() if value} | found
+    kind = found.pop("kind", None)
+    return Address(**found, kind=Kind(kind) if kind else None)
 
 
 def named(words: Sequence[str]) -> tuple[Kind, str]:

@@ -95,16 +95,15 @@ def _names(exports: tuple[Export, ...]) -> Iterator[Check]:
 
 
 def _name(finder: Finder, export: Export) -> Check:
-    found = finder.find(export.id, None, export.application) or finder.find(export.id)
+    found, remedy = finder.find(export.id, None, export.application) or finder.find(export.id), None
+    detail = f"{found.kind} {found.name}, in {found.application}" if found else f"{export.kind} {export.id}"
     if found is None and export.secret is not None:
-        detail = f"{export.kind} {export.id}: not seen by this key; the export has one of its own ({export.secret})"
-        return Check(name=export.name, ok=True, detail=detail)
-    if found is None:
+        detail += f": not seen by this key; the export has one of its own ({export.secret})"
+    elif found is None:
         detail = f"Pigment lists nothing with the id {export.id} that the key's owner sees"
         remedy = "check the id (pigment-export blocks, views), and the access rights of the key's owner"
-        return Check(name=export.name, ok=False, detail=detail, remedy=remedy)
-    what = f"{found.kind} {found.name}, in {found.application}"
-    if found.kind is not export.kind:
-        return Check(name=export.name, ok=False, detail=f"{what}; the catalog says {export.kind}", remedy="correct it")
-    personal = "; a personal view: only a key of its owner's can export it" if found.type == PERSONAL else ""
-    return Check(name=export.name, ok=True, detail=f"{what}{personal}")
+    elif found.kind is not export.kind:
+        detail, remedy = f"{detail}; the catalog says {export.kind}", "correct it"
+    elif found.type == PERSONAL:
+        detail += "; a personal view: only a key of its owner's can export it"
+    return Check(name=export.name, ok=remedy is None, detail=detail, remedy=remedy)

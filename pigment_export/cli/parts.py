@@ -5,23 +5,22 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pigment_export import settings as reading
 from pigment_export import wiring
 from pigment_export.cli.output import say
 from pigment_export.retry import CLAIM_SECONDS, Deadline
+from pigment_export.settings import Settings, load
 
 if TYPE_CHECKING:
     from pigment_export.app.parts import App
-    from pigment_export.settings import Settings
 
 
-def settings_now() -> "Settings":
+def settings_now() -> Settings:
     """The settings, of which a key or a vault is enough.
 
     Raises:
         ConfigurationError: they are wrong.
     """
-    return _told(reading.load(os.environ, lake=False))
+    return _told(load(os.environ, lake=False))
 
 
 def app_now() -> "App":
@@ -40,7 +39,7 @@ def attended() -> Deadline:
     return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=say)
 
 
-def _told(settings: "Settings") -> "Settings":
+def _told(settings: Settings) -> Settings:
     if settings.pigment_api_key and settings.key_vault_url:
         _say_once("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
     return settings

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import click
 
+from pigment_export.app.parts import App
 from pigment_export.app.requests import read_day
 from pigment_export.cli.parts import app_now
 from pigment_export.cli.runs import run_named
 from pigment_export.cli.work import work_off
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.deployment import Runs
-
-if TYPE_CHECKING:
-    from pigment_export.app.parts import App
 
 
 def run(*, names: Sequence[str], groups: Sequence[str], day: str | None, as_json: bool) -> int:
@@ -44,7 +41,7 @@ def release(*, run: str, names: Sequence[str], as_json: bool) -> int:
     return work_off(app, asked, lambda: files_to_release(theirs, run_id, names), as_json=as_json)
 
 
-def _ended(app: "App", run: str | None) -> tuple[str, Runs]:
+def _ended(app: App, run: str | None) -> tuple[str, Runs]:
     """The id of an earlier run, and the runs of its deployment."""
     plan, _ = run_named(app, run)
     return plan.run_id, replace(app.runs, deployment=plan.deployment)

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from pigment_export.app.schemas import run_view
+from pigment_export.app.parts import App
+from pigment_export.app.schemas import plain, run_view
 from pigment_export.cli.output import emit, emit_json
 from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_state, emit_table, instant
@@ -16,9 +16,6 @@ from pigment_export.lake.paths import latest, new_run_id
 from pigment_export.runs.follow import RunListing, progress_of, recent_runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
-
-if TYPE_CHECKING:
-    from pigment_export.app.parts import App
 
 A_NONCE = "x" * 16  # stands in a path where each run has its own
 
@@ -62,7 +59,7 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
     found = recent_runs(of, limit=limit, state=state, of_all=deployment is None)
     views = [(summary, run_view(summary, listing, app.base_url)) for summary, listing in found]
     if as_json:
-        emit_json([{**_plain(view), "deployment": summary.deployment} for summary, view in views])
+        emit_json([{**plain(view), "deployment": summary.deployment} for summary, view in views])
         return
     rows = [
         view.model_dump() | {"done": f"{view.done} of {view.of}", "deployment": summary.deployment}
@@ -81,7 +78,7 @@ def show(*, run: str | None, as_json: bool) -> None:
     view = run_view(summary, listing, app.base_url, result=plan.folder.result)
     receipts = [listing.receipts[name].to_fields() for name in plan.names if name in listing.receipts]
     if as_json:
-        emit_json({**_plain(view), "deployment": summary.deployment, "receipts": receipts})
+        emit_json({**plain(view), "deployment": summary.deployment, "receipts": receipts})
         return
     by = summary.trigger if summary.asked_by == summary.deployment else f"{summary.trigger} by {summary.asked_by}"
     ended = f"ended {instant(view.ended_at)}" if view.ended_at else f"expires {instant(view.expires_at)}"
@@ -110,7 +107,7 @@ def files(*, name: str, as_json: bool) -> None:
     emit_table(rows, titles, empty=f"no good file of {name} yet", date="snapshot_date", fetched="fetched_at")
 
 
-def run_named(app: "App", run: str | None) -> tuple[Plan, RunListing]:
+def run_named(app: App, run: str | None) -> tuple[Plan, RunListing]:
     """Return the plan of a run and how far it is, whichever deployment's it is.
 
     Args:
@@ -129,18 +126,13 @@ def run_named(app: "App", run: str | None) -> tuple[Plan, RunListing]:
     return progress
 
 
-def _recent_id(app: "App", end: str) -> str:
+def _recent_id(app: App, end: str) -> str:
     found = [summary.run_id for summary, _ in recent_runs(app.runs, of_all=True)]
     matching = [run_id for run_id in found if run_id.endswith(end)] if end else found[:1]
     if len(matching) != 1:
         told = "more than one run ends" if matching else "no run of the last seven days ends"
         raise click.UsageError(f"{told} with {end!r}: see 'pigment-export runs'" if end else "there is no run yet")
     return matching[0]
-
-
-def _plain(model: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = model.model_dump(mode="json", exclude_none=True, by_alias=True)
-    return fields
 
 
 def _age(now: datetime, then: datetime) -> str:

@@ -66,10 +66,9 @@ def emit_table(rows: Sequence[Row], titles: Sequence[str], *, empty: str = "noth
     room = console.width if console.is_terminal else sys.maxsize
 
     def line(row: Sequence[str]) -> Text:
-        parts = []
-        for cell, title, width in zip(row, titles, widths, strict=False):
-            styled, space = (cell, _STYLES.get(cell, "")), " " * (width - cell_len(cell))
-            parts.append(Text.assemble(space, styled) if title in _NUMBERS else Text.assemble(styled, space))
+        parts = [Text.assemble(_styled(cell)) for cell in row]
+        for part, title, width in zip(parts, titles, widths, strict=False):
+            part.align("right" if title in _NUMBERS else "left", width)
         joined = Text(_GAP).join(parts)
         joined.rstrip()
         return joined
@@ -81,19 +80,17 @@ def emit_table(rows: Sequence[Row], titles: Sequence[str], *, empty: str = "noth
         for row in cells:
             lines += [line(row[:-1]), *([Text(f"{_GAP}{row[-1]}")] if row[-1] else [])]
     else:
-        lines = [under for row in cells for under in _record(titles, row)]
+        lines = []
+        for first, *row in cells:
+            lines.append(Text(first, style="bold"))
+            told = zip(titles[1:], row, strict=True)
+            lines += [Text.assemble(f"{_GAP}{title}: ", _styled(cell)) for title, cell in told if cell]
     lines[0].stylize("bold")
     _emit(lines, console)
 
 
-def _record(titles: Sequence[str], row: Sequence[str]) -> list[Text]:
-    """A row with a line for each of its cells."""
-    more = [
-        Text.assemble(f"{_GAP}{title}: ", (cell, _STYLES.get(cell, "")))
-        for title, cell in zip(titles[1:], row[1:], strict=True)
-        if cell
-    ]
-    return [Text(row[0], style="bold"), *more]
+def _styled(cell: str) -> tuple[str, str]:
+    return cell, _STYLES.get(cell, "")
 
 
 def _text(title: str, value: object) -> str:

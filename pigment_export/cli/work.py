@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pigment_export.app.parts import App
 from pigment_export.cli.crew import Crew, Progressed
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, number, say
 from pigment_export.cli.parts import attended
 from pigment_export.cli.table import emit_table
 from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
+from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, claim_run
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import deliver_export, fail_exports
-
-if TYPE_CHECKING:
-    from pigment_export.app.parts import App
-    from pigment_export.retry import Deadline
 
 GOOD = ("succeeded", "superseded")
 STOPPED = ErrorRow(
@@ -31,7 +29,7 @@ STOPPED = ErrorRow(
 type Fields = Mapping[str, Any]
 
 
-def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int:
+def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
     """Start a run, work on it until it ends, and tell what became of it.
 
     Args:
@@ -55,7 +53,7 @@ def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int
     for day in _past_days(app, plan):
         say(f"note: Pigment has no past: a file of {day} gets what Pigment holds now")
 
-    def deliver(name: str, deadline: "Deadline", progress: Progressed) -> Receipt:
+    def deliver(name: str, deadline: Deadline, progress: Progressed) -> Receipt:
         (planned,) = (planned for planned in plan.exports if planned.export.name == name)
         return deliver_export(app.runs.within(deadline), plan, planned, progress)
 
@@ -86,14 +84,14 @@ def work_off(app: "App", asked: Fields, choose: Choose, *, as_json: bool) -> int
     return OK if all(receipt["state"] in GOOD for receipt in ordered) else FAILED
 
 
-def _past_days(app: "App", plan: Plan) -> list[date]:
+def _past_days(app: App, plan: Plan) -> list[date]:
     """The dates of its files that lie before the day on which it was started."""
     zones = {(planned.snapshot_date or plan.snapshot_date, planned.export.zone) for planned in plan.exports}
     here = app.runs.time_zone
     return sorted({day for day, zone in zones if day < plan.claimed_at.astimezone(zone or here).date()})
 
 
-def _settled(app: "App", plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fields]:
+def _settled(app: App, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fields]:
     """Settle exports that are not tried again, and end the run if they were the last.
 
     Where the lake itself cannot be used, they have no record there, and stay open until the run expires.
