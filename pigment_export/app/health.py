@@ -27,8 +27,6 @@ LAKE_BREAKS_PROMISE = ErrorRow(
     "use a storage account with a hierarchical namespace, and no proxy that rewrites requests before it",
 )
 
-type Step = tuple[str, Callable[[], str]]  # a check's name, and what does it: returns what was seen, or raises
-
 
 def report(app: App, *, deep: bool) -> HealthReport:
     """Return what a caller is told of the app's health.
@@ -43,12 +41,28 @@ def report(app: App, *, deep: bool) -> HealthReport:
 
 
 def each(app: App) -> Iterator[Check]:
-    """Yield each check as it is done, one after the other, whatever each comes to.
+    """Do each check when it is asked for, whatever the ones before it came to.
 
     Args:
         app: the parts.
     """
-    return (checked(*step) for step in _steps(app))
+    secrets: set[str | None] = set()
+
+    def read_catalog() -> str:
+        exports = app.catalog().exports
+        secrets.update(export.secret for export in exports if export.enabled)
+        return f"{sum(export.enabled for export in exports)} of {len(exports)} exports are enabled"
+
+    def read_key(secret: str | None) -> str:
+        app.read_key(secret)
+        return "read"
+
+    yield checked("read the catalog", read_catalog)
+    for secret in sorted(secrets or {None}, key=lambda name: name or ""):
+        of_secret = f" {secret}" if secret else ""
+        yield checked(f"read the Pigment key{of_secret}", partial(read_key, secret))
+        yield checked(f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, app.lake.deadline))
+    yield from _of_lake(app.runs)
 
 
 def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | None, deadline: Deadline) -> str:
@@ -67,27 +81,7 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
     return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
 
 
-def _steps(app: App) -> Iterator[Step]:
-    secrets: set[str | None] = set()  # filled by the first check, which has run when the next one is asked for
-
-    def read_catalog() -> str:
-        exports = app.catalog().exports
-        secrets.update(export.secret for export in exports if export.enabled)
-        return f"{sum(export.enabled for export in exports)} of {len(exports)} exports are enabled"
-
-    def read_key(secret: str | None) -> str:
-        app.read_key(secret)
-        return "read"
-
-    yield "read the catalog", read_catalog
-    for secret in sorted(secrets or {None}, key=lambda name: name or ""):
-        of_secret = f" {secret}" if secret else ""
-        yield f"read the Pigment key{of_secret}", partial(read_key, secret)
-        yield f"use the Pigment key{of_secret}", partial(use_key, app.check_key, secret, app.lake.deadline)
-    yield from _lake_steps(app.runs)
-
-
-def _lake_steps(runs: Runs) -> Iterator[Step]:
+def _of_lake(runs: Runs) -> Iterator[Check]:
     """Try with two small files and a record what the lake promises; those of renames only where there are files.
 
     All three are removed in the end; what cannot be removed is swept a day later.
@@ -118,12 +112,12 @@ def _lake_steps(runs: Runs) -> Iterator[Step]:
         return "done, and the metadata is kept"
 
     try:
-        yield "write to the lake", write
+        yield checked("write to the lake", write)
         if etags:
-            yield "no rename over a file that has changed", partial(refuse, STALE_ETAG)
-            yield "no rename over a file that is there", partial(refuse, None)
-            yield "rename over a file as it was seen", rename
-        yield "write a record once", partial(_write_once, lake, record)
+            yield checked("no rename over a file that has changed", partial(refuse, STALE_ETAG))
+            yield checked("no rename over a file that is there", partial(refuse, None))
+            yield checked("rename over a file as it was seen", rename)
+        yield checked("write a record once", partial(_write_once, lake, record))
     finally:
         for path in (moving, standing, record):
             with suppress(ExportError):

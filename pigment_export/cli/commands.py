@@ -39,7 +39,13 @@ def cli(*, verbose: bool) -> None:
 
     Results go to stdout, everything else to stderr.
     """
-    show_log(verbose=verbose)
+    handler = logging.lastResort  # writes to what stderr is now: while something is drawn live, above it
+    if handler is not None:
+        handler.setLevel(logging.NOTSET)
+        level = logging.INFO if verbose else logging.WARNING
+        logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
+    if not verbose:
+        logging.getLogger("pigment_export").addFilter(_is_news)
 
 
 def _command(module: str) -> Callable[[Callable[[], None]], click.Command]:
@@ -239,22 +245,6 @@ def status() -> None:
     For each export, it shows its health in a word, its last good file, and a note. Exit code 1: an export needs
     attention.
     """
-
-
-def show_log(*, verbose: bool) -> None:
-    """Show log events on stderr.
-
-    Args:
-        verbose: show all events, instead of only the warnings that the commands do not print themselves.
-    """
-    handler = logging.lastResort  # writes to what stderr is now: while something is drawn live, above it
-    if handler is not None:
-        handler.setLevel(logging.NOTSET)
-        level = logging.INFO if verbose else logging.WARNING
-        logging.basicConfig(level=level, format="%(message)s", handlers=[handler], force=True)
-    if not verbose:
-        logging.getLogger("pigment_export").addFilter(_is_news)
-    logging.getLogger("azure").setLevel(logging.WARNING)  # one line a request says nothing that our events do not
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -106,11 +106,8 @@ class FolderFile:
             os.fsync(file.fileno())
             file.close()
 
-    def publish(self) -> Path:
+    def publish(self) -> None:
         """Give the file its name in one step, unless something has that name.
-
-        Returns:
-            Where it is.
 
         Raises:
             PermanentError: something has that name by now, or the folder doesn't let it; the bytes stay where they are.
@@ -123,7 +120,6 @@ class FolderFile:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-        return self.path
 
     def __enter__(self) -> Self:
         return self

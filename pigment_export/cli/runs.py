@@ -13,7 +13,7 @@ from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_state, emit_table, instant
 from pigment_export.delivery.description import Latest
 from pigment_export.lake.paths import latest, new_run_id
-from pigment_export.runs.follow import RunListing, progress_of, recent_runs
+from pigment_export.runs.follow import RunListing, listing_of, recent_runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 
@@ -117,13 +117,13 @@ def run_named(app: App, run: str | None) -> tuple[Plan, RunListing]:
     Raises:
         click.UsageError: there is none of this name, or more than one.
     """
-    run_id = run if run and app.runs.plan_of(run) else _recent_id(app, run or "")
-    plan = app.runs.plan_of(run_id)
-    owner = replace(app.runs, deployment=plan.deployment) if plan else app.runs
-    progress = progress_of(owner, run_id)
-    if progress is None:
-        raise click.UsageError(f"there is no run {run_id}")
-    return progress
+    plan = app.runs.plan_of(run) if run else None
+    if plan is None:
+        run = _recent_id(app, run or "")
+        plan = app.runs.plan_of(run)
+    if plan is None:
+        raise click.UsageError(f"there is no run {run}")
+    return plan, listing_of(app.runs, plan)
 
 
 def _recent_id(app: App, end: str) -> str:
