@@ -46,45 +46,45 @@ Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the buil
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Start what the schedules say is due; the next tick is the retry."""
-    from pigment_export.app.triggers import call, tick
+    from pigment_export.app.triggers import serve, tick
 
-    messages.set(call("schedule", wiring.app, lambda app: tick(app, _start_due)))
+    messages.set(serve("schedule", wiring.app, lambda app: tick(app, _start_due)))
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 37 * * * *")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
     """Heal, end and sweep what no other call would."""
-    from pigment_export.app.triggers import call
+    from pigment_export.app.triggers import serve
     from pigment_export.runs.housekeeping import housekeeping
 
     def heal(app: "App") -> list[str]:
         hours, retention = app.settings.freshness_hours, timedelta(days=app.settings.retention_days)
         return housekeeping(app.runs, app.catalog, freshness_hours=hours, retention=retention)
 
-    messages.set(call("housekeeping", wiring.app, heal))
+    messages.set(serve("housekeeping", wiring.app, heal))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_one(message: func.QueueMessage) -> None:
     """Deliver one export of a run; the message comes back where it fails for now."""
-    from pigment_export.app.triggers import call
+    from pigment_export.app.triggers import serve
     from pigment_export.runs.work import process_message
 
-    call("queue", wiring.app, lambda app: process_message(app.runs, _text(message)))
+    serve("queue", wiring.app, lambda app: process_message(app.runs, _text(message)))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def record_poison(message: func.QueueMessage, messages: Texts) -> None:
     """Send an export that the queue has given up again while its run lasts, or settle it."""
-    from pigment_export.app.triggers import call
+    from pigment_export.app.triggers import serve
     from pigment_export.runs import work
 
     def record(app: "App") -> list[str]:
         return work.record_poison(app.runs, _text(message), queue=f"{app.settings.export_queue}-poison")
 
-    messages.set(call("poison", wiring.app, record))
+    messages.set(serve("poison", wiring.app, record))
 
 
 @app.route(route="runs", methods=["POST"])

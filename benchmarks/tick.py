@@ -20,8 +20,8 @@ def seconds(call):
 def tick():
     from function_app import _start_due
     from pigment_export import wiring
-    from pigment_export.app.triggers import call, tick
-    call("schedule", wiring.app, lambda app: tick(app, _start_due))
+    from pigment_export.app.triggers import serve, tick
+    serve("schedule", wiring.app, lambda app: tick(app, _start_due))
 print(seconds(tick), seconds(tick))
 """
 

@@ -25,10 +25,10 @@ class App:
 
     Attributes:
         settings: of this deployment.
-        lake: within this call.
+        lake: bound to the deadline of the call.
         folder: what a relative `EXPORTS_FILE` begins at.
         load_catalog: understands the catalog's bytes.
-        make_runs: makes what works with runs, on this lake.
+        make_runs: makes what works with runs, on a lake that is bound to a call.
         read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
         check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
         base_url: origin that answers name in `Location`.

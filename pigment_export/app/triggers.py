@@ -22,7 +22,7 @@ SECONDS = {
 }
 
 
-def call[T](trigger: str, build: Callable[[Deadline], App], act: Callable[[App], T]) -> T:
+def serve[T](trigger: str, build: Callable[[Deadline], App], act: Callable[[App], T]) -> T:
     """Do what a trigger is for, within a call of its own.
 
     Args:

@@ -24,7 +24,9 @@ def settings_now() -> Settings:
 
 
 def app_now() -> "App":
-    """The parts of the app, within a call that a person waits for; its catalog is looked for in this folder.
+    """The parts of the app, its catalog looked for in this folder, within a call that begins now.
+
+    What comes after a prompt, a sign-in or the hours of a run begins a call of its own: `within(attended())`.
 
     Raises:
         ConfigurationError: settings or catalog are wrong.

@@ -173,8 +173,8 @@ def test_what_is_imported_ahead_is_what_a_tick_with_nothing_due_needs(environmen
     settings = {**environment, **APP}
     ahead = set(printed(f"from pigment_export import wiring; wiring.import_ahead(); {loaded}").split())
     ticking = (
-        "from pigment_export import wiring; from pigment_export.app.triggers import call, tick;"
-        "call('schedule', wiring.app, lambda app: tick(app, lambda _, look, seen: []))"
+        "from pigment_export import wiring; from pigment_export.app.triggers import serve, tick;"
+        "serve('schedule', wiring.app, lambda app: tick(app, lambda _, look, seen: []))"
     )
     tick = set(printed(f"{ticking}; {loaded}", **settings).split())
     assert {"azure.storage.blob", "azure.identity", "requests", "pydantic"} <= ahead
@@ -396,8 +396,8 @@ def test_a_tick_with_nothing_due_makes_two_requests_and_imports_only_what_it_use
         "import sys\n"
         "from function_app import _start_due\n"
         "from pigment_export import wiring\n"
-        "from pigment_export.app.triggers import call, tick\n"
-        "call('schedule', wiring.app, lambda app: tick(app, _start_due))\n"  # sees the schedules for the first time
+        "from pigment_export.app.triggers import serve, tick\n"
+        "serve('schedule', wiring.app, lambda app: tick(app, _start_due))\n"  # sees the schedules for the first time
     )
     asked = (
         "heavy = ('azure.storage.filedatalake', 'azure.keyvault', 'h2', 'isal', 'pigment_export.pigment',\n"
