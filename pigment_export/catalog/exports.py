@@ -18,7 +18,6 @@ from pigment_export.catalog.options import (
     Several,
     TableOptions,
     ViewOptions,
-    as_sent,
 )
 from pigment_export.cron import expression_in, zone_in
 
@@ -123,8 +122,7 @@ class Export(Model):
 
 def to_json(export: Export) -> dict[str, Any]:
     """Return a definition as plans store it: the fields that were set, and the options as Pigment receives them."""
-    fields = export.model_dump(mode="json", exclude_none=True, exclude={"options"})
-    return {**fields, "options": as_sent(export.options)}
+    return export.model_dump(mode="json", by_alias=True, exclude_none=True, serialize_as_any=True)
 
 
 def from_json(definition: Any) -> Export:
