@@ -235,8 +235,3 @@ class TableOptions(MetricOptions):
     """Which of the table's metrics to export."""
     fields: Several[ExportField] | None = None
     """The columns, in this order. Default: one for each dimension and each metric."""
-
-
-def as_sent(options: ViewOptions) -> dict[str, Any]:
-    """Return the options as Pigment receives them, without those that are not set."""
-    return options.model_dump(mode="json", by_alias=True, exclude_none=True)

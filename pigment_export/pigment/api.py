@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pigment_export.catalog.exports import Export, Kind
-from pigment_export.catalog.options import as_sent
 from pigment_export.pigment.errors import UNREADABLE_LISTING
 
 LISTING_BYTES = 16 * 1024 * 1024  # of one answer, at most
@@ -67,7 +66,8 @@ def request_of(export: Export) -> ExportRequest:
 
     Views are asked for by the unversioned call: only that one takes `dateFormat`.
     """
-    options, about = as_sent(export.options), f"{export.kind} {export.id}"
+    about = f"{export.kind} {export.id}"
+    options = export.options.model_dump(mode="json", by_alias=True, exclude_none=True)
     if export.kind is Kind.VIEW:
         return ExportRequest("GET", f"/api/export/view/{export.id}?{urlencode(options)}", about, export.kind)
     return ExportRequest("POST", f"/api/v1/export/{export.kind}/{export.id}", about, export.kind, options)
