@@ -114,7 +114,6 @@ class Http2Adapter(adapters.BaseAdapter):
         response.raw = body
         response.url = str(request.url)
         response.request = request
-        response.connection = self  # type: ignore[assignment]  # any BaseAdapter
         return response
 
     def close(self) -> None:

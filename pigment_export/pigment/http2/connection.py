@@ -139,16 +139,14 @@ class Connection:
     def _flush(self) -> None:
         if self._outgoing.pending:
             self._unsent += self._outgoing.read()
-        if self._deaf:
-            self._unsent.clear()
-        if not self._unsent:
-            return
         try:
-            del self._unsent[: self._sock.send(self._unsent)]
+            if self._unsent and not self._deaf:
+                del self._unsent[: self._sock.send(self._unsent)]
         except BlockingIOError:
-            pass
+            return
         except OSError:  # what the server said before it hung up is worth more; reading will meet the same end
             self._deaf = True
+        if self._deaf:
             self._unsent.clear()
 
     def _decrypt(self, target: memoryview) -> int:

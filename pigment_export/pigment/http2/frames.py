@@ -166,7 +166,9 @@ class Frames:
                 self._consumed += self._flow
                 self._flow = 0
                 if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
-                    self._give_back()
+                    self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
+                    self._window += self._consumed
+                    self._consumed = 0
                 if not self._next_frame():
                     return False
         return False
@@ -226,12 +228,6 @@ class Frames:
         if self.length is not None and self._body_bytes > self.length:
             raise BodyCut(f"the body is longer than its Content-Length of {self.length:,} bytes")
         return True
-
-    def _give_back(self) -> None:
-        """Open the windows again by what was consumed."""
-        self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
-        self._window += self._consumed
-        self._consumed = 0
 
     def _finish_body(self) -> None:
         if self.length is not None and self._body_bytes != self.length:
@@ -302,7 +298,4 @@ def _window_update(stream: int, increment: int) -> bytes:
 
 
 def _name(code: int) -> str:
-    try:
-        return ErrorCodes(code).name
-    except ValueError:
-        return f"{code:#x}"
+    return ErrorCodes(code).name if code in ErrorCodes else f"{code:#x}"

@@ -62,20 +62,18 @@ class Http2Exchange:
             self._turn(until)
 
     def _turn(self, until: float) -> None:
-        """Send what waits and receive what comes; send a PING after each silence."""
+        """Send what waits and receive what comes; after a silence, have a PING sent."""
         connection, frames = self._connection, self._frames
-        while True:
-            connection.write(frames.outgoing(SENT_AT_ONCE_BYTES - connection.unsent_bytes))
-            if connection.unsent_bytes > MOST_UNSENT_BYTES:
-                raise ProtocolViolation("the server demands answers and reads none of them")
-            ping_at = time.monotonic() + PING_SECONDS
-            try:
-                count = connection.readinto(frames.space(), min(until, ping_at))
-            except TimeoutError as error:
-                if error.errno is not None or ping_at >= until:  # the system's own has a number
-                    raise
-                frames.ping()
-                continue
+        connection.write(frames.outgoing(SENT_AT_ONCE_BYTES - connection.unsent_bytes))
+        if connection.unsent_bytes > MOST_UNSENT_BYTES:
+            raise ProtocolViolation("the server demands answers and reads none of them")
+        ping_at = time.monotonic() + PING_SECONDS
+        try:
+            count = connection.readinto(frames.space(), min(until, ping_at))
+        except TimeoutError as error:
+            if error.errno is not None or ping_at >= until:  # the system's own has a number
+                raise
+            frames.ping()
+        else:
             if count is not None:
                 frames.received(count)
-            return
