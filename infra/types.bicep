@@ -105,7 +105,7 @@ type callerOptions = {
   @description('Object ids of the principals that can call, separated by commas. A caller must then be in both lists. Default: only the applications are checked.')
   principals: string?
 
-  @description('Address ranges (10.1.0.0/16) and service tags (DataFactory.WestEurope) that can call, separated by commas. Default: any. A token or a key is required in every case.')
+  @description('Addresses (203.0.113.7), ranges (10.1.0.0/16) and service tags (DataFactory.WestEurope) that can call, separated by commas. Default: any. A token or a key is required in every case.')
   addresses: string?
 }
 
@@ -297,8 +297,9 @@ type identityOptions = {
 func orElse(text string?, fallback string) string => empty(text) ? fallback : text!
 
 @export()
-@description('The items of a comma-separated list.')
-func listed(text string?) string[] => filter(map(split(text ?? '', ','), item => trim(item)), item => !empty(item))
+@description('The items of a comma-separated list, each once.')
+func listed(text string?) string[] =>
+  union(filter(map(split(text ?? '', ','), item => trim(item)), item => !empty(item)), [])
 
 @export()
 @description('Encryption of a storage account with a customer-managed key; null: with Microsoft\'s key. The setting for queues and tables cannot be changed after the account is created.')

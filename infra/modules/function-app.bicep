@@ -44,6 +44,11 @@ resource component 'Microsoft.Insights/components@2020-02-02' existing = {
 var clientId = callers.?clientId ?? ''
 var addresses = listed(callers.?addresses)
 
+// A service tag begins with a letter. One address is a range of its own.
+func isTag(address string) bool => !contains(address, ':') && !contains('0123456789', first(address))
+func rangeOf(address string) string =>
+  contains(address, '/') || isTag(address) ? address : '${address}/${contains(address, ':') ? 128 : 32}'
+
 // With a user-assigned identity, each connection needs the credential type and the client id.
 var suffix = environment().suffixes.storage
 var platformSettings = {
@@ -104,8 +109,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
         name: 'caller-${index}'
         action: 'Allow'
         priority: 100 + index
-        ipAddress: address
-        tag: contains(address, '/') ? 'Default' : 'ServiceTag'
+        ipAddress: rangeOf(address)
+        tag: isTag(address) ? 'ServiceTag' : 'Default'
       })
       appSettings: concat(
         map(items(union(platformSettings, settings)), setting => { name: setting.key, value: setting.value }),

@@ -185,7 +185,7 @@ def test_the_app_has_a_public_address_unless_its_callers_come_by_the_private_one
 
 
 def test_only_the_named_addresses_may_call(tmp_path: Path) -> None:
-    given = HERE | {"callers": {"addresses": "10.20.0.0/16, DataFactory.WestEurope"}}
+    given = HERE | {"callers": {"addresses": "10.20.0.0/16, DataFactory.WestEurope, 203.0.113.7, 2001:db8::1, fe80::/10,10.20.0.0/16"}}
     made = predicted("main.bicep", given, tmp_path)["predictedResources"]
     [app] = [one for one in made if one["type"] == "Microsoft.Web/sites"]
     config = app["properties"]["siteConfig"]
@@ -193,5 +193,8 @@ def test_only_the_named_addresses_may_call(tmp_path: Path) -> None:
     assert [(rule["ipAddress"], rule["tag"], rule["action"]) for rule in config["ipSecurityRestrictions"]] == [
         ("10.20.0.0/16", "Default", "Allow"),
         ("DataFactory.WestEurope", "ServiceTag", "Allow"),
+        ("203.0.113.7/32", "Default", "Allow"),
+        ("2001:db8::1/128", "Default", "Allow"),
+        ("fe80::/10", "Default", "Allow"),
     ]
     assert site("all-new")["properties"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Allow"
