@@ -6,9 +6,9 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C ends it quietly even while its modules are being imported."""
     try:
-        from pigment_export.cli.commands import main as run  # noqa: PLC0415 - within reach of the except
+        from pigment_export.cli.commands import exit_code  # noqa: PLC0415 - within reach of the except
 
-        run()
+        sys.exit(exit_code())
     except KeyboardInterrupt:
         sys.exit(130)
 

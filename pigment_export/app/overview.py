@@ -126,20 +126,18 @@ def overview_of(app: App) -> Overview:
     Raises:
         ExportError: the catalog is wrong, or the lake cannot be read.
     """
-    now = app.lake.now()
-    catalog = app.catalog()
-    runs = [run for _, run in recent_runs(app.runs)]
-    receipts = [(run, name, receipt) for run in runs for name, receipt in run.receipts.items()]
+    now, runs, catalog = app.lake.now(), app.runs, app.catalog()
+    receipts = [(run, name, receipt) for _, run in recent_runs(runs) for name, receipt in run.receipts.items()]
     seen = {name: (run, receipt) for run, name, receipt in reversed(receipts)}  # the newest of each stays
-    files = _latest_files(app.runs, catalog.exports)
-    schedules = schedules_of(app.runs)
-    next_at = next_occurrences(app.runs, catalog, now)
+    files = _latest_files(runs, catalog.exports)
+    schedules = schedules_of(runs)
+    next_at = next_occurrences(runs, catalog, now)
     exports = []
     for export in catalog.exports:
         file = files.get(export.name)
         fetched_at = file.fetched_at if file else None
         hours = app.settings.freshness_hours
-        fresh = freshness_of(app.runs, schedules, export, succeeded_at=fetched_at, hours=hours, now=now)
+        fresh = freshness_of(runs, schedules, export, succeeded_at=fetched_at, hours=hours, now=now)
         health, note = _health_of(export, fetched_at, seen.get(export.name), fresh)
         rows = tuple(entry.rows for entry in (*reversed(file.previous), file)) if file else ()
         exports.append(
@@ -149,9 +147,9 @@ def overview_of(app: App) -> Overview:
     waiting = {export.name for export in exports if export.health is Word.HELD}
     held = {failure.export.name: failure for failure in reversed(bad) if failure.export.state == State.HELD}
     return Overview(
-        deployment=app.settings.deployment,
+        deployment=runs.deployment,
         now=now,
-        time_zone=app.runs.time_zone,
+        time_zone=runs.time_zone,
         exports=tuple(sorted(exports, key=lambda export: (list(Word).index(export.health), export.name))),
         failures=tuple(failure for failure in bad if failure.export.state != State.HELD)[:MOST_FAILURES],
         held=tuple(failure for name, failure in held.items() if name in waiting),

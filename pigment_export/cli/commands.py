@@ -1,7 +1,6 @@
 """The commands of the command line, with their options. A command's own module is imported when it is called."""
 
 import logging
-import sys
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -269,8 +268,3 @@ def exit_code() -> int:
     except OSError as error:
         output.say(f"{error}")
         return output.FAILED
-
-
-def main() -> None:
-    """Run the command line, and end the process."""
-    sys.exit(exit_code())

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pigment_export.app.parts import App
 
 
+_say_once = cache(say)  # a command reads its settings more than once
+
+
 def settings_now() -> Settings:
     """The settings, of which a key or a vault is enough.
 
@@ -45,8 +48,3 @@ def _told(settings: Settings) -> Settings:
     if settings.pigment_api_key and settings.key_vault_url:
         _say_once("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
     return settings
-
-
-@cache
-def _say_once(text: str) -> None:
-    say(text)

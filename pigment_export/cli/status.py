@@ -41,8 +41,7 @@ def _of(app: App, deployment: str | None) -> App:
         runs = recent_runs(app.runs, of_all=True)
         others = (summary.deployment for summary, _ in runs if summary.trigger != "cli")
         deployment = next(others, app.settings.deployment)
-    settings = replace(app.settings, deployment=deployment)
-    return replace(app, settings=settings, make_runs=lambda lake: replace(app.make_runs(lake), deployment=deployment))
+    return replace(app, make_runs=lambda lake: replace(app.make_runs(lake), deployment=deployment))
 
 
 def _fields(overview: Overview, each: ExportHealth) -> dict[str, object]:

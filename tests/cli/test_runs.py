@@ -72,6 +72,9 @@ def test_a_run_is_shown_with_why_who_and_what_to_do(command: Run, everything: Ev
     run_id = json.loads(command("show", "--json").stdout)["run_id"]
     again = json.loads(command("show", run_id[-6:], "--json", USER="another").stdout)
     assert [receipt["state"] for receipt in again["receipts"]] == ["succeeded", "failed"]
+    before = len(everything.lake.calls)
+    assert command("show", run_id, USER="another").returncode == 0
+    assert [call.operation for call in everything.lake.calls[before:]] == ["get", "list_blobs"]
 
 
 @pytest.mark.parametrize(
