@@ -137,7 +137,7 @@ def _fields_of(request: requests.PreparedRequest, authority: str) -> Fields:
     ]
     for name, value in request.headers.items():
         key, content = _header_bytes(name).lower(), _header_bytes(value)
-        if not (_NAME.fullmatch(key) and _SENDABLE.fullmatch(content)):  # h2 and http.client would show it
+        if not (_NAME.fullmatch(key) and _SENDABLE.fullmatch(content)):  # h2 would show it
             raise exceptions.InvalidHeader(f"the header {name!r} has characters that cannot be sent")
         if key.decode() not in _NOT_SENT:
             fields.append((key, content))

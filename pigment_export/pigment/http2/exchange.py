@@ -1,4 +1,4 @@
-"""What both protocols share of one request and its answer. `http2` and `http11` have the same methods."""
+"""What both protocols share. `http2` and `http11` have the same methods."""
 
 import math
 from dataclasses import dataclass

@@ -36,8 +36,8 @@ class Http11Exchange:
     def ask(self, headers: Fields, content: bytes, until: float) -> tuple[int, Headers]:
         """See `Http2Exchange`."""
         self._until = until
-        special = dict(headers)
-        lines = [b"%s %s HTTP/1.1" % (special[b":method"], special[b":path"]), b"Host: %s" % special[b":authority"]]
+        request = dict(headers)
+        lines = [b"%s %s HTTP/1.1" % (request[b":method"], request[b":path"]), b"Host: %s" % request[b":authority"]]
         lines += [b"%s: %s" % field for field in headers if not field[0].startswith(b":")]
         self._connection.write(b"\r\n".join([*lines, b"", content]))  # it goes out while the answer is awaited
         try:
