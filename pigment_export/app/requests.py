@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -143,7 +143,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if len(body) > LARGEST_BODY_BYTES:
         raise _malformed(f"is larger than {LARGEST_BODY_BYTES:,} bytes")
     try:
-        document = json.loads(body.decode("utf-8-sig").strip() or "{}")
+        document = json.loads(body.decode("utf-8-sig").strip() or "{}", object_pairs_hook=_each_once)
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as exc:
         raise _malformed(f"is not JSON (line {exc.lineno}, column {exc.colno})") from exc
@@ -156,6 +156,14 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _malformed('must be a JSON object, as {} or {"exports": ["revenue"]}')
     return document
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields. Of one that is there twice, JSON does not say which counts."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise _malformed("has a field twice in one object")
+    return fields
 
 
 def _malformed(what: str) -> ConfigurationError:

@@ -219,8 +219,10 @@ def test_two_ways_at_once_are_refused(open_world: ApiWorld, body: Any) -> None:
         b'{"export":' * 50_000,
         b'{"exports": [' + b"1" * 5_000 + b"]}",
         b" " * (LARGEST_BODY_BYTES + 1),
+        b'{"exports": ["revenue"], "exports": ["pnl"]}',
+        b'{"export": {"name": "x", "options": {"filters": [], "filters": []}}}',
     ],
-    ids=range(14),
+    ids=range(16),
 )
 def test_what_is_no_json_object_is_malformed(open_world: ApiWorld, body: bytes) -> None:
     problems(open_world.post(body), 400, "malformed")
