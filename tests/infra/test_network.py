@@ -185,7 +185,8 @@ def test_the_app_has_a_public_address_unless_its_callers_come_by_the_private_one
 
 
 def test_only_the_named_addresses_may_call(tmp_path: Path) -> None:
-    given = HERE | {"callers": {"addresses": "10.20.0.0/16, DataFactory.WestEurope, 203.0.113.7, 2001:db8::1, fe80::/10,10.20.0.0/16"}}
+    named = "10.20.0.0/16, DataFactory.WestEurope, 203.0.113.7, 2001:db8::1, fe80::/10,10.20.0.0/16"
+    given = HERE | {"callers": {"addresses": named}}
     made = predicted("main.bicep", given, tmp_path)["predictedResources"]
     [app] = [one for one in made if one["type"] == "Microsoft.Web/sites"]
     config = app["properties"]["siteConfig"]
