@@ -135,10 +135,10 @@ def error_for(status: int, kind: Kind | None, detail: str, retry_after: str | No
     """
     row = meaning_of(status, kind)
     said = f"{shorten(detail)} (HTTP {status})"
+    wait_seconds = retry_after_seconds(retry_after, now=now)
     if row is _RATE_LIMITED:
-        wait = retry_after_seconds(retry_after, now=now)
-        return RetryableError(row.cause(said), retry_after_seconds=wait, rate_limited=True)
-    return row.raised(said, wait_seconds=retry_after_seconds(retry_after, now=now) if row.retryable else None)
+        return RetryableError(row.cause(said), retry_after_seconds=wait_seconds, rate_limited=True)
+    return row.raised(said, wait_seconds=wait_seconds)
 
 
 def failure_of(exc: requests.RequestException, *, detail: str = "", first_try: bool) -> ExportError:
