@@ -13,7 +13,6 @@ from pigment_export.delivery.receipt import Receipt
 from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, claim_run
-from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import deliver_export, fail_exports
 
@@ -96,10 +95,8 @@ def _settled(app: App, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fie
 
     Where the lake itself cannot be used, they have no record there, and stay open until the run expires.
     """
-    runs = app.runs.within(attended())
     try:
-        receipts = fail_exports(runs, plan, causes)
-        finish_run(runs.lake, plan)
+        receipts = fail_exports(app.runs.within(attended()), plan, causes)
     except ExportError as error:
         reason = error.cause.reason
         say(f"the run stays open in the lake until it expires, since its end could not be written: {reason}")

@@ -62,7 +62,9 @@ def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Lis
 
 
 def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Receipt]:
-    """Bring exports of a run to a final receipt without asking Pigment; each tells the reason of its last try, too.
+    """Bring exports of a run to a final receipt without asking Pigment, then the run to its end if they were the last.
+
+    Each receipt tells the reason of the export's last try, too.
 
     Args:
         runs: of this deployment.
@@ -72,20 +74,21 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[st
     Returns:
         The receipts that stand, by name.
     """
-    return {
+    receipts = {
         planned.export.name: Reconciler(runs.lake, plan.task(planned)).record_failed(
             causes[planned.export.name], is_abandoned=True
         )
         for planned in plan.exports
         if planned.export.name in causes
     }
+    finish_run(runs.lake, plan)
+    return receipts
 
 
 def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> None:
     """End a run that has expired; a receipt that is final and not good is corrected if its file is there after all."""
     bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
     fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)))
-    finish_run(runs.lake, plan)
 
 
 # The queue

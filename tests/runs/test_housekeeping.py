@@ -14,7 +14,6 @@ from pigment_export.events import Event
 from pigment_export.lake.call import CallLake
 from pigment_export.lake.interface import ListedBlob
 from pigment_export.runs.deployment import Runs
-from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.work import fail_exports, named_in
 from tests.harness.many_records import ManyRecords
@@ -149,7 +148,6 @@ def test_a_failed_receipt_whose_file_is_there_after_all_is_mended() -> None:
     moved = world.runs().layout.destination("elsewhere", snapshot_date=plan.snapshot_date, run_id=plan.run_id)
     blind = plan.model_copy(update={"exports": (plan.exports[0].model_copy(update=asdict(moved)),)})
     fail_exports(world.runs(), blind, {"revenue": REFUSED})
-    finish_run(world.runs().lake, blind)
     assert world.result(plan) == "failed"
     world.lake.advance(8 * HOUR)
     world.housekeeping()
