@@ -185,7 +185,7 @@ class ErrorRow:
 ERROR_ROWS: dict[str, list[ErrorRow]] = {}
 """Every row of the app by its code, as far as its module has been imported."""
 
-_CORRECT = "correct each line above and start again"
+_CORRECT = "correct each listed problem, then start again"
 CONFIGURATION = {
     code: ErrorRow(code, ConfigurationError, who, _CORRECT)
     for code, who in (

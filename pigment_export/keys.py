@@ -8,7 +8,7 @@ from pigment_export.errors import ErrorRow, PermanentError, Who
 # fmt: off
 # A table: the head of each row stands on one line.
 KEY_MALFORMED = ErrorRow("key_malformed", PermanentError, Who.KEY_OWNER,
-    "store the key again, as Pigment shows it, with nothing around it")
+    "store the key again, exactly as Pigment shows it")
 KEY_NOT_AT_HAND = ErrorRow("key_not_at_hand", PermanentError, Who.CATALOG,
     "set KEY_VAULT_URL instead of PIGMENT_API_KEY")
 # fmt: on
@@ -64,7 +64,7 @@ def checked_key(text: str, source: str, expires_at: datetime | None = None) -> K
     if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
         return Key(stripped, expires_at)
     raise KEY_MALFORMED.raised(
-        f"{source} holds no Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")
+        f"{source} has no valid Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")
     )
 
 
@@ -84,9 +84,7 @@ class FixedKey:
     def read(self, name: str | None) -> Key:
         """See `Keys`; an export that asks for a secret of its own is refused."""
         if name is not None:
-            raise KEY_NOT_AT_HAND.raised(
-                f"the export has a secret of its own, {name}, and PIGMENT_API_KEY is another key"
-            )
+            raise KEY_NOT_AT_HAND.raised(f"the export has its own secret, {name}, and PIGMENT_API_KEY is another key")
         return self._key
 
     read_again = read

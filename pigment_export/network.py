@@ -41,7 +41,7 @@ CA_BUNDLE_UNUSABLE = ErrorRow("ca_bundle_unusable", PermanentError, Who.NETWORK,
     "set REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) to a readable PEM file of certificates, or remove the variable",
     what="the file of trusted certificates cannot be used")
 CERTIFICATE_UNTRUSTED = ErrorRow("certificate_untrusted", PermanentError, Who.NETWORK,
-    "where a proxy inspects TLS: add its root certificate to a PEM file and name that in REQUESTS_CA_BUNDLE",
+    "if a proxy inspects TLS, add its root certificate to a PEM file and set REQUESTS_CA_BUNDLE to that file",
     what="the server's certificate is not signed by a trusted authority")
 CERTIFICATE_WRONG = ErrorRow("certificate_wrong", SetupError, Who.NETWORK,
     "check this machine's clock, the address in the settings, and the server's certificate",
@@ -57,7 +57,7 @@ PROXY_FORBIDS = ErrorRow("proxy_forbids", PermanentError, Who.NETWORK,
     what="the proxy does not allow a connection to this host")
 PROXY_CREDENTIALS = ErrorRow("proxy_credentials", PermanentError, Who.NETWORK,
     "correct the user and the password in HTTPS_PROXY, both percent-encoded",
-    what="the proxy asks for a user and a password, or does not accept those that it was given")
+    what="the proxy requires a user and a password, or did not accept the given ones")
 PROXY_UNREACHABLE = ErrorRow("proxy_unreachable", RetryableError, Who.NETWORK,
     "if it continues, check the proxy that HTTPS_PROXY names",
     what="the proxy could not be reached, or could not reach the server")

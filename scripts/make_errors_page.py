@@ -15,14 +15,27 @@ from pigment_export.pigment import errors
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 AZURE_PAGE = PAGE.with_name("errors-azure.md")
 
+FAILURES = {
+    "deadline_passed": "the call's time was up while its first try received the body",
+    "out_of_time": "the call's time was up in a later try, or before the first byte",
+    "pigment_redirect": "Pigment answered with a redirect, which the app does not follow",
+    "pigment_unproven_end": "nothing would prove that the body is complete",
+    "pigment_protocol_error": "the answer breaks HTTP",
+    "pigment_timeout": "no byte came in time",
+    "pigment_body_cut": "the body was cut, or does not match its length or its gzip trailer",
+    "pigment_connection_lost": "the connection ended, or the server dropped the request, before an answer came",
+    "pigment_unreachable": "no connection to Pigment could be made",
+}
+"""What happened, by code: the reason of these errors is the exception's own text."""
+
 
 def tables() -> Mapping[str, list[list[str]]]:
     """Return the cells of each table by the name that its marks on the page have."""
     answers = [(str(status), row) for status, row in sorted(errors.ANSWERS.items())]
     answers += [(f"{status}, of a list, metric or table", row) for status, row in errors.OF_BLOCKS.items()]
     answers += [("5xx", errors.meaning_of(500)), ("any other", errors.meaning_of(299))]
-    failures = [(raised.__name__, row) for raised, row in errors.FAILURES.items()]
-    failures.insert(1, ("DeadlinePassed, in a later try or before the first byte", errors.OUT_OF_TIME))
+    failures = [(FAILURES[row.code], row) for row in errors.FAILURES.values()]
+    failures.insert(1, (FAILURES[errors.OUT_OF_TIME.code], errors.OUT_OF_TIME))
     bodies = [errors.ERROR_PAGE, errors.PARTIAL, errors.NO_EXPORTS, errors.NO_METADATA, errors.UNREADABLE_LISTING]
     return {
         "answers": [cells(status, row) for status, row in answers],
@@ -80,7 +93,7 @@ def again(row: ErrorRow) -> str:
     if issubclass(row.error, SetupError):
         return "setup"
     if issubclass(row.error, ConflictError | MissingError):
-        return "after a look at what is there"
+        return "after the app has read the path again"
     return "yes" if row.retryable else "no"
 
 

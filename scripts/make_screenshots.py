@@ -44,7 +44,7 @@ def overview() -> Overview:
     grows = tuple(1_180_000 + 2_300 * day + 9_000 * (day % 7) for day in range(30))
     steady = tuple(4_100 + 3 * (day % 5) for day in range(30))
     exports = (
-        export("headcount", Word.FAILING, steady, "Pigment did not accept the key (HTTP 401)", hours=26.5),
+        export("headcount", Word.FAILING, steady, "Pigment rejected the key (HTTP 401)", hours=26.5),
         export("pnl", Word.HELD, grows, "maximum_shrink: 601,200 rows came, 1,256,700 were there before", hours=26.5),
         export("costs", Word.ON_TIME, tuple(number // 3 for number in grows)),
         export("countries", Word.ON_TIME, (40,) * 30),
@@ -55,7 +55,7 @@ def overview() -> Overview:
         "headcount",
         "failed",
         code="pigment_unauthorized",
-        reason="Pigment did not accept the key, also when it was read anew (HTTP 401)",
+        reason="Pigment rejected the key, even after the app read it again (HTTP 401)",
         who="the owner of the Pigment key",
         remedy="make a new key in Pigment with the export scope, and store it in Key Vault",
     )

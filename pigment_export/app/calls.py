@@ -23,11 +23,11 @@ ANONYMOUS_UNGUARDED = ErrorRow(
     "anonymous_unguarded",
     PermanentError,
     Who.ADMINISTRATOR,
-    "turn on authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
-    what="HTTP_AUTH_LEVEL is ANONYMOUS, and no Entra authentication stands before this app",
+    "enable authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
+    what="HTTP_AUTH_LEVEL is ANONYMOUS, but Entra authentication is not enabled for this site",
 )
 PRINCIPAL_MISSING = ErrorRow(
-    "principal_missing", PermanentError, Who.CALLER, "call with a token of Entra", what="the call has no principal"
+    "principal_missing", PermanentError, Who.CALLER, "call with an Entra token", what="the call has no principal"
 )
 
 

@@ -19,8 +19,8 @@ RUN_UNKNOWN = ErrorRow(
     "run_unknown",
     PermanentError,
     Who.CALLER,
-    "take the id from the answer to POST /api/runs",
-    what="this deployment has no run of this id: its records are kept for RETENTION_DAYS",
+    "use the id from the answer to POST /api/runs",
+    what="this deployment has no run with this id; records are deleted after RETENTION_DAYS",
 )
 RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
 

@@ -24,7 +24,7 @@ LAKE_BREAKS_PROMISE = ErrorRow(
     "lake_breaks_promise",
     PermanentError,
     Who.ADMINISTRATOR,
-    "use a storage account with a hierarchical namespace, and no proxy that rewrites requests before it",
+    "use a storage account with a hierarchical namespace, without a proxy that rewrites requests to it",
 )
 
 
@@ -78,7 +78,7 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
     """
     if check_key(secret, deadline):
         return "Pigment accepts it for exports and metadata"
-    return "Pigment accepts it for exports; it may not read metadata, which only finding ids needs"
+    return "Pigment accepts it for exports; it is not allowed to read metadata, which only finding ids needs"
 
 
 def _of_lake(runs: Runs) -> Iterator[Check]:
@@ -130,7 +130,7 @@ def _written(lake: Lake, path: str, metadata: Mapping[str, str]) -> str:
     etag = lake.flush(path, len(PROBE), etag, content_type="text/csv")
     etag = lake.describe(path, metadata, etag)
     if lake.read_range(path, len(PROBE), etag) != PROBE:
-        raise LAKE_BREAKS_PROMISE.raised("a file does not hold what was written to it")
+        raise LAKE_BREAKS_PROMISE.raised("a file does not contain what was written to it")
     return etag
 
 
@@ -141,7 +141,7 @@ def _write_once(lake: Lake, path: str) -> str:
     except ConflictError as error:
         refused = f"and refused the second time ({error.cause.code})"
     else:
-        raise LAKE_BREAKS_PROMISE.raised("the lake wrote a record over another, against the condition")
+        raise LAKE_BREAKS_PROMISE.raised("the lake overwrote a record, although the write's condition did not hold")
     listed = [(row.path, dict(row.metadata)) for row in lake.list(path)]
     if lake.read(path).data != PROBE or listed != [(path, PROBE_METADATA)]:
         raise LAKE_BREAKS_PROMISE.raised("a record is not read or listed as it was written")

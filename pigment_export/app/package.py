@@ -13,7 +13,7 @@ PACKAGE_INCOMPLETE = ErrorRow(
     "package_incomplete",
     PermanentError,
     Who.ADMINISTRATOR,
-    "deploy the package that 'make package' builds; on a laptop start the host in the environment of 'make setup'",
+    "deploy the package that 'make package' builds; on a laptop, start the host in the environment of 'make setup'",
     what="a library is missing from the package",
 )
 NOT_DEPLOYED = ("pigment_export.cli", "pigment_export.__main__")

@@ -91,11 +91,13 @@ class RunRequest(Model):
         """Return which of its fields do not go together."""
         problems = []
         if self.retry_of is not None and (self.exports or self.groups or self.export or self.date):
-            problems.append("retry_of stands alone: it names exports, and is always for today")
+            problems.append(
+                "retry_of allows no other field: the run names the exports, and a retry is always for today"
+            )
         if self.release_of is not None and (self.groups or self.retry_of or self.export or self.date):
-            problems.append("release_of stands beside exports at most: the held files have their date")
+            problems.append("release_of allows only exports beside it: the held files have their date")
         if self.export is not None and (self.exports or self.groups):
-            problems.append("export stands beside no exports and groups: it is one run of its own")
+            problems.append("export allows no exports or groups beside it: it is a run of its own")
         return problems
 
     def normalised(self) -> dict[str, Any]:
@@ -152,9 +154,9 @@ def _json_object(body: bytes) -> dict[str, Any]:
     except RecursionError as exc:
         raise _malformed("is nested too deep") from exc
     except ValueError as exc:  # NaN, 1e999, a number of thousands of digits, half a surrogate
-        raise _malformed("has a number or a text that JSON cannot hold") from exc
+        raise _malformed("has a number or a text that JSON does not allow") from exc
     if not isinstance(document, dict):
-        raise _malformed('must be a JSON object, as {} or {"exports": ["revenue"]}')
+        raise _malformed('must be a JSON object, such as {} or {"exports": ["revenue"]}')
     return document
 
 
@@ -184,7 +186,7 @@ def _problem(error: ErrorDetails) -> str:
 
 
 _WORDS = {
-    "tuple_type": 'a list of names, as ["revenue"]',
+    "tuple_type": 'a list of names, such as ["revenue"]',
     "string_type": "a text",
     "dict_type": "an object",
     "bool_parsing": "true or false",

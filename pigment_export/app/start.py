@@ -23,15 +23,15 @@ INLINE_FORBIDDEN = ErrorRow(
     "inline_forbidden",
     PermanentError,
     Who.ADMINISTRATOR,
-    "add the export to the catalog; or set ALLOW_INLINE_EXPORTS, and any caller may read what the key may",
-    what="this deployment takes no exports but those of its catalog",
+    "add the export to the catalog, or set ALLOW_INLINE_EXPORTS to true: then any caller can read all that the key can",
+    what="this deployment accepts only exports of its catalog",
 )
 RUN_EXPIRED_UNPLANNED = ErrorRow(
     "run_expired_unplanned",
     PermanentError,
     Who.CALLER,
-    "take a new key: it is a new run",
-    what="the run of this key expired before it began",
+    "start a new run with a new Idempotency-Key",
+    what="the run of this Idempotency-Key expired before it began",
 )
 
 
@@ -102,7 +102,7 @@ def _select(app: App, request: RunRequest, inline: Export | None) -> Chosen:
     if inline is None:
         return catalog.select(request.exports or (), request.groups or ())
     if any(export.name == inline.name for export in catalog.exports):
-        problem = f"export.name: {inline.name!r} is in the catalog: take another name, or name it in 'exports'"
+        problem = f"export.name: {inline.name!r} is in the catalog: choose another name, or list it in 'exports'"
         raise ConfigurationError([problem], code="request")
     return [inline]
 

@@ -44,17 +44,17 @@ IDENTITY_NOT_SIGNED_IN = ErrorRow("identity_not_signed_in", SetupError, Who.CALL
     "run `az login`, then start again",
     what="this machine is not signed in to Azure")
 IDENTITY_REFUSED = ErrorRow("identity_refused", SetupError, Who.ADMINISTRATOR,
-    "on a laptop, run `az login` again; else look up the AADSTS code, and check AZURE_CLIENT_ID, AZURE_TENANT_ID and "
-    "the secret or certificate that belongs to them",
-    what="Microsoft Entra does not give this identity a token")
+    "on a laptop, run `az login` again; elsewhere, look up the AADSTS code, then check AZURE_CLIENT_ID, "
+    "AZURE_TENANT_ID and their secret or certificate",
+    what="Microsoft Entra did not issue a token for this identity")
 IDENTITY_MISSING = ErrorRow("identity_missing", SetupError, Who.ADMINISTRATOR,
     "assign the identity to the app and set IDENTITY_CLIENT_ID to its client id; on a laptop, remove "
     "IDENTITY_CLIENT_ID and run `az login`",
     what="the app does not have this managed identity")
 IDENTITY_UNAVAILABLE = ErrorRow("identity_unavailable", RetryableError, Who.NO_ACTION,
-    "right after a deployment this takes minutes; if it continues, check that the app's managed identity is switched "
-    "on, and restart the app",
-    what="the identity endpoint gave no token")
+    "after a deployment, wait some minutes; if it continues, check that the app's managed identity is enabled, then "
+    "restart the app",
+    what="the identity endpoint returned no token")
 
 # Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret and
 # https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
@@ -63,8 +63,8 @@ VAULT = (
         "enable the secret, or store a new version of it",
         what="the secret's newest version is disabled", names={"SecretDisabled"}),
     Refusal("vault_firewalled", SetupError, Who.ADMINISTRATOR,
-        "check the vault's network rules, and that the app reaches it through its private endpoint where public "
-        "access is disabled",
+        "check the vault's network rules; if public access is disabled, check that the app reaches the vault through "
+        "its private endpoint",
         what="the vault does not accept connections from this network",
         names={"ForbiddenByFirewall", "ForbiddenByConnection"}),
     Refusal("vault_unauthenticated", SetupError, Who.ADMINISTRATOR,
@@ -86,12 +86,11 @@ VAULT = (
         "if it continues, check KEY_VAULT_URL, firewalls and the private endpoint, then Azure's status",
         what="the vault is not available", statuses={NO_ANSWER, 408} | SERVER_ERRORS),
     Refusal("vault_unreadable", RetryableError, Who.NETWORK,
-        "check KEY_VAULT_URL, and what answers between the app and the vault: a proxy that inspects TLS, or a login "
-        "page",
-        what="something answered that is not the vault", statuses={UNREADABLE}),
+        "check KEY_VAULT_URL, then what answers instead of the vault: a proxy that inspects TLS, or a login page",
+        what="the answer is not from the vault", statuses={UNREADABLE}),
     Refusal("vault_unexpected", PermanentError, Who.ADMINISTRATOR,
         "check KEY_VAULT_URL and PIGMENT_KEY_SECRET",
-        what="the vault refused a request of this app as wrong"),
+        what="the vault rejected the app's request as invalid"),
 )
 
 # Over both of the lake's protocols. Source: the error list of the Data Lake swagger, and
@@ -107,7 +106,7 @@ LAKE = (
         names={"FilesystemNotFound", "ContainerNotFound", "FilesystemBeingDeleted", "ContainerBeingDeleted"}),
     Refusal("lake_not_hierarchical", PermanentError, Who.ADMINISTRATOR,
         "use a storage account with a hierarchical namespace",
-        what="the storage account is no data lake, or one of its features closes the dfs endpoint",
+        what="the storage account is not a data lake, or one of its features disables the dfs endpoint",
         names={"EndpointUnsupportedAccountFeatures"}),
     Refusal("lake_account_disabled", SetupError, Who.ADMINISTRATOR,
         "enable the account's subscription again (it may have expired or reached its spending limit)",
@@ -147,8 +146,8 @@ LAKE = (
         "lifecycle rule that archived it",
         what="the file is in the archive tier", names={"BlobArchived", "BlobBeingRehydrated"}),
     Refusal("lake_path_taken", PermanentError, Who.ADMINISTRATOR,
-        "look at the path: a folder where this app writes a file, a file where it needs a folder, or an append or "
-        "page blob; move it away, or change EXPORT_PATH or DATA_LAKE_ROOT",
+        "look at the path: it may be a folder where the app writes a file, a file where the app needs a folder, or an "
+        "append or page blob; move it away, or change EXPORT_PATH or DATA_LAKE_ROOT",
         what="another program has put something of another kind at the path",
         names={
             "BlobUsesCustomerSpecifiedEncryption", "DirectoryIsNotEmpty", "DirectoryNotEmpty", "InvalidBlobType",
@@ -159,7 +158,7 @@ LAKE = (
         "the app creates the folder",
         what="the destination's folder does not exist", names={"RenameDestinationParentPathNotFound"}),
     Refusal("lake_source_missing", MissingError, Who.NO_ACTION,
-        "the app looks at the destination first: the file may have been moved there",
+        "the app checks the destination first: the file may already be there",
         what="the file to move does not exist", names={"SourcePathNotFound"}),
     Refusal("lake_path_missing", MissingError, Who.NO_ACTION,
         "if it continues, find out which program removes files from the app's folders",
@@ -187,17 +186,16 @@ LAKE = (
         "the app reads the path again first",
         what="the path has changed since it was read", statuses={409, 412}),
     Refusal("lake_unreadable", RetryableError, Who.NETWORK,
-        "check DATA_LAKE_URL, and what answers between the app and the lake: a proxy that inspects TLS, or a login "
-        "page",
-        what="something answered that is not the lake", statuses={UNREADABLE}),
+        "check DATA_LAKE_URL, then what answers instead of the lake: a proxy that inspects TLS, or a login page",
+        what="the answer is not from the lake", statuses={UNREADABLE}),
     Refusal("lake_unexpected", PermanentError, Who.DEVELOPER,
-        "report it with the id of the request; check DATA_LAKE_URL first",
-        what="the lake refused a request of this app as wrong"),
+        "check DATA_LAKE_URL; if it is right, report this error with the id of the request",
+        what="the lake rejected the app's request as invalid"),
 )
 
 LAKE_RECORD_TOO_LARGE = ErrorRow("lake_record_too_large", PermanentError, Who.ADMINISTRATOR,
     "find out which program wrote this file, and move it away",
-    what="no record of this app is that large")
+    what="the file is too large to be a record of this app")
 LAKE_METADATA = ErrorRow("lake_metadata", PermanentError, Who.DEVELOPER,
-    "report it: names and values together may have 8 KiB of printable ASCII",
+    "report this error: names and values can have at most 8 KiB of printable ASCII in total",
     what="the lake cannot store this metadata")

@@ -19,17 +19,17 @@ def _row(code: str, remedy: str) -> ErrorRow:
     return ErrorRow(code, PermanentError, Who.CALLER, remedy)
 
 
-_FULL = _row("folder_full", "make room, or choose another folder")
-_FORBIDDEN = _row("folder_forbidden", "choose a folder that you may write to")
+_FULL = _row("folder_full", "free some space, or choose another folder")
+_FORBIDDEN = _row("folder_forbidden", "choose a folder that you are allowed to write to")
 _FAILED = _row("folder_failed", "choose another folder")
 _ROWS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EFBIG: _row("folder_full", "choose a folder whose file system takes larger files"),
+    errno.EFBIG: _row("folder_full", "choose a folder on a file system that allows larger files"),
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
     errno.EROFS: _FORBIDDEN,
-    errno.ENOENT: _row("folder_missing", "make the folder first"),
+    errno.ENOENT: _row("folder_missing", "create the folder first"),
     errno.ENOTDIR: _row("folder_missing", "choose a folder"),
     errno.ENAMETOOLONG: _row("folder_failed", "choose a shorter name"),
     errno.EEXIST: _row("folder_file_exists", "move the file away, or choose another name"),

@@ -21,25 +21,28 @@ NOT_OURS = ErrorRow(
     "destination_not_ours",
     PermanentError,
     Who.ADMINISTRATOR,
-    "move it out of the way, or give the exports another EXPORT_PATH; then run the export again",
+    "move the file away, or change EXPORT_PATH; then run the export again",
 )
 TAKEN = ErrorRow(
     "destination_taken",
     PermanentError,
     Who.ADMINISTRATOR,
-    "run the export again, or put {run_id} into EXPORT_PATH: two runs began in the same second",
+    "run the export again, or put {run_id} into EXPORT_PATH: two runs started in the same second",
 )
 DAY_IS_OVER = ErrorRow(
     "day_is_over",
     PermanentError,
     Who.EXPORT_OWNER,
-    "keep the file; to export what Pigment holds now, run without a date",
+    "keep the file; to export Pigment's current data, run without a date",
 )
 EXPIRED = ErrorRow(
-    "run_expired", PermanentError, Who.ADMINISTRATOR, "see the events of this run for what kept it; then run again"
+    "run_expired",
+    PermanentError,
+    Who.ADMINISTRATOR,
+    "check this run's events for what delayed it, then start a new run",
 )
 OUTLIVED = ErrorRow(
-    "call_outlived", RetryableError, Who.NO_ACTION, "if it comes often: keep the machine awake while a run is going on"
+    "call_outlived", RetryableError, Who.NO_ACTION, "if it happens often, keep the machine awake during a run"
 )
 
 
@@ -131,8 +134,8 @@ def before_publish(
         return ours
     if is_fresh and there.now - mine.fetched_at > LONGEST_CALL:
         # Monotonic clocks stand still while a machine sleeps: what Pigment said later would pass for what it said then.
-        reason = f"the export was asked for at {mine.fetched_at.isoformat()}, and by the lake's clock it is now "
-        cause = OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine has slept in between")
+        reason = f"the app asked Pigment at {mine.fetched_at.isoformat()}, and by the lake's clock it is now "
+        cause = OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine slept in between")
         return Reject(State.RETRYING, cause)
     if obstacle := _obstacle(task, there, mine.fetched_at):
         return Reject(State.FAILED, obstacle)
@@ -147,13 +150,13 @@ def _obstacle(task: Task, there: Occupant, fetched_at: datetime) -> Cause | None
         return None
     path = task.destination.path
     if there.file is None:
-        return NOT_OURS.cause(f"{path} was not written by this app, and is never replaced by it")
+        return NOT_OURS.cause(f"this app did not write {path}, and never replaces such a file")
     if task.may_replace(fetched_at):
         return None
     if not task.destination.replaces:
-        return TAKEN.cause(f"{path} is another run's, and EXPORT_PATH keeps every snapshot")
+        return TAKEN.cause(f"another run wrote {path}, and EXPORT_PATH keeps every snapshot")
     return DAY_IS_OVER.cause(
-        f"{path} stands for {task.snapshot_date}, which is over: what Pigment holds now may not replace it"
+        f"{path} is the file of {task.snapshot_date}, which is over: Pigment's current data must not replace it"
     )
 
 

@@ -23,7 +23,8 @@ HELD = ErrorRow(
     "held_by_guard",
     PermanentError,
     Who.EXPORT_OWNER,
-    "look at the held file; if it is right, release it, else correct Pigment or the key's access, and run again",
+    "look at the held file: if it is right, release it; if not, fix the block in Pigment or the key's access, then run "
+    "the export again",
 )
 
 
@@ -78,8 +79,8 @@ def _columns(export: Export, came: tuple[str, ...], known: tuple[str, ...] | Non
         return _difference("columns: the header differs from the last good file's", known, came)
     if not set(known) & set(came):
         return (
-            f"no column of the last good file is in the header ({_names(came)}): it may be an error page, or another "
-            "block; to allow that, name the columns in 'columns'"
+            f"the header ({_names(came)}) has no column of the last good file: it may be an error page, or another "
+            "block; to allow it, list the columns in 'columns'"
         )
     return None
 
@@ -98,19 +99,19 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
     if export.ragged_rows == "hold" and {Note.RAGGED_ROWS, Note.EXTRA_FIELDS} & set(came.notes):
         others, first = came.rows_of_other_width, came.first_row_of_other_width
         return (
-            f"ragged_rows: {others:,} of {rows:,} rows have more or fewer fields than the header, the first of them is "
-            f"row {first}; many readers refuse such a file whole. To publish it all the same, set "
+            f"ragged_rows: {others:,} of {rows:,} rows have more or fewer fields than the header; the first is "
+            f"row {first}. Many readers reject such a file as a whole. To publish it anyway, set "
             'ragged_rows = "publish"'
         )
     if export.minimum_rows is not None and rows < export.minimum_rows:
-        return f"minimum_rows: {rows:,} rows came, at least {export.minimum_rows:,} were expected"
+        return f"minimum_rows: the export has {rows:,} rows, at least {export.minimum_rows:,} are expected"
     if export.maximum_shrink is not None and rows_before:
         allowed = Decimal(str(export.maximum_shrink))  # as it was written: 0.18 of 150 are 27, not a bit less
         if rows_before - rows > rows_before * allowed:
-            return f"maximum_shrink: {rows:,} rows came after {rows_before:,}, more than {allowed:%} of them are gone"
+            return f"maximum_shrink: the export has {rows:,} rows after {rows_before:,}, a loss of over {allowed:%}"
     counts_rows = export.minimum_rows is not None or export.maximum_shrink is not None
     if not counts_rows and rows == 0 and rows_before:
-        return f"only a header came, after {rows_before:,} rows; to allow that, set minimum_rows = 0"
+        return f"the export has only a header, after {rows_before:,} rows; to allow it, set minimum_rows = 0"
     return None
 
 
@@ -126,12 +127,12 @@ def _ending(export: Export, came: Inspection, latest: Latest | None) -> str | No
     known = export.columns if isinstance(export.columns, tuple) else latest and latest.columns
     if came.rows == 0 and came.columns != known:
         return (
-            f"one line came, and it has no line end ({_names(came.columns)}): it may be an error message, or the "
-            "beginning of a body that was cut; to allow that, name the columns in 'columns'"
+            f"the export is one line without a line end ({_names(came.columns)}): it may be an error message, or the "
+            "beginning of a body that was cut; to allow it, list the columns in 'columns'"
         )
     if latest is None or any(Note.NO_FINAL_NEWLINE in file.notes for file in (latest, *latest.previous)):
         return None
-    return "the file doesn't end with a newline, as every earlier one did: it may have been cut"
+    return "the file does not end with a newline, but every earlier one did: it may have been cut"
 
 
 def _names(names: Sequence[str]) -> str:

@@ -23,10 +23,10 @@ GONE = ErrorRow(
     "held_file_gone",
     PermanentError,
     Who.CALLER,
-    "see whether another run has released it (its receipt says so); else run the export again",
+    "check whether another run has released the file (its receipt says so); if not, run the export again",
 )
 CHANGED = ErrorRow(
-    "held_file_changed", PermanentError, Who.ADMINISTRATOR, "see who changed it; run the export again to fetch it anew"
+    "held_file_changed", PermanentError, Who.ADMINISTRATOR, "find out who changed the file, then run the export again"
 )
 
 
@@ -62,7 +62,7 @@ def _once(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) 
     found = Occupant.of(info)
     if found.etag is None:
         if there.file is None or there.etag is None or there.file.fetched_at < held.fetched_at:
-            raise GONE.raised(f"{held.path} is not there any more")
+            raise GONE.raised(f"{held.path} no longer exists")
         return reconciler.record_found(RecordFile(State.SUPERSEDED, there.file, there.etag))  # may be the very file
     if found.file is None or info.size != held.bytes or found.file.sha256 != held.sha256:
         raise CHANGED.raised(f"{held.path} is not the file that its receipt describes")

@@ -26,36 +26,37 @@ from pigment_export.retry import retry_after_seconds
 # fmt: off
 # A table: the head of each row stands on one line.
 _BAD_REQUEST = ErrorRow("pigment_bad_request", PermanentError, Who.CATALOG,
-    "correct the export's options in the catalog: Pigment's message says which",
-    what="Pigment refused the request")
+    "correct the export's options in the catalog; Pigment's message names them",
+    what="Pigment rejected the request")
 _UNAVAILABLE = ErrorRow("pigment_unavailable", RetryableError, Who.NO_ACTION,
-    "if it continues: see Pigment's status page, then ask its support",
+    "if it continues, check Pigment's status page, then contact Pigment's support",
     what="Pigment could not answer")
 _RATE_LIMITED = ErrorRow("pigment_rate_limited", RetryableError, Who.NO_ACTION,
-    "if it happens often: run fewer exports an hour, or use an outbound address that no other app shares",
-    what="Pigment's limit of 500 requests in 5 minutes for this address is used up")
+    "if it happens often, run fewer exports per hour, or use an outbound address that no other app shares",
+    what="this address has used up Pigment's limit of 500 requests in 5 minutes")
 UNEXPECTED = ErrorRow("pigment_unexpected_status", PermanentError, Who.ADMINISTRATOR,
-    "check PIGMENT_BASE_URL, and what stands between the app and Pigment",
-    what="Pigment gave an answer that its API does not document")
+    "check PIGMENT_BASE_URL, then any proxy between the app and Pigment",
+    what="Pigment returned an answer that its API does not document")
 ANSWERS: Mapping[int, ErrorRow] = {
     400: _BAD_REQUEST,
     401: ErrorRow("pigment_unauthorized", PermanentError, Who.KEY_OWNER,
-        "check in Pigment that the key exists, has the export scope, has not expired (its last day no longer "
-        "works) and is in the new format without dashes; then store it in Key Vault",
-        what="Pigment did not accept the key, also when it was read again"),
+        "check in Pigment that the key exists, has the export scope, has not expired (it no longer works on its last "
+        "day) and has the new format without dashes; then store it in Key Vault",
+        what="Pigment rejected the key, even after the app read it again"),
     403: ErrorRow("pigment_forbidden", PermanentError, Who.KEY_OWNER,
-        "check the key's IP allow list against the app's outbound address, and its owner's access rights",
-        what="Pigment forbade the request"),
+        "check that the key's IP allow list has the app's outbound address, then check the access of the key's owner",
+        what="Pigment denied access"),
     404: ErrorRow("pigment_not_found", PermanentError, Who.EXPORT_OWNER,
-        "check the id and the kind in the catalog (the id may be of another kind), and that the key's owner can see it",
-        what="Pigment has nothing of this kind and id that the key's owner can see"),
+        "check the id and the kind in the catalog (the id may belong to another kind), then check that the key's owner "
+        "can see it",
+        what="Pigment has nothing of this kind with this id, or the key's owner cannot see it"),
     408: _UNAVAILABLE,
     413: ErrorRow("pigment_view_too_big", PermanentError, Who.CATALOG,
-        "export its block instead of the view: kind list, metric or table with the block's id",
-        what="the view is too big to be exported"),
+        "export the block instead of the view: kind list, metric or table, with the block's id",
+        what="the view is too big to export"),
     421: _UNAVAILABLE,
     422: ErrorRow("pigment_not_exportable", PermanentError, Who.CATALOG,
-        "name a view of a list, a metric or a table",
+        "use a view of a list, a metric or a table",
         what="the view's block is not a list, a metric or a table"),
     425: _UNAVAILABLE,
     429: _RATE_LIMITED,
@@ -65,47 +66,47 @@ ANSWERS: Mapping[int, ErrorRow] = {
 OF_BLOCKS: Mapping[int, ErrorRow] = {
     413: ErrorRow("pigment_request_too_large", PermanentError, Who.CATALOG,
         "shorten the export's filter, or split the export into several",
-        what="Pigment refused the request as too large"),
+        what="Pigment rejected the request as too large"),
     422: _BAD_REQUEST,
 }
 """By status, where no view was asked for."""
 
 ERROR_PAGE = ErrorRow("pigment_error_page", RetryableError, Who.NETWORK,
-    "if it continues: see what answers at PIGMENT_BASE_URL, perhaps a proxy's page",
+    "if it continues, check what answers at PIGMENT_BASE_URL: it may be a proxy's page",
     what="Pigment answered 200, but not with CSV")
 PARTIAL = ErrorRow("pigment_partial", RetryableError, Who.NETWORK,
-    "if it continues: see what answers at PIGMENT_BASE_URL, perhaps a cache",
-    what="Pigment answered 200, but with a part of the export")
+    "if it continues, check what answers at PIGMENT_BASE_URL: it may be a cache",
+    what="Pigment answered 200, but with only a part of the export")
 UNREADABLE_LISTING = ErrorRow("pigment_listing_unreadable", PermanentError, Who.DEVELOPER,
-    "check PIGMENT_BASE_URL; if that is right, report it",
+    "check PIGMENT_BASE_URL; if it is right, report this error",
     what="Pigment's answer is not the listing that its API documents")
 NO_METADATA = ErrorRow("pigment_no_metadata", PermanentError, Who.KEY_OWNER,
     "give the key the scope Modeling metadata in Pigment, or use another key",
-    what="the key may not read metadata")
+    what="the key is not allowed to read metadata")
 NO_EXPORTS = ErrorRow("pigment_scope_missing", PermanentError, Who.KEY_OWNER,
     "give the key the export scope in Pigment, or store one that has it",
     what="Pigment accepts the key for metadata, but not for exports")
 OUT_OF_TIME = ErrorRow("out_of_time", RetryableError, Who.NO_ACTION,
-    "if it continues: filter the export (exportFilter), or split it into several")
+    "if it continues, filter the export (exportFilter), or split it into several")
 
 FAILURES: Mapping[type[requests.RequestException], ErrorRow] = {
     DeadlinePassed: ErrorRow("deadline_passed", PermanentError, Who.CATALOG,
-        "export less at once: filter it (exportFilter), or split it into several exports",
-        what="one try takes longer than a call may last"),
+        "export less at once: filter the export (exportFilter), or split it into several",
+        what="one try takes longer than a call can last"),
     RedirectRefused: ErrorRow("pigment_redirect", PermanentError, Who.ADMINISTRATOR,
-        "correct PIGMENT_BASE_URL: the key is sent nowhere else"),
+        "correct PIGMENT_BASE_URL: the app sends the key to no other address"),
     UnprovenEnd: ErrorRow("pigment_unproven_end", PermanentError, Who.NETWORK,
-        "allow HTTP/2 to Pigment (ALPN h2), without TLS inspection or a proxy that changes answers"),
+        "allow HTTP/2 to Pigment (ALPN h2), without TLS inspection and without a proxy that changes answers"),
     ProtocolViolation: ErrorRow("pigment_protocol_error", RetryableError, Who.NETWORK,
-        "if it continues: find out what changes HTTP between the app and Pigment"),
+        "if it continues, find what changes HTTP between the app and Pigment"),
     exceptions.ReadTimeout: ErrorRow("pigment_timeout", RetryableError, Who.NO_ACTION,
-        "if no byte comes in time again and again: raise the export's timeout_seconds, or filter the export"),
+        "if it continues, raise the export's timeout_seconds, or filter the export"),
     BodyCut: ErrorRow("pigment_body_cut", RetryableError, Who.NO_ACTION,
-        "nothing was published; if it continues: export less at once, or ask Pigment's support"),
+        "nothing was published; if it continues, export less at once, or contact Pigment's support"),
     RequestDropped: ErrorRow("pigment_connection_lost", RetryableError, Who.NO_ACTION,
-        "if it continues: see Pigment's status page, then what stands between the app and Pigment"),
+        "if it continues, check Pigment's status page, then the network between the app and Pigment"),
     requests.RequestException: ErrorRow("pigment_unreachable", RetryableError, Who.NETWORK,
-        "if it continues: check firewall and proxy between the app and Pigment, then Pigment's status page"),
+        "if it continues, check the firewall and the proxy between the app and Pigment, then Pigment's status page"),
 }
 """By exception, tried from the top, after the rows of `network`."""
 # fmt: on

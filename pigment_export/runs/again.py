@@ -12,7 +12,7 @@ from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
 
 RUN_NOT_ENDED = ErrorRow(
-    "run_not_ended", PermanentError, Who.CALLER, "follow it to its end first", what="the run has not ended"
+    "run_not_ended", PermanentError, Who.CALLER, "wait until it has ended, then retry it", what="the run has not ended"
 )
 
 
@@ -68,5 +68,5 @@ def files_to_release(runs: Runs, run_id: str, names: Sequence[str]) -> Plan:
 def _progress_of(runs: Runs, run_id: str, field: str) -> tuple[Plan, RunListing]:
     progress = progress_of(runs, run_id)
     if progress is None:
-        raise ConfigurationError([f"{field}: no run {run_id!r} of this deployment"], code="request")
+        raise ConfigurationError([f"{field}: this deployment has no run {run_id!r}"], code="request")
     return progress

@@ -20,7 +20,7 @@ CANCELLED = ErrorRow(
     "cancelled",
     PermanentError,
     Who.CALLER,
-    "start a new run, or one with retry_of this one",
+    "start a new run, or retry this one (retry_of)",
     what="the run was cancelled",
 )
 

@@ -27,8 +27,8 @@ KEY_USED = ErrorRow(
     "key_used_otherwise",
     PermanentError,
     Who.CALLER,
-    "take a new key for a new request, and the same one only to repeat the same",
-    what="this key has claimed a run with another request",
+    "use a new Idempotency-Key for a new request, and the same key only to repeat the same request",
+    what="this Idempotency-Key belongs to a run with another request",
 )
 
 
@@ -190,7 +190,7 @@ def date_problems(asked: date | None, now: datetime, zone: ZoneInfo) -> list[str
     today = now.astimezone(zone).date()
     if asked is None or asked <= today:
         return []
-    return [f"date: {asked} lies in the future: in {zone.key} it is {today}, and Pigment only has now"]
+    return [f"date: {asked} is in the future: in {zone.key} it is {today}, and Pigment has only current data"]
 
 
 def _day_for(request: ClaimRequest, now: datetime, zone: ZoneInfo) -> date:

@@ -19,7 +19,7 @@ UNREADABLE = ErrorRow(
     "record_unreadable",
     PermanentError,
     Who.ADMINISTRATOR,
-    "see who changed it; delete the folder of this run, and start a new one",
+    "find out who changed it, delete the run's folder, then start a new run",
 )
 
 
@@ -83,4 +83,4 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
     try:
         return Plan.from_json(record.data)
     except ValueError as exc:
-        raise UNREADABLE.raised(f"{path} is not what this app writes: {shorten(str(exc))}") from exc
+        raise UNREADABLE.raised(f"{path} is not in this app's format: {shorten(str(exc))}") from exc

@@ -30,7 +30,9 @@ from pigment_export.runs.work import expire_run, messages_for
 
 FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
 
-MISTAKE = ErrorRow("mistake_in_the_app", PermanentError, Who.DEVELOPER, "report it, with the events around it")
+MISTAKE = ErrorRow(
+    "mistake_in_the_app", PermanentError, Who.DEVELOPER, "report this error with the log events around it"
+)
 
 
 def housekeeping(

@@ -27,8 +27,8 @@ RECORD_UNREADABLE = ErrorRow(
     "schedule_record_unreadable",
     PermanentError,
     Who.ADMINISTRATOR,
-    "see who changed it; start by hand what was due meanwhile",
-    what="the record of the schedules is not what this app writes, so each counts as seen for the first time now",
+    "find out who changed it, then start by hand the exports that were due",
+    what="the record of the schedules is not in this app's format, so every schedule counts as new",
 )
 
 

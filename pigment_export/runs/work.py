@@ -25,12 +25,12 @@ from pigment_export.runs.plan import Plan, PlannedExport
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 
-BROUGHT_OFTEN = "the queue has brought this export again as often as it does"
+BROUGHT_OFTEN = "the queue has used up its tries for this export"
 GAVE_UP = ErrorRow(
     "gave_up",
     PermanentError,
     Who.DEVELOPER,
-    "look for this run's id in the app's log: its process may have been ended each time, by memory or time",
+    "search the app's log for this run's id: the process may have been killed on each try, for memory or time",
     what=f"{BROUGHT_OFTEN}, and no try left a reason",
 ).cause()
 
@@ -161,7 +161,7 @@ def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
 
 def _found(runs: Runs, text: str) -> tuple[Plan, PlannedExport] | None:
     """The run and the export that a message names; where they are not there, that is logged."""
-    named, reason = named_in(text), "it is no message of this app"
+    named, reason = named_in(text), "it is not a message of this app"
     if named is not None:
         run_id, name = named
         reason = "there is no such run"

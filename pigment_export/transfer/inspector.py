@@ -123,7 +123,7 @@ class Inspector:
         """Read the names if the header has ended, as it has at the end of all; returns where, None if it has not."""
         end = len(codecs.BOM_UTF8) if self._head.startswith(codecs.BOM_UTF8) else 0
         if final and end == len(self._head):
-            self._problem = "it has nothing but a byte order mark" if end else "it has not one byte"
+            self._problem = "it has only a byte order mark" if end else "it is empty"
             return None
         names: list[str] = []
         for field in self._field.finditer(self._head, end):  # which fits anywhere: each part may be empty

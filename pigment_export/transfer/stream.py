@@ -92,8 +92,8 @@ NOT_WHOLE = ErrorRow(
     "ending_not_whole",
     RetryableError,
     Who.PIGMENT,
-    "export the same block in Pigment by hand, compare, and report the difference to Pigment's support",
-    what="the body ended, but it is not whole",
+    "export the block by hand in Pigment, compare the files, and report the difference to Pigment's support",
+    what="the body ended, but it is not a complete CSV",
 )
 
 

@@ -91,7 +91,7 @@ def test_a_key_that_may_only_export_is_no_failure(world: ApiWorld) -> None:
     world.pigment = False
     answer = world.health(deep=True)
     assert answer.status == 200
-    assert "may not read metadata" in answer.body["checks"][2]["detail"]
+    assert "is not allowed to read metadata" in answer.body["checks"][2]["detail"]
 
 
 def test_the_key_of_each_enabled_export_is_checked(world: ApiWorld) -> None:

@@ -153,8 +153,8 @@ def test_no_message_has_a_librarys_words(world: ApiWorld) -> None:
     wrong = {"exports": "revenue", "groups": {"a": 1}, "retry_of": 3, "export": [], "date": 1, "more": 1}
     said = problems(world.post(wrong), 422, "request")
     assert [problem.partition(": ")[2] for problem in said[:4]] == [
-        'a list of names, as ["revenue"]',
-        'a list of names, as ["revenue"]',
+        'a list of names, such as ["revenue"]',
+        'a list of names, such as ["revenue"]',
         "a text",
         "an object",
     ]
@@ -706,8 +706,8 @@ def test_a_held_file_is_released_as_a_run_of_its_own(world: ApiWorld) -> None:
         ({"release_of": "20261124T060000Z-0123456789abcdef"}, "release_of: no run"),
         ({"release_of": "RUN", "exports": ["costs"]}, "exports: 'costs' is not held"),
         ({"release_of": "RUN", "exports": ["other"]}, "exports: 'other' is not an export of the run"),
-        ({"release_of": "RUN", "date": "2026-11-24"}, "release_of stands beside exports at most"),
-        ({"release_of": "RUN", "groups": ["finance"]}, "release_of stands beside exports at most"),
+        ({"release_of": "RUN", "date": "2026-11-24"}, "release_of allows only exports beside it"),
+        ({"release_of": "RUN", "groups": ["finance"]}, "release_of allows only exports beside it"),
     ],
 )
 def test_what_is_not_held_is_not_released(world: ApiWorld, body: dict[str, Any], said: str) -> None:

@@ -44,7 +44,7 @@ def test_a_key_that_is_not_accepted_or_may_only_export_is_told(command: Run) -> 
     assert not checks(expired)["use the Pigment key"]["ok"]
     export_only = command("check", "--json", PIGMENT_API_KEY=EXPORT_ONLY_KEY, **NO_AZURE)
     assert export_only.returncode == 0
-    assert "may not read metadata" in checks(export_only)["use the Pigment key"]["detail"]
+    assert "is not allowed to read metadata" in checks(export_only)["use the Pigment key"]["detail"]
     assert "Modeling metadata" in checks(export_only)["ids of the exports"]["detail"]
 
 

@@ -39,22 +39,27 @@ def said(verdict: Verdict) -> str:
 @pytest.mark.parametrize(
     ("guards", "rows", "before", "hint"),
     [
-        ({"minimum_rows": 3}, 2, None, "minimum_rows: 2 rows came, at least 3"),
+        ({"minimum_rows": 3}, 2, None, "minimum_rows: the export has 2 rows, at least 3"),
         ({"minimum_rows": 3}, 3, None, ""),
         ({"minimum_rows": 0}, 0, 10, ""),
-        ({"maximum_shrink": 0.5}, 49, 100, "maximum_shrink: 49 rows came after 100, more than 50%"),
+        (
+            {"maximum_shrink": 0.5},
+            49,
+            100,
+            "maximum_shrink: the export has 49 rows after 100, a loss of over 50%",
+        ),
         ({"maximum_shrink": 0.5}, 50, 100, ""),
         ({"maximum_shrink": 0.5}, 0, None, ""),
         ({"maximum_shrink": 0.18}, 123, 150, ""),  # 27 of 150 are gone: 18 %, and in floats a bit more
-        ({"maximum_shrink": 0.18}, 122, 150, "more than 18% of them are gone"),
-        ({"maximum_shrink": 0.005}, 1, 1000, "more than 0.5% of them are gone"),
+        ({"maximum_shrink": 0.18}, 122, 150, "a loss of over 18%"),
+        ({"maximum_shrink": 0.005}, 1, 1000, "a loss of over 0.5%"),
         ({"maximum_shrink": 0.0}, 99, 100, "maximum_shrink"),
         ({"maximum_shrink": 1.0}, 0, 100, ""),
-        ({}, 0, 10, "only a header came, after 10 rows"),
+        ({}, 0, 10, "the export has only a header, after 10 rows"),
         ({}, 0, 0, ""),
         ({}, 0, None, ""),
         ({}, 1, 1_000_000, ""),
-        ({"columns": ["A", "B"]}, 0, 10, "only a header came"),
+        ({"columns": ["A", "B"]}, 0, 10, "the export has only a header"),
     ],
 )
 def test_rows_that_vanished_are_held(guards: dict[str, Any], rows: int, before: int | None, hint: str) -> None:
@@ -120,7 +125,7 @@ def test_one_line_without_a_line_end_is_held_unless_its_names_are_known_beforeha
     inspector = Inspector()
     inspector.update(body)
     came = inspector.finish()
-    assert "one line came, and it has no line end" in said(judge(from_json(DEFINITION), came, None, None))
+    assert "the export is one line without a line end" in said(judge(from_json(DEFINITION), came, None, None))
     assert "one line" in said(judge(from_json({**DEFINITION, "minimum_rows": 0}), came, None, None))
     assert "one line" in said(judge(from_json({**DEFINITION, "columns": "unchanged"}), came, None, None))
     named = from_json({**DEFINITION, "columns": list(came.columns)})
@@ -133,7 +138,7 @@ def test_half_the_header_of_a_file_that_never_had_a_row_or_a_newline_is_held() -
     never_had = FILE.model_copy(update={"rows": 0, "notes": ("no_final_newline",)})
     came = Inspection(columns=("A",), rows=0, notes=(Note.NO_FINAL_NEWLINE, Note.EMPTY), problem=None)
     verdict = judge(from_json(DEFINITION), came, Latest.of("p", never_had, AB), None)
-    assert "one line came, and it has no line end (A)" in said(verdict)
+    assert "the export is one line without a line end (A)" in said(verdict)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r", b"\nFR;Jan 21"])
@@ -152,7 +157,7 @@ def test_a_page_that_came_as_one_column_name_is_told_in_short() -> None:
 def test_a_shrink_is_measured_by_the_file_at_the_destination_where_no_record_is_and_else_said_to_be_unchecked() -> None:
     export = from_json({**DEFINITION, "maximum_shrink": 0.5})
     came = Inspection(columns=AB, rows=1, notes=(), problem=None)
-    assert "maximum_shrink: 1 rows came after 3" in said(judge(export, came, None, FILE))
+    assert "maximum_shrink: the export has 1 rows after 3" in said(judge(export, came, None, FILE))
     assert judge(export, came, None, None) == Verdict(notes=(SHRINK_UNCHECKED,))
 
 
@@ -165,4 +170,4 @@ def test_rows_of_another_width_are_counted_and_the_first_is_named() -> None:
     inspector = Inspector()
     inspector.update(b"A;B\n1;2\n3\n4;5\n6;7;8\n9;9\n")
     verdict = judge(from_json(DEFINITION), inspector.finish(), None, None)
-    assert "2 of 5 rows have more or fewer fields than the header, the first of them is row 2;" in said(verdict)
+    assert "2 of 5 rows have more or fewer fields than the header; the first is row 2." in said(verdict)

@@ -82,7 +82,7 @@ def test_what_cannot_be_released_is_told_whole() -> None:
     world.deliver(good)
     with pytest.raises(ConfigurationError, match="no export of the run"):
         files_to_release(world.runs(), good.run_id, [])
-    with pytest.raises(ConfigurationError, match="no run 'x' of this deployment"):
+    with pytest.raises(ConfigurationError, match="this deployment has no run 'x'"):
         files_to_release(world.runs(), "x", [])
 
 

@@ -51,7 +51,7 @@ def test_a_message_of_no_run_or_no_export_or_an_unreadable_plan_is_dropped(caplo
     assert world.work(messages_for(plan, ("revenue",))) == [None]
     reasons = [dropped["reason"] for dropped in events(caplog, Event.MESSAGE_DROPPED)]
     assert reasons[:3] == ["there is no such run", "the run has no such export", "there is no such run"]
-    assert "run.json is not what this app writes" in reasons[3]
+    assert "run.json is not in this app's format" in reasons[3]
     assert world.fetched == []
 
 

@@ -142,8 +142,8 @@ def test_pieces_within_a_chunk_are_read_as_one(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"", "it has not one byte"),
-        (BOM, "it has nothing but a byte order mark"),
+        (b"", "it is empty"),
+        (BOM, "it has only a byte order mark"),
         (b'Country;"Rev', OPEN_QUOTE),
         (b'Country;Revenue\nFR;"1', OPEN_QUOTE),
         (b'Country;Revenue\nFR;"1""', OPEN_QUOTE),

@@ -75,9 +75,9 @@ class Http2Adapter(adapters.BaseAdapter):
         """
         url = urlsplit(str(request.url))
         if url.scheme != "https" or url.hostname is None:
-            raise exceptions.InvalidSchema("only https is spoken here")
+            raise exceptions.InvalidSchema("only https is supported")
         if verify is False or cert:
-            raise exceptions.SSLError("the server's certificate is always checked, and no client's one is sent")
+            raise exceptions.SSLError("verify=False and client certificates are not supported")
         if not isinstance(request.body, bytes | None):
             raise exceptions.RequestException("the request's body must be bytes")
         headers = _fields_of(request, url.netloc.rpartition("@")[2])

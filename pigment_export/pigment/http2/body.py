@@ -134,10 +134,12 @@ class Body(io.RawIOBase):
 
     def _too_late(self) -> exceptions.ReadTimeout:
         if time.monotonic() >= self._timeouts.ends_at:
-            return DeadlinePassed("the call's time was over before the body's end", began=self._begun)
+            return DeadlinePassed("the call's time was up before the end of the body", began=self._begun)
         if self._begun:
-            return exceptions.ReadTimeout(f"nothing more of the body came for {self._timeouts.idle_seconds:g} seconds")
-        return exceptions.ReadTimeout(f"no byte of a body came within {self._timeouts.first_byte_seconds:g} seconds")
+            return exceptions.ReadTimeout(f"no more of the body arrived for {self._timeouts.idle_seconds:g} seconds")
+        return exceptions.ReadTimeout(
+            f"no byte of the body arrived within {self._timeouts.first_byte_seconds:g} seconds"
+        )
 
 
 def body_of(response: requests.Response) -> Body:
@@ -151,7 +153,7 @@ def body_of(response: requests.Response) -> Body:
     """
     body = cast("Body", response.raw)
     if body.encoding not in ("gzip", "identity"):
-        raise UnprovenEnd(f"the body is encoded as {body.encoding[:40]!r}, but only gzip was asked for")
+        raise UnprovenEnd(f"the body is encoded as {body.encoding[:40]!r}, but only gzip was requested")
     if not body.evidence:
         through = f" (the proxy {body.via} is in use)" if body.via else ""
         host = urlsplit(response.url).hostname or "the server"
@@ -159,6 +161,6 @@ def body_of(response: requests.Response) -> Body:
         ending = "chunked" if "Transfer-Encoding" in body.headers else "connection closed"
         raise UnprovenEnd(
             f"the body's end would prove nothing ({ending}): something between this app and "
-            f"{host}{through} speaks HTTP/1.1 without a length"
+            f"{host}{through} uses HTTP/1.1 without a length"
         )
     return body

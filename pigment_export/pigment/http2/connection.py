@@ -217,15 +217,15 @@ def connect(
         raise
     except TimeoutError as error:
         if time.monotonic() >= timeouts.ends_at:
-            raise DeadlinePassed(f"the call's time was over before {host} was reached") from error
+            raise DeadlinePassed(f"the call's time was up before {host} was reached") from error
         through = f" through the proxy {proxy}" if proxy else ""
-        raise exceptions.ConnectTimeout(f"{host}:{port} was not reached in time{through}") from error
+        raise exceptions.ConnectTimeout(f"connecting to {host}:{port}{through} timed out") from error
     except ssl.SSLEOFError as error:
-        raise RequestDropped(f"{host}:{port} hung up during the TLS handshake") from error
+        raise RequestDropped(f"{host}:{port} closed the connection during the TLS handshake") from error
     except ssl.SSLError as error:
         raise exceptions.SSLError(f"TLS to {host}:{port} failed: {error}") from error
     except OSError as error:
-        raise exceptions.ConnectionError(f"no connection to {host}:{port}: {error}") from error
+        raise exceptions.ConnectionError(f"connecting to {host}:{port} failed: {error}") from error
 
 
 def _socket_to(

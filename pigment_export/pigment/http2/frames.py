@@ -182,7 +182,7 @@ class Frames:
         length = high << 8 | low
         stream &= 0x7FFF_FFFF
         if length > MAX_FRAME_BYTES:
-            raise self._violation(f"a frame of {length:,} bytes, where {MAX_FRAME_BYTES:,} are allowed")
+            raise self._violation(f"a frame of {length:,} bytes; at most {MAX_FRAME_BYTES:,} are allowed")
         if kind == _DATA:
             return self._begin_data(length, flags, stream, available)
         if available < length:
@@ -240,7 +240,7 @@ class Frames:
             raise self._violation("a malformed GOAWAY")
         last, code = struct.unpack_from(">LL", frame, _HEADER_BYTES)
         if last & 0x7FFF_FFFF < STREAM:
-            raise self._lost(f"the server dropped the request by a GOAWAY ({_name(code)}) {self._where()}")
+            raise self._lost(f"the server dropped the request with a GOAWAY ({_name(code)}) {self._where()}")
         self._goaway = code
 
     def _take_event(self, event: Event) -> None:
@@ -254,7 +254,7 @@ class Frames:
             trailers = {str(name): str(value) for name, value in event.headers or ()}
             said = trailers.get("grpc-status", "0").strip()
             if said != "0":
-                raise self._lost(f"the server says that it failed (grpc-status {said[:20]})")
+                raise self._lost(f"the server reports a failure (grpc-status {said[:20]})")
         elif isinstance(event, StreamEnded):
             self._finish_body()
         elif isinstance(event, StreamReset):
@@ -263,7 +263,7 @@ class Frames:
             code = int(event.error_code or 0)
             text = f"the server reset the stream ({_name(code)}) {self._where()}"
             if code == ErrorCodes.HTTP_1_1_REQUIRED:
-                raise UnprovenEnd(f"{text}, where no end of a body would be proven")
+                raise UnprovenEnd(f"{text}, and nothing would prove the end of its body")
             raise self._lost(text)
 
     def _where(self) -> str:

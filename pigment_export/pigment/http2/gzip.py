@@ -51,7 +51,7 @@ class Inflated:
             if self._within:
                 raise BodyCut("the gzip body ended before its trailer: it is cut")
             if self._members == 0:
-                raise BodyCut("the body is said to be gzip, but it has no byte")
+                raise BodyCut("the body is declared as gzip, but it is empty")
             self._ended = True
         while data or not self._decoder.needs_input:
             self._within = True
@@ -84,7 +84,7 @@ class Inflated:
             piece = next(self._pieces, None)
             if piece is None:
                 if not self._ended:
-                    raise BodyCut("the gzip body has failed before")
+                    raise BodyCut("the gzip body failed before")
                 return 0
             self._rest = memoryview(piece)
         count = min(len(target), len(self._rest))

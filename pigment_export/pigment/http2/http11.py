@@ -72,7 +72,7 @@ class Http11Exchange:
             missing = f"{self._response.length:,} of the {self._length:,} bytes of its Content-Length are missing"
             raise BodyCut(f"the body ended early: {missing}")
         if not data and self._length is not None and self._has_more():
-            raise BodyCut(f"more came than the {self._length:,} bytes of its Content-Length")
+            raise BodyCut(f"the body is longer than its Content-Length of {self._length:,} bytes")
         target[: len(data)] = data
         return len(data)
 

@@ -66,7 +66,7 @@ class Http2Exchange:
         connection, frames = self._connection, self._frames
         connection.write(frames.outgoing(SENT_AT_ONCE_BYTES - connection.unsent_bytes))
         if connection.unsent_bytes > MOST_UNSENT_BYTES:
-            raise ProtocolViolation("the server demands answers and reads none of them")
+            raise ProtocolViolation("the server requests answers, but does not read them")
         ping_at = time.monotonic() + PING_SECONDS
         try:
             count = connection.readinto(frames.space(), min(until, ping_at))

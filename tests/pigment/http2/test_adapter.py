@@ -191,7 +191,7 @@ def test_an_http_1_1_body_without_a_length_is_refused(
     ask: Callable[..., requests.Response], head: bytes, rest: bytes, ending: str
 ) -> None:
     script = plain(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + rest)
-    with pytest.raises(http2.UnprovenEnd, match=f"\\({ending}\\).*localhost speaks HTTP/1.1 without a length"):
+    with pytest.raises(http2.UnprovenEnd, match=f"\\({ending}\\).*localhost uses HTTP/1.1 without a length"):
         read(body_of(ask(script, alpn=("http/1.1",))).decoded())
     response = ask(script, alpn=("http/1.1",))
     assert read(response.raw) == CSV  # as it is, for small answers
@@ -561,7 +561,7 @@ def free_port() -> int:
 
 
 def test_nobody_there_is_a_connection_error(session: requests.Session) -> None:
-    with pytest.raises(exceptions.ConnectionError, match="no connection to localhost"):
+    with pytest.raises(exceptions.ConnectionError, match=r"connecting to localhost:\d+ failed"):
         session.get(f"https://localhost:{free_port()}/")
 
 
@@ -834,7 +834,7 @@ def test_a_server_that_demands_answers_and_reads_none_is_cut_off(
     ask: Callable[..., requests.Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pigment_export.pigment.http2.http2.MOST_UNSENT_BYTES", 100_000)
-    with pytest.raises(http2.ProtocolViolation, match="reads none"):
+    with pytest.raises(http2.ProtocolViolation, match="does not read them"):
         read(body_of(ask(flood(OK, peer.ping() * 1000))).decoded())
 
 
@@ -943,7 +943,7 @@ def test_a_chunk_of_no_size_is_an_error_of_its_own(ask: Callable[..., requests.R
 
 def test_a_body_that_goes_on_beyond_its_length_is_cut_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
     script = plain(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(CSV) - 5, CSV))
-    with pytest.raises(http2.BodyCut, match="more came"):
+    with pytest.raises(http2.BodyCut, match="longer than its Content-Length"):
         read(body_of(ask(script, alpn=("http/1.1",))).decoded())
 
 

@@ -18,7 +18,7 @@ from tests.harness import h2_server as peer
 REQUEST = [(b":method", b"GET"), (b":authority", b"a.example"), (b":scheme", b"https"), (b":path", b"/")]
 OK = peer.settings() + peer.headers(200, ("content-type", "text/csv"))
 Outcome = tuple[int | None, bytes, str]
-RESET, GONE_AWAY, CLOSED = "reset the stream", "dropped the request by a GOAWAY", "the connection ended"
+RESET, GONE_AWAY, CLOSED = "reset the stream", "dropped the request with a GOAWAY", "the connection ended"
 TOO_SHORT, TOO_LONG, VIOLATION = "the body ended after", "longer than its Content-Length", "broke HTTP"
 FAULTS = (RESET, GONE_AWAY, CLOSED, TOO_SHORT, TOO_LONG, VIOLATION)
 
