@@ -184,7 +184,7 @@ def test_records_that_cannot_be_written_or_listed_fail_alone(world: ApiWorld, op
 def test_a_lake_that_writes_a_record_over_another_is_told(world: ApiWorld) -> None:
     world.lake.write = lambda path, data, metadata, **_: world.lake.put(path, data, metadata)  # type: ignore[method-assign]
     check = lone_failure(world.health(deep=True))
-    assert (check["name"], "against the condition" in check["detail"]) == (RECORD, True)
+    assert (check["name"], "overwrote a record" in check["detail"]) == (RECORD, True)
 
 
 def failing(number: int) -> Around:

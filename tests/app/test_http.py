@@ -112,7 +112,7 @@ def test_a_timestamp_is_the_day_that_it_falls_on_in_the_deployments_zone(written
 
 def test_a_date_in_the_future_is_refused(world: ApiWorld) -> None:
     [problem] = problems(world.post({"date": "2026-11-25"}), 422, "date_in_future")
-    assert problem.startswith("date: 2026-11-25 lies in the future")
+    assert problem.startswith("date: 2026-11-25 is in the future")
     assert world.lake.paths() == []
 
 
@@ -419,7 +419,7 @@ def test_the_same_key_of_a_claim_that_expired_without_a_plan_is_told(world: ApiW
     world.lake.advance(7 * HOUR)
     answer = world.post({}, key="k")
     problems(answer, 409, "run_expired_unplanned")
-    assert "new key" in answer.body["remedy"]
+    assert "new Idempotency-Key" in answer.body["remedy"]
 
 
 def test_without_a_key_each_call_is_a_run(world: ApiWorld) -> None:
@@ -561,7 +561,7 @@ def test_anonymous_without_entra_is_503_with_the_reason_and_logged(caplog: pytes
     for answer in (world.post({}), world.get("x"), world.recent(), world.health()):
         assert (answer.status, answer.headers) == (503, {})
         assert answer.body["type"] == "urn:pigment-export:anonymous_unguarded"
-        assert "no Entra authentication" in answer.body["detail"]
+        assert "Entra authentication is not enabled" in answer.body["detail"]
     assert world.lake.paths() == []
     assert [event["class"] for event in events(caplog, Event.TRIGGER_FAILED)] == ["anonymous_unguarded"] * 4
 
@@ -703,7 +703,7 @@ def test_a_held_file_is_released_as_a_run_of_its_own(world: ApiWorld) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"release_of": "20261124T060000Z-0123456789abcdef"}, "release_of: no run"),
+        ({"release_of": "20261124T060000Z-0123456789abcdef"}, "release_of: this deployment has no run"),
         ({"release_of": "RUN", "exports": ["costs"]}, "exports: 'costs' is not held"),
         ({"release_of": "RUN", "exports": ["other"]}, "exports: 'other' is not an export of the run"),
         ({"release_of": "RUN", "date": "2026-11-24"}, "release_of allows only exports beside it"),
