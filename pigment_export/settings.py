@@ -212,7 +212,7 @@ def _key_problems(environ: Mapping[str, str]) -> Iterator[str]:
         if is_in_azure(environ):
             yield "PIGMENT_API_KEY: not allowed in Azure: store the key in Key Vault, set KEY_VAULT_URL and remove it"
     elif not text_of(environ, "KEY_VAULT_URL"):
-        yield "KEY_VAULT_URL: missing (on a laptop: or PIGMENT_API_KEY). Example: https://my-vault.vault.azure.net"
+        yield "KEY_VAULT_URL: missing (or, on a laptop, PIGMENT_API_KEY). Example: https://my-vault.vault.azure.net"
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[str]:

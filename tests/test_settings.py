@@ -98,7 +98,7 @@ def test_blanks_around_a_value_are_dropped() -> None:
 def test_a_key_is_enough_for_who_needs_no_lake() -> None:
     read = load({"PIGMENT_API_KEY": KEY}, lake=False)
     assert (read.pigment_api_key, read.key_vault_url, read.data_lake_url) == (KEY, None, "")
-    assert problems_of({}, lake=False)[0].startswith("KEY_VAULT_URL: missing (on a laptop: or PIGMENT_API_KEY)")
+    assert problems_of({}, lake=False)[0].startswith("KEY_VAULT_URL: missing (or, on a laptop, PIGMENT_API_KEY)")
 
 
 def test_who_needs_no_lake_is_told_what_is_wrong_all_the_same() -> None:

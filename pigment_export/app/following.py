@@ -103,7 +103,7 @@ def _answer(app: App, progress: tuple[Plan, RunListing] | None) -> HttpAnswer:
     said = ", ".join(f"{count} {state}" for state, count in run.counts.items())
     remedy = f'see \'failed\'; then POST /api/runs with {{"retry_of": "{run.run_id}"}}'
     if "held" in run.counts:
-        remedy += f', or with {{"release_of": "{run.run_id}"}} where the held files are right'
+        remedy += f', or with {{"release_of": "{run.run_id}"}} if the held files are right'
     failed = problem(RUN_FAILED, 409, f"the run has ended: {said}", remedy)
     return json_answer(failed, failed.status, beside=run)
 

@@ -78,7 +78,9 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
     """
     if check_key(secret, deadline):
         return "Pigment accepts it for exports and metadata"
-    return "Pigment accepts it for exports; it is not allowed to read metadata, which only finding ids needs"
+    return (
+        "Pigment accepts it for exports; it is not allowed to read metadata, which only the commands that find ids need"
+    )
 
 
 def _of_lake(runs: Runs) -> Iterator[Check]:
@@ -101,7 +103,7 @@ def _of_lake(runs: Runs) -> Iterator[Check]:
             lake.rename(moving, standing, source_etag=etags[moving], replacing=replacing)
         except ConflictError as error:
             if lake.look(standing).etag == etags[standing]:
-                return f"refused, as it must be ({error.cause.code})"
+                return f"refused, as expected ({error.cause.code})"
         what = "had changed" if replacing else "was there"
         raise LAKE_BREAKS_PROMISE.raised(f"the lake renamed a file over one that {what}")
 

@@ -1,4 +1,4 @@
-"""`add`: a table in the catalog from the address of a page in Pigment, or from a choice."""
+"""`add`: add a table to the catalog, from the address of a page in Pigment or from a list of choices."""
 
 import os
 import re
@@ -33,10 +33,10 @@ def add(
     there = {export.name: export for export in catalog.exports()}
     same = [key for key, export in there.items() if (export.kind, export.id) == (thing.kind, thing.id)]
     if same and name is None:
-        say(f"{catalog.file} has it already, as {', '.join(same)}; to export it once more, give it a --name")
+        say(f"{catalog.file} already has this export, as {', '.join(same)}; to add it again, give it another --name")
         return
     if name in there:
-        raise click.UsageError(f"{catalog.file} has an export {name!r} already: choose another --name")
+        raise click.UsageError(f"{catalog.file} already has an export {name!r}: choose another --name")
     name = name or _free_name(thing, there)
     fields = {
         "kind": str(thing.kind),
@@ -51,7 +51,9 @@ def add(
     remarks = {"id": f"{_one_line(thing.name)}, in {_one_line(thing.application)}"} if thing.name else {}
     catalog.replace(catalog.with_table(name, fields, remarks))
     if thing.type == PERSONAL:
-        say("note: this view is personal: only a key of its owner's can export it, and only while it exists for them")
+        say(
+            "note: this is a personal view: only a key of its owner can export it, and only as long as its owner has it"
+        )
     if as_json:
         emit_json({"file": catalog.file, "name": name, **fields})
     else:
@@ -61,23 +63,23 @@ def add(
 
 
 def _finder() -> Finder | None:
-    """None where there is no key to ask with."""
+    """Return a finder, or None without a usable key."""
     try:
         return Finder()
     except ExportError as error:
-        say(f"note: Pigment is not asked for names: {error.cause.reason.splitlines()[0]}")
+        say(f"note: names cannot be looked up in Pigment: {error.cause.reason.splitlines()[0]}")
         return None
 
 
 def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> Thing:
-    """What the words name: its name in Pigment is empty where the key may not ask for it."""
+    """Return what the arguments name; its name in Pigment is empty if the key cannot read it."""
     address = read_address(what[-1])
     if address is None and len(what) == 1:
         found = finder.find(what[0].lower()) if finder else None
         if found is None or found.kind is None:
             raise click.UsageError(
-                f"{what[0]!r} is no address, and no list, metric, table or view of this id is known: write its kind"
-                f" before it ({', '.join(Kind)})"
+                f"{what[0]!r} is not an address, and no list, metric, table or view with this id was found: write its"
+                f" kind before it ({', '.join(Kind)})"
             )
         return found
     address = address or Address()
@@ -86,12 +88,12 @@ def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> 
     try:
         found = finder.find(thing.id, kind, thing.application_id) if finder else thing
     except ExportError as error:
-        say(f"note: its name is not known: {error.cause.reason}")
+        say(f"note: its name could not be looked up: {error.cause.reason}")
         return thing
     if found is None:
         raise click.UsageError(
-            f"Pigment lists no {kind} {thing.id} that the key's owner sees: check the id, the kind, and the"
-            " access rights of the key's owner"
+            f"the key's owner sees no {kind} {thing.id} in Pigment: check the id, the kind and the access"
+            " rights of the key's owner"
         )
     if found.kind is not kind:
         raise click.UsageError(f"{thing.id} is {found.name}, which is a {found.kind}, not a {kind}")
@@ -99,9 +101,9 @@ def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> 
 
 
 def _choose(finder: Finder | None) -> Thing:
-    """Let a person choose: the application, then a block or one of its views."""
+    """Ask for the application, then for a block or one of its views."""
     if finder is None or not sys.stdin.isatty():
-        raise click.UsageError("name what to add: the address of a page in Pigment, or a kind and an id")
+        raise click.UsageError("give the address of a page in Pigment, or a kind and an id")
     application = _one_of("application", finder.applications())
     block = _one_of("block", [found for found in finder.blocks(application) if found.kind is not None])
     views = [replace(view, block=block.id) for view in finder.views(application, block.id)]
@@ -111,14 +113,14 @@ def _choose(finder: Finder | None) -> Thing:
 
 
 def _one_of(what: str, things: Sequence[Thing]) -> Thing:
-    """Ask for one of them by its number, or for a part of its name until few are left."""
+    """Ask for one of them by its number, or by part of its name until few are left."""
     left = list(things)
     while True:
         for number, thing in enumerate(left[:MOST_SHOWN], start=1):
             say(f"{number:>4}  {thing.name}  ({thing.type})")
         if len(left) > MOST_SHOWN:
             say(f"      and {len(left) - MOST_SHOWN} more")
-        answer = click.prompt(f"{what}: number, or a part of its name", err=True).strip()
+        answer = click.prompt(f"{what}: number, or part of its name", err=True).strip()
         if answer.isdecimal() and 1 <= int(answer) <= min(len(left), MOST_SHOWN):
             return left[int(answer) - 1]
         narrowed = [thing for thing in things if thing.matches(answer)]
@@ -136,7 +138,7 @@ def _free_name(thing: Thing, taken: Collection[str]) -> str:
 
 
 def _slug(text: str) -> str:
-    """A name in Pigment as the name of a folder: P&L by country becomes p_l_by_country."""
+    """Return a name in Pigment as the name of a folder: P&L by country becomes p_l_by_country."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:LONGEST_NAME].rstrip("_")
     return slug if slug[:1].isalpha() or not slug else f"x_{slug}"

@@ -1,4 +1,4 @@
-"""What a person names in Pigment: the address of a page, or a kind and an id. Pure."""
+"""Arguments that name something in Pigment: the address of a page, or a kind and an id. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _PARTS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What the address of a page in Pigment names; each None where it says nothing of it."""
+    """The ids in the address of a page in Pigment; None for each that it does not have."""
 
     application: str | None = None
     kind: Kind | None = None
@@ -32,7 +32,7 @@ def read_address(text: str) -> Address | None:
         text: anything; an address has `://` in it.
 
     Returns:
-        What it names; None where the text is no address.
+        Its ids; None if the text is not an address.
     """
     if "://" not in text:
         return None
@@ -44,7 +44,7 @@ def read_address(text: str) -> Address | None:
 
 
 def named(words: Sequence[str]) -> tuple[Kind, str]:
-    """The kind and the id that one or two words name: an address (its view, if it shows one), or both.
+    """Return the kind and the id that one or two arguments name: an address (its view, if it shows one), or both.
 
     Args:
         words: from the command line.
@@ -60,19 +60,19 @@ def named(words: Sequence[str]) -> tuple[Kind, str]:
     address = read_address(text)
     if address is None:
         if kind is None:
-            raise click.UsageError(f"{text!r} is no address: write its kind before it ({', '.join(Kind)})")
+            raise click.UsageError(f"{text!r} is not an address: write its kind before it ({', '.join(Kind)})")
         return kind, text
     if kind is None:
         kind = Kind.VIEW if address.view else address.kind
     found = address.view if kind is Kind.VIEW else address.block if kind is address.kind else None
     if kind is None or found is None:
         what = f"a {kind}" if kind else "a list, a metric, a table or a view"
-        raise click.UsageError(f"the address names no page of {what}: open it in Pigment and copy the whole address")
+        raise click.UsageError(f"this is not the address of {what}: open it in Pigment and copy the whole address")
     return kind, found
 
 
 def id_in(text: str, part: str) -> str:
-    """An id, out of an address or as it is.
+    """Return an id, from an address or as it is.
 
     Args:
         text: from the command line.
@@ -86,14 +86,14 @@ def id_in(text: str, part: str) -> str:
         return text
     found: str | None = getattr(address, part)
     if found is None:
-        raise click.UsageError(f"the address names no {part}: {text}")
+        raise click.UsageError(f"the address has no {part}: {text}")
     return found
 
 
 def _kind(words: Sequence[str]) -> Kind | None:
     if len(words) > 1:
-        raise click.UsageError("one kind and one id, or one address")
+        raise click.UsageError("give one kind and one id, or one address")
     try:
         return Kind(words[0].lower()) if words else None
     except ValueError as exc:
-        raise click.UsageError(f"{words[0]!r} is no kind; allowed: {', '.join(Kind)}") from exc
+        raise click.UsageError(f"{words[0]!r} is not a kind; allowed: {', '.join(Kind)}") from exc

@@ -1,4 +1,4 @@
-"""What the exports of a command are doing, while they do it: live on a terminal, line by line elsewhere."""
+"""The progress of a command's exports: live on a terminal, line by line elsewhere."""
 
 import threading
 import time
@@ -8,18 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 from pigment_export.cli.output import clock, say, terminal
 from pigment_export.transfer.stream import Progress
 
-PLAIN_SECONDS = 10.0  # between two lines of progress where no terminal is redrawn
+PLAIN_SECONDS = 10.0  # between two lines of progress, if there is no terminal to redraw
 
 
 class Board:
-    """Tells what is under way; its methods may be called on any thread.
+    """Shows what is in progress. Its methods can be called on any thread.
 
     Args:
         names: of all exports, in order.
         now: seconds that never go back.
 
     Attributes:
-        live: a context in which a terminal shows it; elsewhere it shows nothing.
+        live: a context in which a terminal shows the progress; elsewhere it shows nothing.
     """
 
     def __init__(self, names: Sequence[str], *, now: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class Board:
         self._now = now
         self._began = self._told = now()
         self._lock = threading.Lock()
-        self._lines: dict[str, float | str] = {}  # what is told of an export, or since when Pigment is silent
+        self._lines: dict[str, float | str] = {}  # the text for an export, or since when it waits for Pigment
         self._done = 0
         self._terminal = terminal()
         self.live: AbstractContextManager[object] = nullcontext()
@@ -37,28 +37,28 @@ class Board:
             self.live = drawn_live(self._terminal, lambda: self._shown(now()))
 
     def begin(self, name: str) -> None:
-        """An export is being worked on."""
+        """Show that an export has started."""
         with self._lock:
             self._lines[name] = self._now()
 
     def move(self, name: str, progress: Progress) -> None:
-        """Its body comes in."""
+        """Show how far its download is."""
         rate = progress.bytes / progress.seconds if progress.seconds else 0
         self._tell(name, f"{progress.bytes / 1e6:,.1f} MB, {progress.rows:,} rows, {rate / 1e6:,.1f} MB/s")
 
     def wait(self, name: str, what: str) -> None:
-        """Something failed and is tried again: told at once, since it may take minutes."""
+        """Show at once that something is retried, since it may take minutes."""
         self._tell(name, what)
         say(f"{name}: {what}")
 
     def rest(self, name: str, what: str, seconds: float) -> None:
-        """Nothing is done for an export until later."""
-        note = f"next try in {seconds / 60:.0f} min (Ctrl-C ends the run)"
+        """Show that an export waits for its next attempt."""
+        note = f"next attempt in {seconds / 60:.0f} min (Ctrl-C ends the run)"
         self._tell(name, note)
         say(f"{name}: {what}\n  {note}")
 
     def end(self, name: str, what: str) -> None:
-        """An export is done: its line stays."""
+        """Print how an export ended."""
         with self._lock:
             self._lines.pop(name, None)
             self._done += 1
@@ -67,7 +67,7 @@ class Board:
         say(f"{name}: {what}{of}")
 
     def tick(self) -> None:
-        """Tell where things are now and then, where nothing is redrawn."""
+        """Print the progress every few seconds, if there is no terminal to redraw."""
         now = self._now()
         if self._terminal is None and self._lines and now - self._told >= PLAIN_SECONDS:
             self._told = now
@@ -80,7 +80,7 @@ class Board:
                 self._lines[name] = text
 
     def _shown(self, now: float) -> tuple[list[tuple[str, str]], list[str]]:
-        """What is under way, by name, and where there are several, how far all is."""
+        """Return the exports in progress, by name, and a summary if there are several."""
         with self._lock:
             rows = [
                 (name, told if isinstance(told, str) else f"waiting for Pigment, {clock(now - told)}")
@@ -90,4 +90,4 @@ class Board:
             return rows, []
         waiting = len(self._names) - self._done - len(rows)
         summary = f"{self._done} of {len(self._names)} done, {clock(now - self._began)}"
-        return rows, [summary + (f", {waiting} not begun" if waiting else "")]
+        return rows, [summary + (f", {waiting} not started" if waiting else "")]

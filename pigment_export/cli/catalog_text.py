@@ -1,4 +1,4 @@
-"""The catalog as a person wrote it: a table is added and every comment stays; a file here, or one in the lake."""
+"""The text of the catalog, in a local file or in the lake. Adding a table keeps every comment."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ from pigment_export.cli.parts import app_now, attended
 from pigment_export.errors import ConfigurationError, ConflictError
 
 _BARE = re.compile(r"(?<!\r)\n")  # a line end that is not Windows'
-NEW_FILE = "# The catalog: one table per export, named as its folder in the lake.\n"
+NEW_FILE = "# The catalog has one table per export, named like the export and its folder in the lake.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _replace(path: Path, before: bytes, text: str) -> None:
         if path.exists():
             shutil.copymode(path, temporary)
             if path.read_bytes() != before:
-                raise click.FileError(str(path), "it was changed meanwhile; do it again")
+                raise click.FileError(str(path), "it has changed meanwhile; run the command again")
         temporary.replace(path)
     except OSError as exc:
         raise click.FileError(str(path), exc.strerror or str(exc)) from exc
@@ -122,7 +122,9 @@ def _in_lake(exports_file: str) -> CatalogText:
         try:
             attended().retry(lambda: app.lake.once.write(path, text.encode(), {}, replacing=record.etag))
         except ConflictError as exc:
-            raise click.FileError(exports_file, "it was changed meanwhile; look at it, and do it again") from exc
+            raise click.FileError(
+                exports_file, "it has changed meanwhile; look at it, and run the command again"
+            ) from exc
 
     return CatalogText(exports_file, _decoded(record.data, exports_file), replace)
 

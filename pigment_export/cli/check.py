@@ -1,4 +1,4 @@
-"""`check`: whether everything that an export needs is as it must be, one line each, with what to do where it is not."""
+"""`check`: check everything that an export needs, one line each, with what to do if a check fails."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ VAULT_SCOPE, STORAGE_SCOPE = "https://vault.azure.net/.default", "https://storag
 
 
 def check(*, as_json: bool) -> int:
-    """Check everything, and say each as it is done."""
+    """Check everything, and print each check as it is done."""
     lines: list[Check] = []
     for line in _lines():
         lines.append(line)
@@ -34,7 +34,7 @@ def check(*, as_json: bool) -> int:
 
 
 def _lines() -> Iterator[Check]:
-    """What was looked at; where nothing further can be, it ends early."""
+    """Yield the checks; end early if no further one is possible."""
     try:
         settings = settings_now()
         app = app_now() if settings.data_lake_url or settings.data_lake_file_system else None
@@ -42,13 +42,13 @@ def _lines() -> Iterator[Check]:
         for problem in error.problems:
             yield Check(name="settings", ok=False, detail=problem, remedy="correct it, and check again")
         return
-    yield Check(name="settings", ok=True, detail="complete" if app else "complete, for commands without a lake")
+    yield Check(name="settings", ok=True, detail="complete" if app else "complete for commands that need no lake")
     for used, scope in ((settings.key_vault_url, VAULT_SCOPE), (settings.data_lake_url, STORAGE_SCOPE)):
         if used:
             line = checked("identity", partial(_sign_in, settings, scope))
             yield line
             if not line.ok:
-                return  # all further ones would only say so again
+                return  # all further checks would fail for the same reason
     yield from each(app.within(attended())) if app else _without_lake(settings)
     yield checked("expiry of the Pigment key", partial(_expiry, settings))
     try:
@@ -69,25 +69,27 @@ def _without_lake(settings: Settings) -> Iterator[Check]:
 
     yield checked("read the catalog", lambda: f"{len(read_text(exports_file_of(os.environ)).exports())} exports")
     yield checked("use the Pigment key", partial(use_key, pigment.check_key, None, attended()))
-    yield Check(name="lake", ok=True, detail="not set (DATA_LAKE_URL): fetch, add and what finds ids need none")
+    yield Check(
+        name="lake", ok=True, detail="not set (DATA_LAKE_URL): fetch, add and the commands that find ids do not need it"
+    )
 
 
 def _expiry(settings: Settings) -> str:
     key = wiring.pigment_alone_of(settings, os.environ)[1].read(None)
     if key.expires_at is None:
-        return "not known here: Pigment's page of API keys shows it; its last day no longer works"
-    return f"{key.expires_at:%Y-%m-%d}, as the vault says"
+        return "unknown: see the page of API keys in Pigment; on its last day, a key no longer works"
+    return f"{key.expires_at:%Y-%m-%d}, by its date in the vault"
 
 
 def _names(exports: tuple[Export, ...]) -> Iterator[Check]:
-    """A check of each export's id; one for all where the key may not read metadata."""
+    """Check each export's id; yield a single check if the key cannot read metadata."""
     if not exports:
         return
     finder = Finder()
     try:
         finder.applications()
     except ExportError:
-        detail = "not looked for: this needs a key with the scope Modeling metadata"
+        detail = "not checked: this needs a key with the scope Modeling metadata"
         yield Check(name="ids of the exports", ok=True, detail=detail)
         return
     for export in exports:
@@ -98,12 +100,12 @@ def _name(finder: Finder, export: Export) -> Check:
     found, remedy = finder.find(export.id, None, export.application) or finder.find(export.id), None
     detail = f"{found.kind} {found.name}, in {found.application}" if found else f"{export.kind} {export.id}"
     if found is None and export.secret is not None:
-        detail += f": not seen by this key; the export has one of its own ({export.secret})"
+        detail += f": this key does not see it; the export has its own key ({export.secret})"
     elif found is None:
-        detail = f"Pigment lists nothing with the id {export.id} that the key's owner sees"
-        remedy = "check the id (pigment-export blocks, views), and the access rights of the key's owner"
+        detail = f"the key's owner sees nothing with the id {export.id} in Pigment"
+        remedy = "check the id (pigment-export blocks, views) and the access rights of the key's owner"
     elif found.kind is not export.kind:
-        detail, remedy = f"{detail}; the catalog says {export.kind}", "correct it"
+        detail, remedy = f"{detail}; its kind in the catalog is {export.kind}", "correct it"
     elif found.type == PERSONAL:
-        detail += "; a personal view: only a key of its owner's can export it"
+        detail += "; a personal view: only a key that belongs to its owner can export it"
     return Check(name=export.name, ok=remedy is None, detail=detail, remedy=remedy)

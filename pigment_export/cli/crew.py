@@ -1,4 +1,4 @@
-"""Two exports at a time, on threads of their own, watched from the main thread, so that Ctrl-C is heard at once."""
+"""Run two exports at a time, on their own threads. The main thread watches them, so that Ctrl-C works at once."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -12,23 +12,23 @@ from pigment_export.retry import CALL_SECONDS, Deadline
 from pigment_export.transfer.stream import Progress
 
 SIDE_BY_SIDE = 2  # the queue's batchSize in the deployed app (host.json)
-RETRY_SECONDS = 300.0  # between tries of what is retrying: the queue's visibilityTimeout in the deployed app
+RETRY_SECONDS = 300.0  # between the attempts of an export: the queue's visibilityTimeout in the deployed app
 TICK_SECONDS = 0.25
-STOP_SECONDS = 2.0  # for what is under way to drop what it has staged, once it is told to stop
+STOP_SECONDS = 2.0  # for the exports in progress to remove their staged files
 
-type Progressed = Callable[[Progress], None]  # is told how far a transfer is
+type Progressed = Callable[[Progress], None]  # receives the progress of a transfer
 
 
 class Crew[T]:
-    """Works through exports, and tells what is under way.
+    """Works through exports, and shows the progress.
 
     Args:
         names: of the exports, in order.
-        do: one try of one export: its name, the deadline of the try, what is told of its progress.
-        again: whether a try that may succeed later is made again, every five minutes.
+        do: one attempt of one export: its name, the deadline of the attempt, what receives its progress.
+        again: whether to repeat an attempt that failed for now, every five minutes.
 
     Attributes:
-        board: tells what happens.
+        board: shows what happens.
     """
 
     def __init__(self, names: Sequence[str], do: Callable[[str, Deadline, Progressed], T], *, again: bool) -> None:
@@ -41,13 +41,13 @@ class Crew[T]:
         self.board = Board(names)
 
     def work(self) -> Iterator[tuple[str, T | ExportError]]:
-        """Work on everything until nothing is left.
+        """Work until every export has ended.
 
         Yields:
-            Each export and what it came to as they end, or the error of a try that is not made again.
+            The name of each export that ends, with its outcome, or with the error of an attempt that is not repeated.
 
         Raises:
-            KeyboardInterrupt: the person pressed Ctrl-C.
+            KeyboardInterrupt: Ctrl-C was pressed.
         """
         due = dict.fromkeys(self._names, 0.0)
         running = 0
@@ -73,7 +73,7 @@ class Crew[T]:
                 yield name, outcome
 
     def stop(self) -> None:
-        """Have what is under way stop at its next chunk or wait, and give it a moment to clean up."""
+        """Stop the exports in progress at their next chunk or wait, and give them a moment to clean up."""
         self._stopped.set()
         ends_at = monotonic() + STOP_SECONDS
         for thread in self._threads:
@@ -93,9 +93,9 @@ class Crew[T]:
 
     def _sleep(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
-            raise KeyboardInterrupt  # as the main thread has seen it: it is no error of the export
+            raise KeyboardInterrupt  # as on the main thread: it is not an error of the export
 
 
 def _is_of_setup(error: BaseException | None) -> bool:
-    """Whether only a person heals it, by what was wrong in the first place."""
+    """Return whether a person must act, by the original error."""
     return error is not None and (isinstance(error, SetupError) or _is_of_setup(error.__cause__))

@@ -1,4 +1,4 @@
-"""`fetch`: one export to a local folder; what can be checked is checked before Pigment is asked."""
+"""`fetch`: fetch one export to a local folder. Everything that can be checked is checked before Pigment is asked."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def fetch(
         except KeyboardInterrupt:
             crew.stop()
             file.drop()
-            say("interrupted: the fetch was ended, and nothing of it is left in the folder")
+            say("interrupted: the download was stopped, and no partial file is left in the folder")
             return INTERRUPTED
     if isinstance(moved, ExportError):
         say(explain(moved))
@@ -52,12 +52,12 @@ def _options(text: str) -> Mapping[str, Any]:
     except ValueError as exc:
         raise click.BadParameter(f"not JSON: {exc}", param_hint="--options") from exc
     if not isinstance(chosen, dict):
-        raise click.BadParameter("a JSON object, as '{\"friendlyHeaders\": true}'", param_hint="--options")
+        raise click.BadParameter("must be a JSON object, such as '{\"friendlyHeaders\": true}'", param_hint="--options")
     return chosen
 
 
 def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str, Deadline, Progressed], Transferred]:
-    """Check settings, definition, folder and key; what is returned asks Pigment."""
+    """Check settings, definition, folder and key, and return the function that asks Pigment."""
     settings = settings_now()
     export = define(str(definition["kind"]), definition, where="command line")
     file.check()
@@ -96,7 +96,7 @@ def _tell(path: Path, moved: Transferred, *, as_json: bool) -> None:
         return
     emit(
         f"{path}: {number(inspection.rows)} rows, {len(inspection.columns)} columns, {number(moved.bytes)} bytes, "
-        f"sha256 {moved.sha256}, {moved.protocol}, end proven by {moved.evidence}"
+        f"sha256 {moved.sha256}, {moved.protocol}, proven complete by {moved.evidence}"
         + "".join(f", {note}" for note in inspection.notes)
         + "\n"
     )

@@ -1,6 +1,6 @@
-"""`apps`, `blocks`, `views`: what Pigment lists, with the ids that exports name it by; asked for once a command.
+"""`apps`, `blocks`, `views`: list what is in Pigment, with ids. Each command asks Pigment for a listing only once.
 
-Pigment's metadata calls tell names, ids and types. They tell no items, scenarios or dimensions of a block.
+Pigment's metadata calls return names, ids and types. They do not return the items, scenarios or dimensions of a block.
 """
 
 import os
@@ -31,7 +31,7 @@ class Thing:
         kind: of an export of it; None for an application, and for a type that this app does not know.
         application: the name of the application that it belongs to.
         application_id: and its id.
-        block: id of a view's block, where that is known.
+        block: id of a view's block, if that is known.
     """
 
     id: str
@@ -43,17 +43,17 @@ class Thing:
     block: str | None = None
 
     def matches(self, text: str) -> bool:
-        """Whether a text stands in its name or is the beginning of its id."""
+        """Return whether a text is part of its name or the beginning of its id."""
         return text.lower() in self.name.lower() or self.id.startswith(text.lower())
 
     def to_fields(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+        """Return it as `--json` prints it."""
         fields = {name: getattr(self, name) for name in ("name", "id", "type", "kind", "application", "application_id")}
         return fields | ({"is_personal": self.type == PERSONAL} if self.kind is Kind.VIEW else {})
 
 
 class Finder:
-    """Asks Pigment for its listings; a key is enough, one with the scope Modeling metadata."""
+    """Asks Pigment for its listings. It needs only a key, with the scope Modeling metadata."""
 
     def __init__(self) -> None:
         self._pigment, _ = wiring.pigment_alone_of(settings_now(), os.environ)
@@ -61,7 +61,7 @@ class Finder:
         self._blocks: dict[str, tuple[Thing, ...]] = {}
 
     def applications(self) -> tuple[Thing, ...]:
-        """All that the key's owner sees."""
+        """Return all applications that the key's owner sees."""
         if self._applications is None:
             self._applications = tuple(
                 Thing(found.id, found.name, "Application", None, found.name, found.id)
@@ -70,7 +70,7 @@ class Finder:
         return self._applications
 
     def application(self, text: str) -> Thing:
-        """One application by its id, its address or (a part of) its name.
+        """Return an application by its id, its address or (part of) its name.
 
         Raises:
             click.UsageError: there is none, or more than one.
@@ -81,11 +81,11 @@ class Finder:
         found = found or [thing for thing in self.applications() if thing.matches(wanted)]
         if len(found) != 1:
             told = ", ".join(thing.name for thing in found or self.applications())
-            raise click.UsageError(f"{'no' if not found else 'more than one'} application {text!r}: {told}")
+            raise click.UsageError(f"{'more than one' if found else 'no'} application matches {text!r}: {told}")
         return found[0]
 
     def blocks(self, application: Thing | None = None) -> Iterator[Thing]:
-        """The lists, metrics and tables of one application, or of all."""
+        """Yield the lists, metrics and tables of one application, or of all."""
         for owner in (application,) if application else self.applications():
             if owner.id not in self._blocks:
                 self._blocks[owner.id] = tuple(
@@ -95,7 +95,7 @@ class Finder:
             yield from self._blocks[owner.id]
 
     def views(self, application: Thing | None = None, block: str | None = None) -> Iterator[Thing]:
-        """The views of one application or of all, of one block or of all."""
+        """Yield the views of one application or of all, of one block or of all."""
         for owner in (application,) if application else self.applications():
             for found in self._pigment.views(attended(), application=owner.id, block=block):
                 yield Thing(found.id, found.name, found.type, Kind.VIEW, owner.name, owner.id)
@@ -105,11 +105,11 @@ class Finder:
 
         Args:
             wanted: the id.
-            kind: where it is known.
+            kind: if it is known.
             application: id of the one to look in; None for all.
 
         Returns:
-            What it is; None where the key's owner sees nothing of this id.
+            What it is; None if the key's owner sees nothing with this id.
         """
         owner = next((thing for thing in self.applications() if thing.id == application), None)
         if kind is not Kind.VIEW and (found := next((one for one in self.blocks(owner) if one.id == wanted), None)):
@@ -144,4 +144,4 @@ def _show(what: str, things: Iterable[Thing], search: str, titles: Sequence[str]
     if as_json:
         emit_json(found)
     else:
-        emit_table(found, titles, empty=f"no such {what} that the key's owner sees")
+        emit_table(found, titles, empty=f"the key's owner sees no such {what}")

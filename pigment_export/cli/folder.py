@@ -1,4 +1,4 @@
-"""A local folder, for one person's `fetch`: a whole file under its name, or none; no file is ever replaced."""
+"""A local folder, for `fetch`. A file gets its name only when it is complete, and never replaces another."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from typing import Self
 
 from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 
-# File systems without hard links say so in these ways (exFAT, some network shares).
+# How file systems without hard links (exFAT, some network shares) refuse them.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
 
@@ -32,17 +32,17 @@ _ROWS = {
     errno.ENOENT: _row("folder_missing", "create the folder first"),
     errno.ENOTDIR: _row("folder_missing", "choose a folder"),
     errno.ENAMETOOLONG: _row("folder_failed", "choose a shorter name"),
-    errno.EEXIST: _row("folder_file_exists", "move the file away, or choose another name"),
+    errno.EEXIST: _row("folder_file_exists", "move the existing file, or choose another name"),
 }
 
 
 class FolderFile:
-    """One file on its way into a folder: a sink of `transfer`, then published; leaving its block by an error drops it.
+    """A file that is written to a folder: a sink of `transfer`, then published. An error in its block drops it.
 
     Args:
-        folder: where it goes; it must exist.
-        name: the file's name, with its ending.
-        nonce: part of the temporary name, so that two fetches don't meet.
+        folder: the folder; it must exist.
+        name: the file's name, with its extension.
+        nonce: part of the temporary name, so that two fetches do not collide.
     """
 
     def __init__(self, folder: Path, name: str, *, nonce: str) -> None:
@@ -53,19 +53,19 @@ class FolderFile:
         self._file: BufferedWriter | None = None
 
     def check(self) -> None:
-        """Refuse what cannot end well, before Pigment is asked.
+        """Refuse what cannot succeed, before Pigment is asked.
 
         Raises:
-            ConfigurationError: the folder is not there, the name is no file's, or the file exists.
-            PermanentError: the folder takes no new file.
+            ConfigurationError: the folder does not exist, the name is not a file name, or the file exists.
+            PermanentError: the folder does not accept a new file.
         """
         problem = None
         if not self._name or self._name != Path(self._name).name or min(self._name) < " ":
             problem = f"{self._name!r} is not a file name"
         elif not self.path.parent.is_dir():
-            problem = f"{self.path.parent} is not a folder: make it first, or choose another"
+            problem = f"{self.path.parent} is not a folder: create it first, or choose another"
         elif os.path.lexists(self.path):
-            problem = f"{self.path} exists, and no file is replaced: move it away, or choose another name"
+            problem = f"{self.path} exists, and fetch never replaces a file: move it, or choose another name"
         if problem:
             raise ConfigurationError([problem], code="folder")
         with _explained(self._partial):
@@ -73,19 +73,19 @@ class FolderFile:
             self._partial.unlink()
 
     def open(self) -> None:
-        """Make the temporary file.
+        """Create the temporary file.
 
         Raises:
-            PermanentError: the folder doesn't let it.
+            PermanentError: the folder refuses.
         """
         with _explained(self._partial):
             self._file = self._partial.open("xb")
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position.
+        """Write bytes at a position.
 
         Raises:
-            PermanentError: the folder doesn't let it.
+            PermanentError: the folder refuses.
         """
         with self._lock, _explained(self._partial):
             file = self._opened()
@@ -93,28 +93,28 @@ class FolderFile:
             file.write(data)
 
     def finish(self, size: int) -> None:
-        """Bring all bytes to the disk.
+        """Write all bytes to the disk.
 
         Raises:
-            PermanentError: the folder doesn't let it.
+            PermanentError: the folder refuses.
         """
         with self._lock, _explained(self._partial):
             file = self._opened()
             file.flush()
             if os.fstat(file.fileno()).st_size != size:
-                raise ValueError(f"{self._partial} has not the {size} bytes that were appended")
+                raise ValueError(f"{self._partial} does not have the {size} bytes that were appended")
             os.fsync(file.fileno())
             file.close()
 
     def publish(self) -> None:
-        """Give the file its name in one step, unless something has that name.
+        """Give the file its name in one step, unless that name is taken.
 
         Raises:
-            PermanentError: something has that name by now, or the folder doesn't let it; the bytes stay where they are.
+            PermanentError: the name is taken, or the folder refuses. The temporary file stays.
         """
         with _explained(self.path):
             _move_without_replacing(self._partial, self.path)
-        with suppress(OSError):  # Windows opens no folders; what is lost without it is a name, in a power cut
+        with suppress(OSError):  # Windows cannot open folders; without this, a power cut may lose the name
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -129,7 +129,7 @@ class FolderFile:
             self.drop()
 
     def drop(self) -> None:
-        """Remove the temporary file, if it is there."""
+        """Remove the temporary file, if it exists."""
         with self._lock, suppress(OSError):
             try:
                 if self._file is not None:
@@ -145,14 +145,14 @@ class FolderFile:
 
 def _move_without_replacing(source: Path, target: Path) -> None:
     if os.name == "nt":
-        source.rename(target)  # which refuses a name that is taken
+        source.rename(target)  # on Windows, this refuses a name that is taken
         return
     try:
-        os.link(source, target)  # a rename would replace what is there
+        os.link(source, target)  # a rename would replace an existing file
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        target.open("xb").close()  # takes the name; for an instant it is an empty file
+        target.open("xb").close()  # reserves the name; for an instant it is an empty file
         source.replace(target)
     else:
         source.unlink()

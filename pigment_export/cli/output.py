@@ -1,7 +1,7 @@
-"""What a person or a script sees: results on stdout, all else on stderr, each readable at any width.
+"""Output for people and scripts: results on stdout, everything else on stderr.
 
-On a terminal there is colour (unless `NO_COLOR` is set) and a table that fits; where output is piped, plain lines of
-any length. A reader that stops reading (`| head`) is no error; a stdout that takes nothing (a full disk) is one.
+A terminal gets colours (unless `NO_COLOR` is set) and tables that fit; a pipe gets plain lines of any length. It is not
+an error if a reader stops reading (`| head`), but it is one if stdout cannot be written (a full disk).
 """
 
 import json
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
-_SAY_IT_IS_ONE = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables that rich goes by, whatever stderr is
+_SAY_IT_IS_ONE = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables with which rich treats stderr as a terminal
 
 
 class _Unbreakable:
-    """Stderr whose reader may go away, and whose disk may fill: neither ends what is being told of.
+    """Stderr whose reader may go away, and whose disk may fill up: neither ends the command.
 
     Args:
         stream: the real one.
@@ -46,7 +46,7 @@ class _Unbreakable:
 
 
 def prepare_streams() -> None:
-    """Keep a broken stderr from ending a run, and a character that a code page lacks from ending a result."""
+    """Keep a broken stderr from ending a run, and a character outside the code page from ending the output."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -56,17 +56,17 @@ def prepare_streams() -> None:
 
 @cache
 def terminal() -> "Console | None":
-    """Stderr as a terminal: lines that it prints stand above what is drawn live. None where stderr is none."""
+    """Return stderr as a terminal, which prints lines above the live progress; None if stderr is not a terminal."""
     if not (sys.stderr and (sys.stderr.isatty() or os.environ.keys() & _SAY_IT_IS_ONE)):
         return None
-    from rich.console import Console  # noqa: PLC0415 - where output is piped, it is done without
+    from rich.console import Console  # noqa: PLC0415 - not needed if the output is piped
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     return console if console.is_terminal and not console.is_dumb_terminal else None
 
 
 def say(text: str) -> None:
-    """Tell a person something that is no result."""
+    """Print a message for a person, which is not a result."""
     if console := terminal():
         console.print(text)
     elif sys.stderr:
@@ -74,9 +74,9 @@ def say(text: str) -> None:
 
 
 def explain(error: ExportError) -> str:
-    """An error in a person's words: what was seen, and who does what about it."""
+    """Return an error for a person: what happened, who must act, and what to do."""
     if isinstance(error, ConfigurationError):
-        return str(error)  # each problem says what is allowed
+        return str(error)  # each problem has what is allowed
     return f"{error.cause.reason} [{error.cause.code}]\n  {error.cause.who}: {error.cause.remedy}"
 
 
@@ -84,7 +84,7 @@ def emit(text: str) -> None:
     """Write a result.
 
     Raises:
-        OSError: stdout takes it no more; a reader that has stopped reading is fine.
+        OSError: stdout cannot be written. A reader that has stopped reading is not an error.
     """
     if sys.stdout is None:
         return
@@ -99,23 +99,23 @@ def emit(text: str) -> None:
 
 
 def _forget_stdout() -> None:
-    """Lead stdout nowhere: else Python complains of it once more when it ends."""
+    """Redirect stdout to nowhere, or Python reports the same error again when it exits."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit_json(value: Any) -> None:
-    """Write a result as JSON, in ASCII: right in every code page."""
+    """Write a result as JSON, in ASCII, which every code page can show."""
     emit(json.dumps(value, indent=1, default=str) + "\n")
 
 
 def number(value: float | None, decimals: int = 0) -> str:
-    """A number with its thousands, or nothing."""
+    """Return a number with thousands separators, or an empty text for None."""
     return f"{value:,.{decimals}f}" if value is not None else ""
 
 
 def clock(elapsed_seconds: float) -> str:
-    """A span as a stop watch shows it: 0:07, 12:34, 1:02:03."""
+    """Return a time span as a stopwatch shows it: 0:07, 12:34, 1:02:03."""
     minutes, rest = divmod(int(elapsed_seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

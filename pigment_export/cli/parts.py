@@ -1,4 +1,4 @@
-"""The parts that commands work with: those of the app, with what only the command line says of them."""
+"""The parts that commands work with: those of the app, with messages that only the command line prints."""
 
 import os
 from functools import cache
@@ -18,7 +18,7 @@ _say_once = cache(say)  # a command reads its settings more than once
 
 
 def settings_now() -> Settings:
-    """The settings, of which a key or a vault is enough.
+    """Return the settings; a key or a vault is enough.
 
     Raises:
         ConfigurationError: they are wrong.
@@ -27,9 +27,9 @@ def settings_now() -> Settings:
 
 
 def app_now() -> "App":
-    """The parts of the app, its catalog looked for in this folder, within a call that begins now.
+    """Return the parts of the app, with the catalog of the current folder, for a call that begins now.
 
-    What comes after a prompt, a sign-in or the hours of a run begins a call of its own: `within(attended())`.
+    Work after a prompt, a sign-in or the hours of a run is a call of its own: `within(attended())`.
 
     Raises:
         ConfigurationError: settings or catalog are wrong.
@@ -40,11 +40,11 @@ def app_now() -> "App":
 
 
 def attended() -> Deadline:
-    """The deadline of a call that a person waits for: each wait of it is told at once."""
+    """Return the deadline of a call that a person waits for. Each wait is printed at once."""
     return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=say)
 
 
 def _told(settings: Settings) -> Settings:
     if settings.pigment_api_key and settings.key_vault_url:
-        _say_once("note: the key of KEY_VAULT_URL is used; PIGMENT_API_KEY is not, while both are set")
+        _say_once("note: using the key from KEY_VAULT_URL and ignoring PIGMENT_API_KEY, because both are set")
     return settings

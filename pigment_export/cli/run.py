@@ -1,4 +1,4 @@
-"""`run`, `retry`, `release`: what a run is to export, and where from."""
+"""`run`, `retry`, `release`: choose what a new run exports."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def run(*, names: Sequence[str], groups: Sequence[str], day: str | None, as_json
 
 
 def retry(*, run: str | None, as_json: bool) -> int:
-    """Run once more what failed or was held in a run that has ended."""
+    """Run again what failed or was held in a run that has ended."""
     app = app_now()
     run_id, theirs = _ended(app, run)
     asked = {"retry_of": run_id}
@@ -42,6 +42,6 @@ def release(*, run: str, names: Sequence[str], as_json: bool) -> int:
 
 
 def _ended(app: App, run: str | None) -> tuple[str, Runs]:
-    """The id of an earlier run, and the runs of its deployment."""
+    """Return the id of an earlier run, and the runs of its deployment."""
     plan, _ = run_named(app, run)
     return plan.run_id, replace(app.runs, deployment=plan.deployment)

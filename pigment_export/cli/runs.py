@@ -1,4 +1,4 @@
-"""`plan`, `runs`, `show`, `files`: what a run would do, what became of runs, and the files of an export."""
+"""`plan`, `runs`, `show`, `files`: preview a run, show earlier runs, and list the files of an export."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,11 +17,11 @@ from pigment_export.runs.follow import RunListing, listing_of, recent_runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 
-A_NONCE = "x" * 16  # stands in a path where each run has its own
+A_NONCE = "x" * 16  # in a path, in place of a run's own
 
 
 def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
-    """Show what a run would fetch, where it would land, and when it is due next; touch nothing."""
+    """Show what a run would fetch, where it would write, and when it is due next."""
     app = app_now()
     catalog = app.catalog()
     chosen = catalog.select(names, groups)
@@ -53,7 +53,7 @@ def plan(*, names: Sequence[str], groups: Sequence[str], as_json: bool) -> None:
 
 
 def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool) -> None:
-    """List the runs of the last seven days, the newest first."""
+    """List the runs of the last seven days, newest first."""
     app = app_now()
     of = replace(app.runs, deployment=deployment) if deployment else app.runs
     found = recent_runs(of, limit=limit, state=state, of_all=deployment is None)
@@ -108,14 +108,14 @@ def files(*, name: str, as_json: bool) -> None:
 
 
 def run_named(app: App, run: str | None) -> tuple[Plan, RunListing]:
-    """Return the plan of a run and how far it is, whichever deployment's it is.
+    """Return the plan and the progress of a run of any deployment.
 
     Args:
         app: the parts.
-        run: its id, or an end of it that no other has; None for the newest.
+        run: its id, or enough of its last characters to identify it; None for the newest.
 
     Raises:
-        click.UsageError: there is none of this name, or more than one.
+        click.UsageError: no run matches, or more than one does.
     """
     plan = app.runs.plan_of(run) if run else None
     if plan is None:

@@ -1,4 +1,4 @@
-"""`status`: how every export is doing, on the terminal or as the app's own status page."""
+"""`status`: show how every export is doing, on the terminal or as the status page."""
 
 import tempfile
 import webbrowser
@@ -36,7 +36,7 @@ def status(*, html: Path | None, is_opened: bool, deployment: str | None, as_jso
 
 
 def _of(app: App, deployment: str | None) -> App:
-    """The parts as another deployment has them, which uses this lake too."""
+    """Return the parts for another deployment that uses this lake."""
     if deployment is None:
         runs = recent_runs(app.runs, of_all=True)
         others = (summary.deployment for summary, _ in runs if summary.trigger != "cli")

@@ -1,4 +1,4 @@
-"""What is set or drawn: tables that fit the terminal, lines that begin with a state in its colour, live progress."""
+"""Tables that fit the terminal, lines that begin with a coloured state, and live progress."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ type Row = Mapping[str, object]
 REDRAWS_A_SECOND = 4
 SHOWN_DIGITS = 12  # of a sha256
 _GAP = "  "
-_NUMBERS = ("rows", "bytes", "seconds")  # columns that are set to the right
+_NUMBERS = ("rows", "bytes", "seconds")  # columns that are aligned to the right
 _STYLES = {
     "succeeded": "green",
     "superseded": "cyan",
@@ -34,11 +34,11 @@ _STYLES = {
 
 
 def emit_state(state: str, text: str) -> None:
-    """Write a line that begins with a state in its colour; further lines of the text are set below it.
+    """Write a line that begins with a coloured state. Further lines of the text are indented below it.
 
     Args:
         state: one word.
-        text: what is said of it.
+        text: the text after it.
     """
     first, *rest = text.splitlines()
     line = Text.assemble((f"{state:<7}", _STYLES.get(state, "")), first)
@@ -48,13 +48,13 @@ def emit_state(state: str, text: str) -> None:
 def emit_table(rows: Sequence[Row], titles: Sequence[str], *, empty: str = "nothing", **named: str) -> None:
     """Write rows as a table that fits the terminal.
 
-    Where it is too narrow the last column stands below the others; where that is not enough either, each cell has a
+    If the terminal is too narrow, the last column goes below the others. If it is still too narrow, each cell goes on a
     line of its own.
 
     Args:
-        rows: their fields; there may be more or fewer than are shown.
+        rows: the fields of each row; only those with a title are shown.
         titles: of the columns.
-        empty: what to say where there are no rows.
+        empty: the text to print if there are no rows.
         **named: fields whose column has another title, by title.
     """
     if not rows:
@@ -110,7 +110,7 @@ def _text(title: str, value: object) -> str:
 
 
 def instant(value: datetime) -> str:
-    """An instant in UTC, to the second."""
+    """Return an instant in UTC, to the second."""
     return f"{value:%Y-%m-%d %H:%M:%SZ}"
 
 
@@ -125,11 +125,11 @@ def _emit(lines: Sequence[Text], console: Console) -> None:
 
 
 def drawn_live(console: Console, shown: Callable[[], tuple[list[tuple[str, str]], list[str]]]) -> Live:
-    """A context in which a terminal shows what is under way.
+    """Return a context in which a terminal shows the progress.
 
     Args:
         console: the terminal.
-        shown: names with what is told of each, and lines of all, as they are when it is called.
+        shown: returns the names with the text for each, and the lines of the summary.
     """
 
     def draw() -> Group:

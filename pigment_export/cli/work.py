@@ -1,4 +1,4 @@
-"""A run that this process works on by itself, from its claim to its end."""
+"""A run that this process does by itself, from its claim to its end."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -22,26 +22,26 @@ STOPPED = ErrorRow(
     PermanentError,
     Who.CALLER,
     "start a new run when you are ready",
-    what="the run was interrupted by the person who had started it",
+    what="the run was interrupted by the person who started it",
 ).cause()
 
 type Fields = Mapping[str, Any]
 
 
 def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
-    """Start a run, work on it until it ends, and tell what became of it.
+    """Start a run, work on it until it ends, and print the outcome.
 
     Args:
         app: the parts.
-        asked: what is asked for, as its claim keeps it.
+        asked: the request, as the claim stores it.
         choose: chooses the exports, or held files to release.
-        as_json: whether to tell it as JSON.
+        as_json: whether to print JSON.
 
     Returns:
         The exit code.
 
     Raises:
-        ConfigurationError: what was asked for is wrong; nothing was touched.
+        ConfigurationError: the request is wrong. Nothing was changed.
         ExportError: the lake cannot be used.
     """
     kept = {name: value for name, value in asked.items() if value}
@@ -50,7 +50,7 @@ def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
     plan = claim_run(app.runs, request, choose).plan
     say(f"run {plan.run_id}: {', '.join(plan.names)}")
     for day in _past_days(app, plan):
-        say(f"note: Pigment has no past: a file of {day} gets what Pigment holds now")
+        say(f"note: Pigment cannot export the past: the file for {day} gets today's data")
 
     def deliver(name: str, deadline: Deadline, progress: Progressed) -> Receipt:
         (planned,) = (planned for planned in plan.exports if planned.export.name == name)
@@ -69,7 +69,7 @@ def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
                 crew.board.end(name, _ending(receipts[name]))
         except KeyboardInterrupt:
             stopped = True
-            say("interrupted: ending the run (Ctrl-C again leaves it open; it then expires by itself)")
+            say("interrupted: ending the run (press Ctrl-C again to leave it open until it expires)")
             crew.stop()
             receipts |= _settled(app, plan, {name: STOPPED for name in plan.names if name not in receipts})
     ordered = [receipts[name] for name in plan.names if name in receipts]
@@ -84,22 +84,22 @@ def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
 
 
 def _past_days(app: App, plan: Plan) -> list[date]:
-    """The dates of its files that lie before the day on which it was started."""
+    """Return the dates of its files that are before the day on which it was started."""
     zones = {(planned.snapshot_date or plan.snapshot_date, planned.export.zone) for planned in plan.exports}
     here = app.runs.time_zone
     return sorted({day for day, zone in zones if day < plan.claimed_at.astimezone(zone or here).date()})
 
 
 def _settled(app: App, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fields]:
-    """Settle exports that are not tried again, and end the run if they were the last.
+    """Settle exports that are not retried, and end the run if they were the last.
 
-    Where the lake itself cannot be used, they have no record there, and stay open until the run expires.
+    If the lake itself cannot be used, they have no record there, and stay open until the run expires.
     """
     try:
         receipts = fail_exports(app.runs.within(attended()), plan, causes)
     except ExportError as error:
         reason = error.cause.reason
-        say(f"the run stays open in the lake until it expires, since its end could not be written: {reason}")
+        say(f"the run stays open in the lake until it expires, because its result could not be written: {reason}")
         return {name: {"name": name, "state": "failed", **cause.to_fields()} for name, cause in causes.items()}
     return {name: receipt.to_fields() for name, receipt in receipts.items()}
 

@@ -224,7 +224,7 @@ def test_an_interrupted_run_is_ended(everything: Everything, environment: dict[s
     ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
-            if "next try in" in line:
+            if "next attempt in" in line:
                 break
         process.send_signal(signal.SIGINT)
         out, rest = process.communicate(timeout=60)
@@ -316,5 +316,5 @@ def test_a_key_that_was_set_before_a_vault_gives_way_and_is_told_of(command: Run
     """The README's own order of commands, in one shell."""
     done = command("run", "revenue", PIGMENT_API_KEY="pgm_of_my_own")
     assert done.returncode == 0, done.stderr
-    assert "PIGMENT_API_KEY is not" in done.stderr
+    assert "ignoring PIGMENT_API_KEY" in done.stderr
     assert everything.vault.reads == ["pigment-api-key"]

@@ -65,7 +65,7 @@ def test_a_search_takes_parts_of_names_and_beginnings_of_ids(here: Here) -> None
     assert [block["id"] for block in json.loads(here("blocks", "rev", "--json").stdout)] == [REVENUE]
     assert {block["kind"] for block in json.loads(here("blocks", "2222", "--json").stdout)} == {"metric"}
     assert [block["name"] for block in json.loads(here("blocks", "--app", "head", "--json").stdout)] == ["Team"]
-    assert here("blocks", "nothing like it").stdout == "no such block that the key's owner sees\n"
+    assert here("blocks", "nothing like it").stdout == "the key's owner sees no such block\n"
 
 
 def test_a_personal_view_is_told_apart(here: Here) -> None:
@@ -159,11 +159,11 @@ def test_an_id_alone_is_looked_up(here: Here, tmp_path: Path) -> None:
     ("words", "hint"),
     [
         (("metric", PNL), "is a table, not a metric"),
-        (("view", PNL), "Pigment lists no view"),
+        (("view", PNL), "the key's owner sees no view"),
         (("99999999-9999-4999-8999-999999999999",), "write its kind before it"),
-        (("cube", PNL), "'cube' is no kind"),
+        (("cube", PNL), "'cube' is not a kind"),
         (("https://pigment.app/",), "copy the whole address"),
-        ((), "name what to add"),
+        ((), "give the address of a page"),
         ((METRIC, "--name", "Not A Name"), "a name is made of"),
     ],
 )
@@ -190,7 +190,7 @@ def test_without_a_key_an_address_is_enough(here: Here, tmp_path: Path) -> None:
     done = here("add", METRIC, PIGMENT_API_KEY="")
     assert done.returncode == 0, done.stderr
     assert list(tomllib.loads(catalog(tmp_path))) == ["metric_22222222"]
-    assert "not asked for names" in done.stderr
+    assert "names cannot be looked up" in done.stderr
 
 
 def test_the_catalog_in_the_lake_is_added_to(here: Here, everything: Everything) -> None:

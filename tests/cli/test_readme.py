@@ -63,7 +63,7 @@ def test_the_readmes_own_order_of_commands_works_in_one_shell(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "pnl.csv").is_file()
     assert "added [p_l_by_country] to exports.toml" in done.stdout
-    assert "PIGMENT_API_KEY is not" in done.stderr
+    assert "ignoring PIGMENT_API_KEY" in done.stderr
     assert any(path.startswith("p_l_by_country/dt=") for path in everything.lake.tree())
     shown = re.findall(r"(?m)^ok     .*$", text)
     assert shown

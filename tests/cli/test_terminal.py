@@ -112,7 +112,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_told(
     assert isinstance(outcomes["bad"], ExportError)
     assert tries.count("good") == 2
     assert tries.count("bad") == 1
-    assert "next try in" in capsys.readouterr().err
+    assert "next attempt in" in capsys.readouterr().err
 
 
 def test_a_wait_within_a_try_is_told_with_what_failed_and_which_attempt_comes_next(
@@ -150,7 +150,7 @@ def test_lines_of_progress_say_what_is_awaited_and_how_long(capsys: pytest.Captu
     told = capsys.readouterr().err
     assert "revenue: waiting for Pigment, 1:05" in told
     assert "pnl: 2.0 MB, 500 rows, 1.0 MB/s" in told
-    assert "0 of 3 done, 1:05, 1 not begun" in told
+    assert "0 of 3 done, 1:05, 1 not started" in told
 
 
 def interrupted(arguments: Sequence[str], environment: dict[str, str], when: Callable[[], bool]) -> tuple[int, str]:

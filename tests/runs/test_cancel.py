@@ -1,4 +1,4 @@
-"""Cancelling a run: what has not begun is not begun, what runs stops at its next chunk, and receipts say who did it."""
+"""Cancelling a run: no further export starts, downloads in progress stop, and receipts name who cancelled."""
 
 import logging
 from dataclasses import replace
