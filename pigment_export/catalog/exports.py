@@ -1,7 +1,8 @@
-"""An export, and its kind. Pure."""
+"""An export, its kind, and what Pigment lists for one to name. Pure."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -33,6 +34,30 @@ class Kind(StrEnum):
     METRIC = "metric"
     TABLE = "table"
     VIEW = "view"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An application in Pigment, a block (a list, a metric or a table), or a view of one.
+
+    Attributes:
+        id: its UUID.
+        name: its name for people.
+        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
+            `Personal` for a view; `Application`.
+        kind: of an export of it; None for an application, and for a type that this app does not know.
+        application: the name of the application that it belongs to, or is.
+        application_id: and its id.
+        block: id of a view's block, where that is known.
+    """
+
+    id: str
+    name: str
+    type: str
+    kind: Kind | None
+    application: str
+    application_id: str
+    block: str | None = None
 
 
 def _no_address(value: Any) -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 
 import click
 
-from pigment_export.catalog.exports import Kind
+from pigment_export.catalog.exports import Kind, Listed
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import Address, named, read_address
 from pigment_export.cli.catalog_text import read_text
-from pigment_export.cli.find import PERSONAL, Finder, Thing
+from pigment_export.cli.find import PERSONAL, Finder, matches
 from pigment_export.cli.output import emit, emit_json, say
 from pigment_export.environment import exports_file_of
 from pigment_export.errors import ExportError
@@ -71,7 +71,7 @@ def _finder() -> Finder | None:
         return None
 
 
-def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> Thing:
+def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> Listed:
     """Return what the arguments name; its name in Pigment is empty if the key cannot read it."""
     address = read_address(what[-1])
     if address is None and len(what) == 1:
@@ -84,7 +84,7 @@ def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> 
         return found
     address = address or Address()
     kind, found_id = named([address.kind, what[-1]] if whole_block and address.kind else what)
-    thing = Thing(found_id.lower(), "", "", kind, "", address.application or "", address.block)
+    thing = Listed(found_id.lower(), "", "", kind, "", address.application or "", address.block)
     try:
         found = finder.find(thing.id, kind, thing.application_id) if finder else thing
     except ExportError as error:
@@ -100,7 +100,7 @@ def _named(finder: Finder | None, what: Sequence[str], *, whole_block: bool) -> 
     return replace(found, block=address.block)
 
 
-def _choose(finder: Finder | None) -> Thing:
+def _choose(finder: Finder | None) -> Listed:
     """Ask for the application, then for a block or one of its views."""
     if finder is None or not sys.stdin.isatty():
         raise click.UsageError("give the address of a page in Pigment, or a kind and an id")
@@ -112,7 +112,7 @@ def _choose(finder: Finder | None) -> Thing:
     return block if chosen is whole else chosen
 
 
-def _one_of(what: str, things: Sequence[Thing]) -> Thing:
+def _one_of(what: str, things: Sequence[Listed]) -> Listed:
     """Ask for one of them by its number, or by part of its name until few are left."""
     left = list(things)
     while True:
@@ -123,13 +123,13 @@ def _one_of(what: str, things: Sequence[Thing]) -> Thing:
         answer = click.prompt(f"{what}: number, or part of its name", err=True).strip()
         if answer.isdecimal() and 1 <= int(answer) <= min(len(left), MOST_SHOWN):
             return left[int(answer) - 1]
-        narrowed = [thing for thing in things if thing.matches(answer)]
+        narrowed = [thing for thing in things if matches(thing, answer)]
         if len(narrowed) == 1:
             return narrowed[0]
         left = narrowed or list(things)
 
 
-def _free_name(thing: Thing, taken: Collection[str]) -> str:
+def _free_name(thing: Listed, taken: Collection[str]) -> str:
     of_kind = f"{thing.kind}_{thing.id[:8]}"
     texts = [thing.name, f"{thing.name} {thing.application}"] if thing.name else []
     names = [_slug(text) or of_kind for text in texts] or [of_kind]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from pigment_export.catalog.exports import Export, Kind
+from pigment_export.catalog.exports import Export, Kind, Listed
 from pigment_export.pigment.errors import UNREADABLE_LISTING
 
 LISTING_BYTES = 16 * 1024 * 1024  # of one answer, at most
@@ -32,27 +32,6 @@ class ExportRequest:
     about: str
     kind: Kind | None = None
     body: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An application, a block (a list, a metric or a table), or a view of one.
-
-    Attributes:
-        id: its UUID.
-        name: its name for people.
-        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
-            `Personal` for a view, nothing for an application.
-    """
-
-    id: str
-    name: str
-    type: str = ""
-
-    @property
-    def kind(self) -> Kind | None:
-        """The kind of an export of a block; None for a type that this app does not know."""
-        return _KINDS.get(self.type)
 
 
 KEY_CHECK = ExportRequest(
@@ -84,22 +63,26 @@ def listing_of(what: str, **ids: str | None) -> ExportRequest:
     return ExportRequest("GET", f"/api/v1/{what}" + (f"?{query}" if query else ""), f"the list of {what}")
 
 
-def listed_in(data: bytes, *fields: str) -> tuple[Listed, ...]:
+def listed_in(data: bytes, application: Listed | None = None, kind: Kind | None = None) -> tuple[Listed, ...]:
     """Read a listing.
 
     Args:
         data: Pigment's answer.
-        *fields: that each line has, of those of `Listed`; others are left out.
+        application: the one whose blocks or views it lists; None for a listing of applications.
+        kind: of what it lists; None where that stands in each type.
 
     Raises:
         PermanentError: it is not the listing that Pigment documents.
     """
     try:
         lines = json.loads(data)
-        listed = tuple(Listed(**{field: line[field] for field in fields}) for line in lines)
+        rows = [(line["id"], line["name"], line["type"] if application else "Application") for line in lines]
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
         raise UNREADABLE_LISTING.raised(type(exc).__name__) from None
-    texts = (text for one in listed for text in (one.id, one.name, one.type))
-    if not isinstance(lines, list) or not all(isinstance(text, str) for text in texts):
+    if not isinstance(lines, list) or not all(isinstance(text, str) for row in rows for text in row):
         raise UNREADABLE_LISTING.raised("TypeError")
-    return listed
+    owner = (application.name, application.id) if application else None
+    return tuple(
+        Listed(its_id, name, type_, kind or _KINDS.get(type_), *(owner or (name, its_id)))
+        for its_id, name, type_ in rows
+    )

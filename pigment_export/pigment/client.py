@@ -15,7 +15,7 @@ from typing import cast
 
 import requests
 
-from pigment_export.catalog.exports import Export
+from pigment_export.catalog.exports import Export, Kind, Listed
 from pigment_export.errors import ExportError, shorten
 from pigment_export.keys import Key, Keys
 from pigment_export.network import KEEPALIVE
@@ -23,7 +23,6 @@ from pigment_export.pigment.api import (
     KEY_CHECK,
     LISTING_BYTES,
     ExportRequest,
-    Listed,
     listed_in,
     listing_of,
     request_of,
@@ -142,46 +141,45 @@ class Pigment:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        return self._listed(deadline, listing_of("applications"), "id", "name")
+        return self._listed(deadline, listing_of("applications"))
 
-    def blocks(self, deadline: Deadline, *, application: str | None = None) -> tuple[Listed, ...]:
-        """List lists, metrics and tables; the key needs the scope Modeling metadata.
+    def blocks(self, deadline: Deadline, application: Listed) -> tuple[Listed, ...]:
+        """List an application's lists, metrics and tables; the key needs the scope Modeling metadata.
 
         Args:
             deadline: of the call.
-            application: id of the one to list; None for all.
+            application: as it was listed.
 
         Raises:
             RetryableError: the same request may succeed later.
             PermanentError: it would not; the error says who must act.
         """
-        request = listing_of("blocks", applicationId=application)
-        return self._listed(deadline, request, "id", "name", "type")
+        return self._listed(deadline, listing_of("blocks", applicationId=application.id), application)
 
-    def views(
-        self, deadline: Deadline, *, application: str | None = None, block: str | None = None
+    def views(self, deadline: Deadline, application: Listed, *, block: str | None = None) -> tuple[Listed, ...]:
+        """List an application's views; the key needs the scope Modeling metadata.
+
+        Args:
+            deadline: of the call.
+            application: as it was listed.
+            block: id of the one whose views to list; None for all.
+
+        Raises:
+            RetryableError: the same request may succeed later.
+            PermanentError: it would not; the error says who must act.
+        """
+        request = listing_of("views", applicationId=application.id, blockId=block)
+        return self._listed(deadline, request, application, Kind.VIEW)
+
+    def _listed(
+        self, deadline: Deadline, request: ExportRequest, application: Listed | None = None, kind: Kind | None = None
     ) -> tuple[Listed, ...]:
-        """List views; the key needs the scope Modeling metadata.
-
-        Args:
-            deadline: of the call.
-            application: id of the one to list; None for all.
-            block: id of the one to list; None for all.
-
-        Raises:
-            RetryableError: the same request may succeed later.
-            PermanentError: it would not; the error says who must act.
-        """
-        request = listing_of("views", applicationId=application, blockId=block)
-        return self._listed(deadline, request, "id", "name", "type")
-
-    def _listed(self, deadline: Deadline, request: ExportRequest, *fields: str) -> tuple[Listed, ...]:
         with self._answer(request, None, deadline, ANSWER_SECONDS) as (response, key):
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 raise NO_METADATA.raised(shorten(request.about + _said(response, key)))
             if response.status_code != HTTPStatus.OK:
                 raise self._refused(request, response, key)
-            return listed_in(b"".join(_pieces_of(body_of(response), LISTING_BYTES)), *fields)
+            return listed_in(b"".join(_pieces_of(body_of(response), LISTING_BYTES)), application, kind)
 
     @contextmanager
     def _answer(

@@ -631,20 +631,21 @@ def test_applications_blocks_and_views_are_listed(pigment: Pigment) -> None:
     model, client, deadline = pigment.model, adapter(), Deadline(60)
     applications = client.applications(deadline)
     assert {found.id: found.name for found in applications} == model.applications
-    blocks = client.blocks(deadline)
+    blocks = [found for application in applications for found in client.blocks(deadline, application)]
     assert {"list", "metric", "table"} == {str(found.kind) for found in blocks}
-    of_one = client.blocks(deadline, application=applications[0].id)
-    assert set(of_one) < set(blocks)
-    views = client.views(deadline, block=PNL)
+    assert set(client.blocks(deadline, applications[0])) < set(blocks)
+    assert {(found.application, found.application_id) for found in blocks} == {(a.name, a.id) for a in applications}
+    views = client.views(deadline, applications[0], block=PNL)
     assert PNL_VIEW in {found.id for found in views}
-    assert set(views) <= set(client.views(deadline))
+    assert set(views) <= set(client.views(deadline, applications[0]))
+    assert {found.kind for found in views} == {"view"}
     assert pigment.requests[-1].headers["accept"] == "application/json"
 
 
 def test_a_key_without_the_scope_is_told_so(pigment: Pigment) -> None:
     assert pigment.keys[EXPORT_ONLY_KEY]
     with pytest.raises(PermanentError) as raised:
-        adapter(EXPORT_ONLY_KEY).blocks(Deadline(60))
+        adapter(EXPORT_ONLY_KEY).applications(Deadline(60))
     assert (raised.value.cause.code, raised.value.cause.who) == ("pigment_no_metadata", Who.KEY_OWNER)
 
 
