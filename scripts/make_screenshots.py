@@ -14,10 +14,13 @@ from pigment_export.app.overview import ExportHealth, Failure, Overview, Word
 from pigment_export.app.page import render
 from pigment_export.app.schemas import FailedExport
 from pigment_export.delivery.description import Latest
+from pigment_export.delivery.guards import HELD
+from pigment_export.pigment.errors import ANSWERS
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 RUN = "20261124T060000Z-87683427bf1f09c9"
 OWNER = "finance-systems@example.com"
+SHRUNK = "maximum_shrink: the export has 601,200 rows after 1,256,700, a loss of over 50%"
 
 
 def export(name: str, health: Word, rows: tuple[int, ...], note: str = "", *, hours: float = 2.5) -> ExportHealth:
@@ -45,7 +48,7 @@ def overview() -> Overview:
     steady = tuple(4_100 + 3 * (day % 5) for day in range(30))
     exports = (
         export("headcount", Word.FAILING, steady, "Pigment rejected the key (HTTP 401)", hours=26.5),
-        export("pnl", Word.HELD, grows, "maximum_shrink: 601,200 rows came, 1,256,700 were there before", hours=26.5),
+        export("pnl", Word.HELD, grows, SHRUNK, hours=26.5),
         export("costs", Word.ON_TIME, tuple(number // 3 for number in grows)),
         export("countries", Word.ON_TIME, (40,) * 30),
         export("revenue", Word.ON_TIME, grows),
@@ -57,15 +60,15 @@ def overview() -> Overview:
         code="pigment_unauthorized",
         reason="Pigment rejected the key, even after the app read it again (HTTP 401)",
         who="the owner of the Pigment key",
-        remedy="make a new key in Pigment with the export scope, and store it in Key Vault",
+        remedy=ANSWERS[401].remedy,
     )
     held = failure(
         "pnl",
         "held",
         code="held_by_guard",
-        reason="maximum_shrink: 601,200 rows came, 1,256,700 were there before",
+        reason=SHRUNK,
         who="the owner of the export",
-        remedy="check in Pigment whether the owner of the key still sees everything",
+        remedy=HELD.remedy,
     )
     return Overview("pigment", NOW, ZoneInfo("Europe/Paris"), exports, (failed,), (held,))
 
