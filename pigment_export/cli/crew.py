@@ -9,14 +9,12 @@ from time import monotonic
 from pigment_export.cli.board import Board
 from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.retry import CALL_SECONDS, Deadline
-from pigment_export.transfer.stream import Progress
+from pigment_export.transfer.stream import Listen, Progress
 
 SIDE_BY_SIDE = 2  # the queue's batchSize in the deployed app (host.json)
 RETRY_SECONDS = 300.0  # between the attempts of an export: the queue's visibilityTimeout in the deployed app
 TICK_SECONDS = 0.25
 STOP_SECONDS = 2.0  # for the exports in progress to remove their staged files
-
-type Progressed = Callable[[Progress], None]  # receives the progress of a transfer
 
 
 class Crew[T]:
@@ -31,7 +29,7 @@ class Crew[T]:
         board: shows what happens.
     """
 
-    def __init__(self, names: Sequence[str], do: Callable[[str, Deadline, Progressed], T], *, again: bool) -> None:
+    def __init__(self, names: Sequence[str], do: Callable[[str, Deadline, Listen], T], *, again: bool) -> None:
         self._names = names
         self._do = do
         self._again = again

@@ -11,13 +11,13 @@ import click
 from pigment_export import wiring
 from pigment_export.catalog.file import define
 from pigment_export.cli.address import named
-from pigment_export.cli.crew import Crew, Progressed
+from pigment_export.cli.crew import Crew
 from pigment_export.cli.folder import FolderFile
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit, emit_json, explain, number, say
 from pigment_export.cli.parts import settings_now
 from pigment_export.errors import ExportError
 from pigment_export.retry import Deadline
-from pigment_export.transfer.stream import Transferred, stopwatch, transfer
+from pigment_export.transfer.stream import Listen, Transferred, stopwatch, transfer
 
 
 def fetch(
@@ -56,7 +56,7 @@ def _options(text: str) -> Mapping[str, Any]:
     return chosen
 
 
-def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str, Deadline, Progressed], Transferred]:
+def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str, Deadline, Listen], Transferred]:
     """Check settings, definition, folder and key, and return the function that asks Pigment."""
     settings = settings_now()
     export = define(str(definition["kind"]), definition, where="command line")
@@ -64,7 +64,7 @@ def _prepared(definition: Mapping[str, Any], file: FolderFile) -> Callable[[str,
     pigment, keys = wiring.pigment_alone_of(settings, os.environ)
     keys.read(export.secret)
 
-    def do(_name: str, deadline: Deadline, progress: Progressed) -> Transferred:
+    def do(_name: str, deadline: Deadline, progress: Listen) -> Transferred:
         for attempt in deadline.attempts():
             with attempt, file:
                 elapsed = stopwatch()

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from pigment_export.app.parts import App
-from pigment_export.cli.crew import Crew, Progressed
+from pigment_export.cli.crew import Crew
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, number, say
 from pigment_export.cli.parts import attended
 from pigment_export.cli.table import emit_table
@@ -15,6 +15,7 @@ from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, claim_run
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import deliver_export, fail_exports
+from pigment_export.transfer.stream import Listen
 
 GOOD = ("succeeded", "superseded")
 STOPPED = ErrorRow(
@@ -52,7 +53,7 @@ def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
     for day in _past_days(app, plan):
         say(f"note: Pigment cannot export the past: the file for {day} gets today's data")
 
-    def deliver(name: str, deadline: Deadline, progress: Progressed) -> Receipt:
+    def deliver(name: str, deadline: Deadline, progress: Listen) -> Receipt:
         (planned,) = (planned for planned in plan.exports if planned.export.name == name)
         return deliver_export(app.runs.within(deadline), plan, planned, progress)
 

@@ -21,10 +21,9 @@ from pigment_export.delivery.task import Task
 from pigment_export.events import Event, log
 from pigment_export.retry import Deadline
 from pigment_export.transfer.inspector import Inspection
-from pigment_export.transfer.stream import Progress, Source, Transferred, stopwatch, transfer
+from pigment_export.transfer.stream import Listen, Source, Transferred, stopwatch, transfer
 
 type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
-type Listen = Callable[[Progress], None]
 
 
 def deliver(

@@ -5,14 +5,13 @@ Azure role: Storage Blob Data Contributor on the lake's container.
 
 import logging
 
-from pigment_export.delivery.deliver import Listen
 from pigment_export.errors import Cause, ConflictError, ErrorRow, PermanentError, Who
 from pigment_export.events import Event, log
 from pigment_export.lake.records import Instant, Record
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
-from pigment_export.transfer.stream import Progress
+from pigment_export.transfer.stream import Listen, Progress
 
 CHECK_SECONDS = 10.0  # between two looks while a body comes: a chunk takes less, and a look is a request
 

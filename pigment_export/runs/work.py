@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pigment_export.delivery.decide import expired
-from pigment_export.delivery.deliver import Listen, deliver
+from pigment_export.delivery.deliver import deliver
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, State
 from pigment_export.delivery.reconcile import Reconciler
 from pigment_export.delivery.release import release
@@ -22,6 +22,7 @@ from pigment_export.runs.cancel import cancellation_of, stopping
 from pigment_export.runs.deployment import UNREADABLE, Runs
 from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
+from pigment_export.transfer.stream import Listen
 
 SHOWN_CHARACTERS = 200  # of a text that is no message
 

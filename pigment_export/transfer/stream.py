@@ -70,6 +70,9 @@ class Progress:
     seconds: float
 
 
+type Listen = Callable[[Progress], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Transferred:
     """What a transfer moved, what proves it, and how long it took: from asking to the end, and to the first byte.
@@ -108,7 +111,7 @@ def transfer(
     sink: Sink,
     *,
     gzip: bool = False,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Listen = lambda _: None,
     chunk_bytes: int = CHUNK_BYTES,
     elapsed: Callable[[], float] | None = None,
 ) -> Transferred:
