@@ -25,9 +25,7 @@ def fetch(
 ) -> int:
     """Fetch one export to a local folder."""
     kind, found_id = named(what)
-    definition: dict[str, Any] = {"kind": kind, "id": found_id, "options": _options(options)}
-    if timeout_seconds is not None:
-        definition["timeout_seconds"] = timeout_seconds
+    definition = {"kind": kind, "id": found_id, "options": _options(options), "timeout_seconds": timeout_seconds}
     file_name = (name or f"{kind}-{found_id}").removesuffix(".csv")
     file = FolderFile(folder, f"{file_name}.csv", nonce=wiring.new_nonce())
     crew = Crew([name or str(kind)], _prepared(definition, file), again=False)

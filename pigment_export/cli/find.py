@@ -5,6 +5,7 @@ Pigment's metadata calls return names, ids and types. They do not return the ite
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import click
@@ -20,18 +21,17 @@ PERSONAL = "Personal"  # a view that only its owner sees
 
 
 class Finder:
-    """Asks Pigment for its listings. It needs only a key, with the scope Modeling metadata."""
+    """Asks Pigment for its listings. It needs only a key, with the scope Modeling metadata.
+
+    Attributes:
+        applications: returns all applications that the key's owner sees.
+    """
 
     def __init__(self) -> None:
-        self._pigment, _ = wiring.pigment_alone_of(settings_now(), os.environ)
-        self._applications: tuple[Listed, ...] | None = None
-        self._blocks: dict[str, tuple[Listed, ...]] = {}
-
-    def applications(self) -> tuple[Listed, ...]:
-        """Return all applications that the key's owner sees."""
-        if self._applications is None:
-            self._applications = self._pigment.applications(attended())
-        return self._applications
+        pigment, _ = wiring.pigment_alone_of(settings_now(), os.environ)
+        self.applications = cache(lambda: pigment.applications(attended()))
+        self._blocks_of = cache(lambda owner: pigment.blocks(attended(), owner))
+        self._pigment = pigment
 
     def application(self, text: str) -> Listed:
         """Return an application by its id, its address or (part of) its name.
@@ -51,9 +51,7 @@ class Finder:
     def blocks(self, application: Listed | None = None) -> Iterator[Listed]:
         """Yield the lists, metrics and tables of one application, or of all."""
         for owner in (application,) if application else self.applications():
-            if owner.id not in self._blocks:
-                self._blocks[owner.id] = self._pigment.blocks(attended(), owner)
-            yield from self._blocks[owner.id]
+            yield from self._blocks_of(owner)
 
     def views(self, application: Listed | None = None, block: str | None = None) -> Iterator[Listed]:
         """Yield the views of one application or of all, of one block or of all."""
