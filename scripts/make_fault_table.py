@@ -1,4 +1,4 @@
-"""Write the fault matrix into `docs/delivery.md`, from the data that the tests go by.
+"""Write the fault matrix into `docs/delivery.md`, from the data that the tests use.
 
 From the project's folder: `python -m scripts.make_fault_table`.
 """
@@ -23,7 +23,7 @@ def table(matrix: dict[str, Any]) -> Iterator[str]:
     for dependency in ("identity", "vault", "pigment", "lake"):
         yield f"### {dependency.capitalize()}"
         yield ""
-        yield "| fault | at | once | if it goes on | Pigment asked | staged files | downloads |"
+        yield "| fault | step | once | if it continues | requests to Pigment | staged files | downloads |"
         yield "|---|---|---|---|---|---|---|"
         for row in matrix["cells"]:
             if row["dependency"] == dependency:

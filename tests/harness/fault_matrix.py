@@ -83,7 +83,7 @@ LAKE_FAULTS: dict[str, LakeFault] = {
     "422": Answer(422, "Unprocessable"),
     "429": Answer(429, "TooManyRequests"),
     "429, wait 7 s": Answer(429, "TooManyRequests", retry_after=7),
-    "429, absurd wait": Answer(429, "TooManyRequests", retry_after=10**9),
+    "429, excessive wait": Answer(429, "TooManyRequests", retry_after=10**9),
     "500": Answer(500, "InternalError"),
     "503": Answer(503, "ServerBusy"),
     "login page with 200": Page(),
@@ -120,12 +120,12 @@ IDENTITY_FAULTS: dict[str, Told | Raw] = {
     "401": Told(401, {"statusCode": 401, "message": "the header is wrong"}),
     "403 with an empty body": Told(403, ""),
     "404": Told(404, ""),
-    "429, absurd wait": Told(429, {"statusCode": 429, "message": "slow down"}, {"Retry-After": "999999999"}),
+    "429, excessive wait": Told(429, {"statusCode": 429, "message": "slow down"}, {"Retry-After": "999999999"}),
     "500": Told(500, {"statusCode": 500, "message": "oops"}),
     "503": Told(503, ""),
     "login page with 200": LOGIN,
-    "a body that is no token": Told(200, {"access_token": "two words", "expires_on": "99999999999"}),
-    "bytes that are no HTTP": Raw(b"\x00\x01\x02"),
+    "a body that is not a token": Told(200, {"access_token": "two words", "expires_on": "99999999999"}),
+    "bytes that are not HTTP": Raw(b"\x00\x01\x02"),
 }
 
 
@@ -144,12 +144,12 @@ VAULT_FAULTS: dict[str, Told | Raw] = {
     "404": Told(404, _odata("SecretNotFound")),
     "409": Told(409, _odata("ObjectIsBeingDeleted")),
     "429": Told(429, _odata("Throttled")),
-    "429, absurd wait": Told(429, _odata("Throttled"), {"Retry-After": "999999999"}),
+    "429, excessive wait": Told(429, _odata("Throttled"), {"Retry-After": "999999999"}),
     "500": Told(500, _odata("InternalError")),
     "503": Told(503, _odata("Unavailable")),
     "login page with 200": LOGIN,
     "an empty secret": Told(200, {"value": "", "id": "https://v.vault.azure.net/secrets/a/1", "attributes": {}}),
-    "bytes that are no HTTP": Raw(b"\x00\x01\x02"),
+    "bytes that are not HTTP": Raw(b"\x00\x01\x02"),
 }
 
 CODES = {
@@ -176,8 +176,8 @@ PIGMENT_STATUSES: dict[str, PigmentFault] = {
     },
     "429": PigmentFault("status", status=429),
     "429, wait 7 s": PigmentFault("status", status=429, retry_after="7"),
-    "429, absurd wait": PigmentFault("status", status=429, retry_after="999999999"),
-    "503, date that is none": PigmentFault("status", status=503, retry_after="Fri, 31 Dec 9999 23:59:59 -2300"),
+    "429, excessive wait": PigmentFault("status", status=429, retry_after="999999999"),
+    "503, impossible date": PigmentFault("status", status=503, retry_after="Fri, 31 Dec 9999 23:59:59 -2300"),
     "error page with 200": PigmentFault("html"),
     "JSON with 200": PigmentFault("json"),
     "redirect": PigmentFault("redirect"),
@@ -284,10 +284,10 @@ def _pigment_cells() -> Iterator[Cell]:
                 "pigment", f"reset, {name}", step, partial(_arm_pigment, PigmentFault("reset", code=code), after)
             )
     for fault, kind in (
-        ("GOAWAY that takes the stream", PigmentFault("goaway", code=0)),
+        ("GOAWAY that drops the stream", PigmentFault("goaway", code=0)),
         ("GOAWAY that spares the stream", PigmentFault("spare")),
         ("connection closed", PigmentFault("close")),
-        ("clean end that is none", PigmentFault("cut")),
+        ("clean end too early", PigmentFault("cut")),
         ("shorter than its Content-Length", PigmentFault("cut", length=10**6)),
     ):
         for step, after in ((BEFORE, 0), (MIDWAY, 9000)):
@@ -298,8 +298,8 @@ def _pigment_cells() -> Iterator[Cell]:
     yield Cell("pigment", "no answer in time", BEFORE, partial(_arm_pigment, late, 0), impatient=True)
     yield Cell("pigment", "silence", MIDWAY, partial(_arm_pigment, stall, 9000), impatient=True)
     cut = partial(_arm_pigment, PigmentFault("cut"), 9000)
-    yield Cell("pigment", "clean end that is none", "within the header", partial(_arm_pigment, PigmentFault("cut"), 1))
-    yield Cell("pigment", "clean end that is none, after a good file", MIDWAY, cut, after_good=True)
+    yield Cell("pigment", "clean end too early", "within the header", partial(_arm_pigment, PigmentFault("cut"), 1))
+    yield Cell("pigment", "clean end too early, after a good file", MIDWAY, cut, after_good=True)
     for fault, change in BODIES.items():
         yield Cell("pigment", fault, "body", partial(_arm_body, change))
     header = partial(_arm_body, lambda body: body.split(b"\n")[0] + b"\n")
