@@ -296,7 +296,7 @@ def test_an_address_is_taken_where_an_id_is(
 def test_a_past_date_says_what_its_file_will_hold(command: Run, everything: Everything) -> None:
     done = command("run", "revenue", "--date", "2020-02-29")
     assert done.returncode == 0
-    assert "a file of 2020-02-29 gets what Pigment holds now" in done.stderr
+    assert "the file for 2020-02-29 gets today's data" in done.stderr
     assert "note" not in command("run", "revenue").stderr
     assert "revenue/dt=2020-02-29/revenue.csv" in everything.lake.tree()
 
