@@ -16,8 +16,8 @@ NONE = "none"  # in place of an expression: only callers start it
 LONGEST_EXPRESSION = 200  # characters
 WIDEST_FOLD = timedelta(hours=3)  # by which a wall clock goes back at once: two hours at Troll, one or less elsewhere
 _ALLOWED = (
-    "a cron expression of five fields (minute hour day month weekday), as '0 6 * * *' for every day at 06:00, "
-    "'0 6 * * 1-5' for working days; or 'none'"
+    "a cron expression of five fields (minute hour day month weekday), such as '0 6 * * *' for every day at 06:00 "
+    "or '0 6 * * 1-5' for working days; or 'none'"
 )
 
 
@@ -35,8 +35,8 @@ def expression_in(text: str) -> str:
             return " ".join(fields)
         if len(fields) == 6 and _is_expression(fields[1:]):  # noqa: PLR2004 - NCRONTAB's
             raise ValueError(
-                f"five fields: six are NCRONTAB, whose first is the second; write {' '.join(fields[1:])!r}, which is "
-                "evaluated in the time zone, not in UTC"
+                f"five fields, without the seconds of NCRONTAB: write {' '.join(fields[1:])!r}, which is evaluated in "
+                "the time zone, not in UTC"
             )
     raise ValueError(_ALLOWED)
 
@@ -50,7 +50,7 @@ def zone_in(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError) as exc:
-        raise ValueError("a name of the IANA database, as Europe/Paris") from exc
+        raise ValueError("the name of a time zone in the IANA database, such as Europe/Paris") from exc
 
 
 def _is_expression(fields: Sequence[str]) -> bool:

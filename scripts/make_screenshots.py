@@ -31,7 +31,8 @@ def export(name: str, health: Word, rows: tuple[int, ...], note: str = "", *, ho
     sizes = {"rows": rows[-1], "bytes": rows[-1] * 38, "seconds": 4.2 + rows[-1] / 250_000}
     path = f"{name}/dt={at.date()}/{name}.csv"
     latest = Latest.model_validate({**fields, **proofs, **sizes, "path": path})
-    return ExportHealth(name, OWNER, health, note, latest, rows, NOW.replace(hour=6, minute=0) + timedelta(days=1))
+    next_at = None if health is Word.PAUSED else NOW.replace(hour=6, minute=0) + timedelta(days=1)
+    return ExportHealth(name, OWNER, health, note, latest, rows, next_at)
 
 
 def failure(name: str, state: str, *, code: str, reason: str, who: str, remedy: str) -> Failure:

@@ -35,7 +35,9 @@ def read_day(text: Any, zone: ZoneInfo) -> date:
         instant = datetime.fromisoformat(text if isinstance(text, str) and _DAY.fullmatch(text) else "")
         return (instant.astimezone(zone) if instant.tzinfo else instant).date()
     except (ValueError, OverflowError):
-        raise ValueError('a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"') from None
+        raise ValueError(
+            'must be a date, such as "2026-01-31", or a timestamp, such as "2026-01-31T06:00:00Z"'
+        ) from None
 
 
 def _day(value: Any, info: ValidationInfo) -> date:
@@ -65,17 +67,17 @@ class RunRequest(Model):
 
     @classmethod
     def read(cls, body: bytes, zone: ZoneInfo) -> tuple[Self, list[str]]:
-        """Read a request's body; nothing at all is an empty object.
+        """Read the body of a request. An empty body counts as an empty object.
 
         Args:
             body: JSON, in UTF-8.
-            zone: the deployment's time zone, for a timestamp where a date is asked.
+            zone: the deployment's time zone, for a timestamp in place of a date.
 
         Returns:
-            The fields that are as they may be, and every problem with the others.
+            The valid fields, and every problem with the others.
 
         Raises:
-            ConfigurationError: it is no JSON object (`malformed`).
+            ConfigurationError: it is not a JSON object (`malformed`).
         """
         document = _json_object(body)
         try:
@@ -88,7 +90,7 @@ class RunRequest(Model):
         return request, problems + request.conflicts()
 
     def conflicts(self) -> list[str]:
-        """Return which of its fields do not go together."""
+        """Return the problems with fields that cannot be combined."""
         problems = []
         if self.retry_of is not None and (self.exports or self.groups or self.export or self.date):
             problems.append(
@@ -107,7 +109,7 @@ class RunRequest(Model):
 
 
 class Query(Model):
-    """The parameters of an address; each call takes some of them."""
+    """The query parameters; each call accepts some of them."""
 
     model_config = ConfigDict(strict=False)
 
@@ -173,7 +175,7 @@ def _malformed(what: str) -> ConfigurationError:
 
 
 def _problem(error: ErrorDetails) -> str:
-    """Return one of pydantic's errors in words of ours, with the field in front."""
+    """Return one of pydantic's errors in our own words, after the name of its field."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
     match error["type"]:
         case "extra_forbidden":
@@ -181,19 +183,19 @@ def _problem(error: ErrorDetails) -> str:
         case "value_error":
             said = error["msg"].removeprefix("Value error, ")
         case kind:
-            said = _WORDS.get(kind, "not a value that is allowed here").format(**error.get("ctx", {}))
+            said = _WORDS.get(kind, "this value is not allowed").format(**error.get("ctx", {}))
     return f"{shorten(path)}: {said}"
 
 
 _WORDS = {
-    "tuple_type": 'a list of names, such as ["revenue"]',
-    "string_type": "a text",
-    "dict_type": "an object",
-    "bool_parsing": "true or false",
-    "int_parsing": "a whole number",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
-    "literal_error": "one of {expected}",
-    "string_too_long": "at most {max_length} characters",
+    "tuple_type": 'must be a list of names, such as ["revenue"]',
+    "string_type": "must be a text",
+    "dict_type": "must be an object",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "string_too_long": "must have at most {max_length} characters",
 }
 """Our words for pydantic's types of errors."""

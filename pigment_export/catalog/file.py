@@ -19,10 +19,10 @@ from pigment_export.errors import ConfigurationError
 SHOWN_CHARACTERS = 60  # of a wrong value: enough to find it by
 
 _PATTERNS = {
-    NAME_PATTERN: "a name is made of lower-case letters, digits, '_' and '-', a letter first, 64 at most",
-    SECRET_PATTERN: "the name of a Key Vault secret (never a key itself) is made of up to 127 letters, digits and '-'",
+    NAME_PATTERN: "a name has lower-case letters, digits, '_' and '-' and begins with a letter; at most 64 characters",
+    SECRET_PATTERN: "the name of a Key Vault secret (never the key itself) has up to 127 letters, digits and '-'",
 }
-_TYPES = {"tuple_type": 'must be a list, as ["…"]', "model_type": "must be a table, as { … }"}
+_TYPES = {"tuple_type": 'must be a list, such as ["…"]', "model_type": "must be a table, such as { … }"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Catalog:
             if export.name in named or (export.enabled and (everything or grouped & set(export.groups)))
         )
         if not problems and not chosen:
-            problems.append(f"{self.file}: nothing to export: what was asked for is disabled ('enabled = false')")
+            problems.append(
+                f"{self.file}: nothing to export: all exports of this request are disabled ('enabled = false')"
+            )
         if problems:
             raise ConfigurationError(problems, code="selection")
         return chosen
@@ -80,9 +82,11 @@ def load(data: bytes, *, file: str) -> Catalog:
     problems: list[str] = []
     for name, table in tables.items():
         if not isinstance(table, dict):
-            problems.append(f"{file}: {_name(name)}: stands outside of any export; allowed: a table each, as [revenue]")
+            problems.append(
+                f"{file}: {_name(name)}: is outside of any export; allowed: one table per export, such as [revenue]"
+            )
         elif "name" in table:
-            problems.append(f"{file}: {_name(name)}.name: unknown; the name of the table is the export's")
+            problems.append(f"{file}: {_name(name)}.name: unknown; the name of the table is the name of the export")
         else:
             try:
                 exports.append(define(name, table, where=file))
@@ -132,7 +136,7 @@ def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:
 
 def _tables(data: bytes, file: str) -> dict[str, Any]:
     if len(data) > LARGEST_BYTES:
-        raise ConfigurationError([f"{file}: larger than the {LARGEST_BYTES:,} bytes that are allowed"], code="catalog")
+        raise ConfigurationError([f"{file}: larger than the limit of {LARGEST_BYTES:,} bytes"], code="catalog")
     try:
         tables = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
@@ -141,7 +145,9 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as exc:  # ValueError: TOMLDecodeError, and a number of thousands of digits
         raise ConfigurationError([f"{file}: not TOML: {exc}"], code="catalog") from exc
     if not tables:
-        raise ConfigurationError([f"{file}: no export; allowed: one table each, as [revenue]"], code="catalog")
+        raise ConfigurationError(
+            [f"{file}: no exports; allowed: one table per export, such as [revenue]"], code="catalog"
+        )
     return tables
 
 
@@ -174,7 +180,7 @@ def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
     kinds = [other for other, options in OPTIONS.items() if name in _fields(options)]
     belongs = ""
     if kinds and len(path) == 1:
-        belongs = "; it is an option of Pigment's: write it below 'options'"
+        belongs = "; it is an option for Pigment: write it below 'options'"
     elif kinds and len(path) == 2:  # noqa: PLR2004 - an option itself, nothing within one
         belongs = f"; it is an option of another kind: {', '.join(kinds)}"
     return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"

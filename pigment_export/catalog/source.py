@@ -30,9 +30,9 @@ def read_bytes(exports_file: str, *, folder: Path, read_lake: Callable[[str], by
         with (folder / exports_file).open("rb") as file:
             return file.read(LARGEST_BYTES + 1)
     except (OSError, MissingError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "not there"
+        reason = exc.strerror if isinstance(exc, OSError) else "it does not exist"
         where = "the file system" if exports_file.startswith(LAKE) else str(folder)
         told = f"{exports_file}: cannot be read in {where} ({reason})"
         names = "EXPORTS_FILE can name another file, or lake:PATH for one in the file system"
-        problem = f"{told}; `pigment-export add` makes one, and {names}"
+        problem = f"{told}; `pigment-export add` creates one, and {names}"
         raise ConfigurationError([problem], code="catalog") from exc

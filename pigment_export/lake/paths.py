@@ -15,8 +15,8 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=-]*[A-Za-z0-9_=-])?")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
 _ALLOWED = (
-    "a path is made of letters, digits, '.', '_', '=' and '-' between single '/'; "
-    "no part of it may begin with '_' or '.' (readers skip those) or end with '.'"
+    "a path has letters, digits, '.', '_', '=' and '-' between single '/'; "
+    "no part of it can begin with '_' or '.' (readers skip those) or end with '.'"
 )
 LONGEST_PATH = 512  # characters of a template or root; the service takes 1,024 for a whole path
 
@@ -52,7 +52,7 @@ def root_problems(root: str) -> list[str]:
     if root == "" or (len(root) <= LONGEST_PATH and all(map(_SEGMENT.fullmatch, root.split("/")))):
         return []
     return [
-        f"{root!r} is not a folder path: letters, digits, '.', '_', '=' and '-' between single '/', none at the ends"
+        f"{root!r} is not a folder path: letters, digits, '.', '_', '=' and '-' between single '/', no '/' at the ends"
     ]
 
 
@@ -63,17 +63,19 @@ def template_problems(template: str) -> list[str]:
     unknown = sorted(set(used) - set(_PLACEHOLDERS))
     if unknown:
         allowed = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        problems.append(f"unknown placeholder {{{unknown[0]}}}: allowed are {allowed}")
+        problems.append(f"unknown placeholder {{{unknown[0]}}}; allowed: {allowed}")
     segments = template.split("/")
     if not _has_own_folder(segments):
-        problems.append("a folder that is just {name} must come before any other placeholder: each export has its own")
+        problems.append(
+            "a folder named just {name} must come before any other placeholder: each export needs its own folder"
+        )
     if not {"instant", "run_id"} & set(used) and not any(day <= set(used) for day in _DAYS):
         problems.append(
-            "one of {date}, {instant}, {run_id}, or {year}, {month} and {day} together, is needed: else every day "
-            "would overwrite the last"
+            "one of {date}, {instant}, {run_id}, or {year}, {month} and {day} together, is required: otherwise each "
+            "day would overwrite the one before"
         )
     if not template.endswith(".csv"):
-        problems.append("the file's name must end in .csv: readers and sweeps tell files by it")
+        problems.append("the file's name must end in .csv: readers and housekeeping recognise published files by it")
     plain = _PLACEHOLDER.sub("x", template)
     if len(template) > LONGEST_PATH or not all(map(_SEGMENT.fullmatch, plain.split("/"))):
         problems.append(_ALLOWED)

@@ -124,7 +124,7 @@ def test_a_date_in_the_future_is_refused(world: ApiWorld) -> None:
     ],
 )
 def test_what_is_no_date_is_refused(world: ApiWorld, day: Any) -> None:
-    said = 'date: a date, as "2026-01-31", or a timestamp, as "2026-01-31T06:00:00Z"'
+    said = 'date: must be a date, such as "2026-01-31", or a timestamp, such as "2026-01-31T06:00:00Z"'
     assert problems(world.post({"date": day}), 422, "request") == [said]
 
 
@@ -153,10 +153,10 @@ def test_no_message_has_a_librarys_words(world: ApiWorld) -> None:
     wrong = {"exports": "revenue", "groups": {"a": 1}, "retry_of": 3, "export": [], "date": 1, "more": 1}
     said = problems(world.post(wrong), 422, "request")
     assert [problem.partition(": ")[2] for problem in said[:4]] == [
-        'a list of names, such as ["revenue"]',
-        'a list of names, such as ["revenue"]',
-        "a text",
-        "an object",
+        'must be a list of names, such as ["revenue"]',
+        'must be a list of names, such as ["revenue"]',
+        "must be a text",
+        "must be an object",
     ]
     text = " ".join([*said, *problems(world.post({"exports": [1, "x" * 201]}), 422, "request")])
     assert not any(word in text for word in ("tuple", "Input", "valid", "str", "dict", "pydantic"))
@@ -167,14 +167,14 @@ def test_no_message_has_a_librarys_words(world: ApiWorld) -> None:
     ("ask", "query", "said"),
     [
         (ApiWorld.recent, {"limi": "3"}, "limi: unknown; allowed: limit, state"),
-        (ApiWorld.recent, {"limit": "0"}, "limit: at least 1"),
-        (ApiWorld.recent, {"limit": "51"}, "limit: at most 50"),
-        (ApiWorld.recent, {"limit": "3,4"}, "limit: a whole number"),
-        (ApiWorld.recent, {"state": "done"}, "state: one of 'running', 'succeeded' or 'failed'"),
+        (ApiWorld.recent, {"limit": "0"}, "limit: must be at least 1"),
+        (ApiWorld.recent, {"limit": "51"}, "limit: must be at most 50"),
+        (ApiWorld.recent, {"limit": "3,4"}, "limit: must be a whole number"),
+        (ApiWorld.recent, {"state": "done"}, "state: must be one of 'running', 'succeeded' or 'failed'"),
         (ApiWorld.post, {"date": "2026-11-24"}, "date: unknown; allowed: none"),
         (ApiWorld.status, {"limit": "3"}, "limit: unknown; allowed: none"),
         (ApiWorld.health, {"deeep": "true"}, "deeep: unknown; allowed: deep"),
-        (ApiWorld.health, {"deep": "perhaps"}, "deep: true or false"),
+        (ApiWorld.health, {"deep": "perhaps"}, "deep: must be true or false"),
     ],
 )
 def test_a_parameter_that_is_unknown_or_wrong_is_refused(
@@ -293,7 +293,7 @@ def test_an_inline_export_runs_where_it_is_allowed(open_world: ApiWorld) -> None
         ({"secret": "other-key"}, "export.secret: unknown; allowed: name, kind, id, options"),
         ({"minimum_rows": 0}, "export.minimum_rows: unknown; allowed: name, kind, id, options"),
         ({"name": None}, "export.name: missing; the file is named by it"),
-        ({"name": "../x"}, "a name is made of lower-case letters"),
+        ({"name": "../x"}, "a name has lower-case letters"),
         ({"name": "revenue"}, "export.name: 'revenue' is in the catalog"),
         ({"kind": "cube"}, "export: extra.kind: unknown (not 'cube'); allowed: list, metric, table, view"),
         ({"id": "1"}, "export: extra.id: not an id"),

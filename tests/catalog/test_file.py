@@ -94,11 +94,11 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         ),
         (f'kind = ["view"]\nid = "{ID}"', ".kind: unknown; allowed: list, metric, table, view"),
         ('kind = "view"', ".id: missing. The UUID of the block or view in Pigment."),
-        (f'{GOOD}name = "b"', ".name: unknown; the name of the table is the export's"),
+        (f'{GOOD}name = "b"', ".name: unknown; the name of the table is the name of the export"),
         (f'{GOOD}owners = "x"', "(did you mean 'owner'?)"),
         (
             f"{GOOD}friendlyHeaders = true",
-            "it is an option of Pigment's: write it below 'options'; allowed: application, ",
+            "it is an option for Pigment: write it below 'options'; allowed: application, ",
         ),
         (
             f'{GOOD}options.listFilter = ["{ID}"]',
@@ -123,9 +123,9 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         (f"{GOOD}options.exportFilter = {VALUE_FILTER % ('0x' + 'f' * 9000)}", ".value: a filter compares"),
         (f"{GOOD}minimum_rows = 0x{'f' * 9000}", ".minimum_rows: should be less than 9223372036854775808"),
         (f'id = "{ID}"\nkind = 0x{"f" * 9000}', ".kind: unknown; allowed"),
-        (f'{GOOD}options = "x"', ".options: must be a table, as { … }"),
-        (f'{GOOD}groups = "daily"', '.groups: must be a list, as ["…"]'),
-        (f'{GOOD}groups = ["Daily"]', ".groups[0]: a name is made of lower-case letters"),
+        (f'{GOOD}options = "x"', ".options: must be a table, such as { … }"),
+        (f'{GOOD}groups = "daily"', '.groups: must be a list, such as ["…"]'),
+        (f'{GOOD}groups = ["Daily"]', ".groups[0]: a name has lower-case letters"),
         (f"{GOOD}columns = []", ".columns: must not be empty"),
         (f"{GOOD}columns = [1]", ".columns[0]: should be a valid string"),
         (f'{GOOD}columns = "changed"', ".columns: should be 'unchanged' (not 'changed')"),
@@ -133,10 +133,13 @@ def test_every_problem_of_every_export_is_told_at_once() -> None:
         (f"{GOOD}maximum_shrink = nan", ".maximum_shrink: should be a finite number"),
         (
             f'{GOOD}schedule = "0 0 6 * * *"',
-            ".schedule: five fields: six are NCRONTAB, whose first is the second; write '0 6",
+            ".schedule: five fields, without the seconds of NCRONTAB: write '0 6",
         ),
         (f'{GOOD}schedule = "daily"', ".schedule: a cron expression of five fields"),
-        (f'{GOOD}time_zone = "Paris"', ".time_zone: a name of the IANA database, as Europe/Paris (not 'Paris')"),
+        (
+            f'{GOOD}time_zone = "Paris"',
+            ".time_zone: the name of a time zone in the IANA database, such as Europe/Paris (not 'Paris')",
+        ),
         (f'{GOOD}owner = "{"x" * 999}"', "x…')"),
     ],
 )
@@ -147,13 +150,13 @@ def test_a_problem_names_its_field_and_what_is_allowed(body: str, expected: str)
 @pytest.mark.parametrize("name", ["Revenue", '"a b"', '"../x"', "1a", '""', f"a{'b' * 64}", '"a\\u0000"'])
 def test_a_name_that_is_no_safe_path_segment_is_refused(name: str) -> None:
     (problem,) = problems_of(f"[{name}]\n{GOOD}")
-    assert "a name is made of lower-case letters, digits, '_' and '-', a letter first, 64 at most" in problem
+    assert "a name has lower-case letters, digits, '_' and '-' and begins with a letter; at most 64 characters" in problem
     assert problem.isprintable()
 
 
 def test_a_key_that_was_pasted_for_the_name_of_its_secret_is_not_repeated() -> None:
     problem = told(f'{GOOD}secret = "pigment_key.xyzzy"')
-    assert "never a key itself" in problem
+    assert "never the key itself" in problem
     assert "xyzzy" not in problem
 
 

@@ -164,7 +164,7 @@ def test_an_id_alone_is_looked_up(here: Here, tmp_path: Path) -> None:
         (("cube", PNL), "'cube' is not a kind"),
         (("https://pigment.app/",), "copy the whole address"),
         ((), "give the address of a page"),
-        ((METRIC, "--name", "Not A Name"), "a name is made of"),
+        ((METRIC, "--name", "Not A Name"), "a name has"),
     ],
 )
 def test_what_cannot_be_added_is_told_and_nothing_is_written(
