@@ -158,7 +158,7 @@ def transfer(
         ThreadPoolExecutor(1, "hash") as hashing,
         ThreadPoolExecutor(1, "inspect") as inspecting,
     ):
-
+        # A generator: once it is over, no name keeps the last piece, which may be as large as a buffer.
         def store(pieces: Iterable[Chunk]) -> Iterator[Future[None]]:
             nonlocal stored_bytes
             for piece in pieces:
