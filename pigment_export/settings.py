@@ -145,7 +145,7 @@ class Settings:
     export_time_zone: ZoneInfo = _row("Time zone of `EXPORT_SCHEDULE` and of a file's date.",
         zone_in, default="UTC", example="Europe/Paris")
     allow_inline_exports: bool = _row(
-        "Whether HTTP callers may define exports of their own. They can then read all that the key's owner sees.",
+        "Whether HTTP callers can define exports of their own. They can then read all that the key's owner sees.",
         _boolean, default="false")
     run_hours: int = _row("Hours until a run expires; at most 24.",
         _whole(1, 24), default="6")

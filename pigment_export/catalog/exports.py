@@ -120,7 +120,7 @@ class Export(Model):
     minimum_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     """A file with fewer rows is held instead of published."""
     maximum_shrink: Annotated[float, Field(ge=0, le=1)] | None = None
-    """The fraction of rows that a file may lose compared with the last good one; if it lost more, it is held."""
+    """Largest fraction of rows that a file can lose, compared with the last good one. If it lost more, it is held."""
     columns: Columns | None = None
     """The expected columns, or "unchanged" for those of the last good file. A file with another header is held."""
     ragged_rows: Literal["hold", "publish"] = "hold"
