@@ -8,27 +8,16 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pigment_export.app import following, health, package, start
-from pigment_export.app.http import SERVER_ERROR, HttpAnswer, error_answer, json_answer
+from pigment_export.app import following, health, http, package, start
+from pigment_export.app.http import HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
 from pigment_export.environment import auth_level_of, is_local_host, text_of
-from pigment_export.errors import ErrorRow, ExportError, PermanentError, Who, shorten
+from pigment_export.errors import ExportError, shorten
 from pigment_export.events import Event, log
 from pigment_export.retry import ANSWER_SECONDS, Deadline
 
 PRINCIPAL = "x-ms-client-principal-id"
-
-ANONYMOUS_UNGUARDED = ErrorRow(
-    "anonymous_unguarded",
-    PermanentError,
-    Who.ADMINISTRATOR,
-    "enable authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
-    what="HTTP_AUTH_LEVEL is ANONYMOUS, but Entra authentication is not enabled for this site",
-)
-PRINCIPAL_MISSING = ErrorRow(
-    "principal_missing", PermanentError, Who.CALLER, "call with an Entra token", what="the call has no principal"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +61,7 @@ class HttpCall:
         def act(app: App, _asked_by: str, query: Query) -> HttpAnswer:
             package.import_everything()
             report = health.report(app, deep=query.deep)
-            return json_answer(report, 200 if report.state == "up" else 503)
+            return http.json_answer(report, 200 if report.state == "up" else 503)
 
         return self._answer(act, "deep")
 
@@ -96,8 +85,8 @@ class HttpCall:
             app = self.build(Deadline(ANSWER_SECONDS, patience_seconds=ANSWER_SECONDS / 2))
             return act(app, asked_by, Query.read(self.query, parameters))
         except ExportError as error:
-            answer = error_answer(error)
-            if answer.status >= SERVER_ERROR:
+            answer = http.error_answer(error)
+            if answer.status >= http.SERVER_ERROR:
                 log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **error.cause.to_fields())
             return answer
 
@@ -120,7 +109,7 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
     level = auth_level_of(environ)
     if level == "ANONYMOUS" and not is_local_host(environ):
         if not guarded:
-            raise ANONYMOUS_UNGUARDED.raised()
+            raise http.ANONYMOUS_UNGUARDED.raised()
         if not principal:
-            raise PRINCIPAL_MISSING.raised()
+            raise http.PRINCIPAL_MISSING.raised()
     return principal or ("local host" if is_local_host(environ) else f"{level.lower()} key")

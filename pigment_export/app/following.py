@@ -3,11 +3,11 @@
 from contextlib import suppress
 from datetime import datetime
 
-from pigment_export.app.http import POLL_SECONDS, HttpAnswer, json_answer, problem
+from pigment_export.app.http import POLL_SECONDS, RUN_UNKNOWN, HttpAnswer, json_answer, problem
 from pigment_export.app.parts import App
 from pigment_export.app.requests import Query
 from pigment_export.app.schemas import MOST_FAILED_LISTED, Run, RunList, run_view
-from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
+from pigment_export.errors import ConfigurationError
 from pigment_export.runs.cancel import cancel_run as cancel
 from pigment_export.runs.claim import Claim
 from pigment_export.runs.follow import RunListing, progress_of, recent_runs
@@ -15,13 +15,6 @@ from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 from pigment_export.runs.work import messages_for
 
-RUN_UNKNOWN = ErrorRow(
-    "run_unknown",
-    PermanentError,
-    Who.CALLER,
-    "use the id from the answer to POST /api/runs",
-    what="this deployment has no run with this id; records are deleted after RETENTION_DAYS",
-)
 RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pigment_export.app.schemas import Problem, plain
 from pigment_export.catalog.options import Model
-from pigment_export.errors import ConfigurationError, ExportError, RetryableError, Who
+from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, RetryableError, Who
 
 POLL_SECONDS = 20  # between two looks at a run
 RETRY_SECONDS = 30  # before asking again where Azure does not answer for now
@@ -33,6 +33,26 @@ STATUSES = {
     "principal_missing": 401,
     "anonymous_unguarded": 503,
 }
+
+# What callers alone meet.
+# fmt: off
+# A table: the head of each row stands on one line.
+ANONYMOUS_UNGUARDED = ErrorRow("anonymous_unguarded", PermanentError, Who.ADMINISTRATOR,
+    "enable authentication for the site (callers.clientId), or set HTTP_AUTH_LEVEL to FUNCTION",
+    what="HTTP_AUTH_LEVEL is ANONYMOUS, but Entra authentication is not enabled for this site")
+PRINCIPAL_MISSING = ErrorRow("principal_missing", PermanentError, Who.CALLER,
+    "call with an Entra token",
+    what="the call has no principal")
+INLINE_FORBIDDEN = ErrorRow("inline_forbidden", PermanentError, Who.ADMINISTRATOR,
+    "add the export to the catalog, or set ALLOW_INLINE_EXPORTS to true: then any caller can read all that the key can",
+    what="this deployment accepts only exports of its catalog")
+RUN_EXPIRED_UNPLANNED = ErrorRow("run_expired_unplanned", PermanentError, Who.CALLER,
+    "start a new run with a new Idempotency-Key",
+    what="the run of this Idempotency-Key expired before it began")
+RUN_UNKNOWN = ErrorRow("run_unknown", PermanentError, Who.CALLER,
+    "use the id from the answer to POST /api/runs",
+    what="this deployment has no run with this id; records are deleted after RETENTION_DAYS")
+# fmt: on
 
 
 class HttpAnswer(NamedTuple):

@@ -6,33 +6,18 @@ Everything that is wrong with what a call selects is told at once.
 from contextlib import suppress
 
 from pigment_export.app.following import started
-from pigment_export.app.http import HttpAnswer
+from pigment_export.app.http import INLINE_FORBIDDEN, RUN_EXPIRED_UNPLANNED, HttpAnswer
 from pigment_export.app.parts import App
 from pigment_export.app.requests import RunRequest
 from pigment_export.catalog.exports import Export, to_json
 from pigment_export.catalog.file import define
-from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, Who
+from pigment_export.errors import ConfigurationError, ExportError
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.claim import Chosen, claim_run, date_problems
 from pigment_export.runs.plan import ClaimRequest
 
 INLINE_FIELDS = ("name", "kind", "id", "options")
 LONGEST_KEY = 200
-
-INLINE_FORBIDDEN = ErrorRow(
-    "inline_forbidden",
-    PermanentError,
-    Who.ADMINISTRATOR,
-    "add the export to the catalog, or set ALLOW_INLINE_EXPORTS to true: then any caller can read all that the key can",
-    what="this deployment accepts only exports of its catalog",
-)
-RUN_EXPIRED_UNPLANNED = ErrorRow(
-    "run_expired_unplanned",
-    PermanentError,
-    Who.CALLER,
-    "start a new run with a new Idempotency-Key",
-    what="the run of this Idempotency-Key expired before it began",
-)
 
 
 def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> HttpAnswer:
