@@ -81,12 +81,11 @@ def load(data: bytes, *, file: str) -> Catalog:
     exports: list[Export] = []
     problems: list[str] = []
     for name, table in tables.items():
+        where = f"{file}: {_name(name)}"
         if not isinstance(table, dict):
-            problems.append(
-                f"{file}: {_name(name)}: is outside of any export; allowed: one table per export, such as [revenue]"
-            )
+            problems.append(f"{where}: is outside of any export; allowed: one table per export, such as [revenue]")
         elif "name" in table:
-            problems.append(f"{file}: {_name(name)}.name: unknown; the name of the table is the name of the export")
+            problems.append(f"{where}.name: unknown; the name of the table is the name of the export")
         else:
             try:
                 exports.append(define(name, table, where=file))
