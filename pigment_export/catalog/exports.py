@@ -106,7 +106,7 @@ class Export(Model):
     enabled: bool = True
     """Whether the schedule and runs of all exports include it. A call that names it runs it either way."""
     schedule: Annotated[str, AfterValidator(expression_in)] | None = None
-    """When it runs, instead of `EXPORT_SCHEDULE`: five cron fields in its time zone, or `none` for only when called."""
+    """When it runs, instead of `EXPORT_SCHEDULE`: five cron fields in its time zone, or `none` if only calls run it."""
     time_zone: Annotated[str, AfterValidator(_zone_name)] | None = None
     """Time zone of its schedule and of its file's date, instead of `EXPORT_TIME_ZONE`."""
     groups: Several[Annotated[str, Field(pattern=NAME_PATTERN)]] = ()
@@ -124,7 +124,7 @@ class Export(Model):
     columns: Columns | None = None
     """The expected columns, or "unchanged" for those of the last good file. A file with another header is held."""
     ragged_rows: Literal["hold", "publish"] = "hold"
-    """What to do with a file in which some rows have more or fewer fields than the header."""
+    """What to do if some rows have more or fewer fields than the header: `hold` the file, or `publish` it."""
     gzip: bool = False
     """Whether to store the file compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None
