@@ -1,18 +1,18 @@
-"""The tree of errors, by what recovers them. Each is classified once, at the boundary where it was seen.
+"""The tree of errors, by how to recover from them. Each error is classified once, at the boundary where it occurs.
 
-- `ExportError`: the root; nothing else of ours is raised on purpose. `delivery.stage` raises it itself for what a later
-  call may heal, and this one does not try again.
-- `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing touched.
-- `PermanentError`: the same request would meet the same answer; a person must act, or a caller ask otherwise.
-- `RetryableError`: trying again later may do; carries how long to wait where the other side said so.
-- `SetupError`: retryable, but only a changed setup heals it; the command line ends with it at once.
-- `ConflictError`: a condition of a write did not hold, or the write had been done before: look, then decide.
-- `MissingError`: a path that a write needs is not there.
+- `ExportError`: the root; the app raises no other errors on purpose. `delivery.stage` raises the root itself for an
+  error that this call does not retry, but a later call can recover from.
+- `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing changed.
+- `PermanentError`: the same request would get the same answer; a person must act, or the caller must change it.
+- `RetryableError`: a later try may succeed; carries how long to wait if the other side asked for it.
+- `SetupError`: retryable, but only a changed setup helps; the command line stops at once.
+- `ConflictError`: a precondition of a write failed, or the write had already been done: look, then decide.
+- `MissingError`: a path that a write needs does not exist.
 
-An error never carries a secret: its text is made here from facts, never from a request's headers.
+An error never contains a secret: its text is built from facts, never from a request's headers.
 
-What each error means stands in tables of `ErrorRow`, one table per boundary. Every row is in `ERROR_ROWS`: the registry
-that `docs/errors.md` is held to.
+Tables of `ErrorRow`, one per boundary, define what each error means. Every row is in `ERROR_ROWS`, the registry that
+`docs/errors.md` is compared with.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MESSAGE_CHARACTERS = 300  # of the other side's own words in a reason
 
 
 class Who(StrEnum):
-    """Who must act on an error. The text is what a receipt and an alert say."""
+    """Who must act on an error; receipts and alerts show this text."""
 
     NO_ACTION = "no action needed: it is retried automatically"
     CALLER = "the caller"
@@ -37,7 +37,7 @@ class Who(StrEnum):
 
     @classmethod
     def read(cls, text: str) -> "Who":
-        """Return whom a record names; records of earlier versions have other words.
+        """Return who a record says must act; earlier versions used other texts.
 
         Args:
             text: as the record has it.
@@ -55,7 +55,7 @@ _EARLIER = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What went wrong, in the words that receipts, logs and answers use.
+    """What went wrong, in the texts that receipts, logs and answers show.
 
     Attributes:
         code: stable name of the error class, for filters and alerts, e.g. `pigment_unauthorized`.
@@ -70,7 +70,7 @@ class Cause:
     remedy: str
 
     def to_fields(self) -> dict[str, str]:
-        """As receipts and log events carry it."""
+        """Return the fields for receipts and log events."""
         return {"class": self.code, "reason": self.reason, "who": str(self.who), "remedy": self.remedy}
 
 
@@ -86,7 +86,7 @@ class ExportError(Exception):
 
 
 class ConfigurationError(ExportError):
-    """Settings or catalog are wrong: every problem at once, and nothing was touched.
+    """Settings, catalog or a request are wrong: lists every problem; nothing was changed.
 
     Args:
         problems: one line each.
@@ -102,7 +102,7 @@ class ConfigurationError(ExportError):
 
 
 class PermanentError(ExportError):
-    """The same request would meet the same answer."""
+    """The same request would get the same answer."""
 
 
 class RetryableError(ExportError):
@@ -111,7 +111,7 @@ class RetryableError(ExportError):
     Args:
         cause: what went wrong.
         retry_after_seconds: how long the other side asked to wait, if it did.
-        rate_limited: the other side counts requests: worth waiting for, whatever patience is left.
+        rate_limited: the other side limits requests; the wait for it does not use up the call's patience.
     """
 
     def __init__(self, cause: Cause, *, retry_after_seconds: float | None = None, rate_limited: bool = False) -> None:
@@ -123,29 +123,29 @@ class RetryableError(ExportError):
 class SetupError(RetryableError):
     """A setup that is wrong, or not in effect yet: a role, a name in DNS, a certificate.
 
-    The app retries it, since what was just deployed takes minutes to spread. On the command line a person can act at
+    The app retries it, because a new deployment takes minutes to take effect. On the command line a person can act at
     once, so it is final there.
     """
 
 
 class ConflictError(ExportError):
-    """A condition did not hold (409, 412): another was here, or our own write whose answer was lost."""
+    """A precondition failed (409, 412): because of another writer, or of our own write whose answer was lost."""
 
 
 class MissingError(ExportError):
-    """What the request names is not there (404): its source, or the destination's parent."""
+    """A path in the request does not exist (404): the source, or the destination's parent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """One row of a table of errors. Making one adds it to `ERROR_ROWS`, so make them at a module's top level only.
+    """One row of a table of errors. Creating it adds it to `ERROR_ROWS`, so create rows only at a module's top level.
 
     Attributes:
         code: stable name of the error class, for filters and alerts.
-        error: the class to raise, which says what recovers it.
+        error: the class to raise, which determines how to recover.
         who: who must act.
         remedy: what they should do.
-        what: the beginning of the reason; empty where the detail says it all.
+        what: the beginning of the reason; empty if the detail is enough.
     """
 
     code: str
@@ -183,7 +183,7 @@ class ErrorRow:
 
 
 ERROR_ROWS: dict[str, list[ErrorRow]] = {}
-"""Every row of the app by its code, as far as its module has been imported."""
+"""Every row of the imported modules, by code."""
 
 _CORRECT = "correct each listed problem, then start again"
 CONFIGURATION = {
@@ -199,10 +199,10 @@ CONFIGURATION = {
         ("folder", Who.CALLER),
     )
 }
-"""The rows of `ConfigurationError`: what a person wrote is wrong, with every problem at once."""
+"""The rows of `ConfigurationError`: a person's input is wrong."""
 
 
 def shorten(message: str) -> str:
-    """Return another program's text as a reason may quote it: one line of printable characters, not too long."""
+    """Return another program's text for a reason: one line of printable characters, cut to a maximum length."""
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return line if len(line) <= MESSAGE_CHARACTERS else f"{line[:MESSAGE_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""Pigment keys, and where they come from; `azure.vault` has those of a vault, and here is a laptop's."""
+"""Pigment keys and their sources: a laptop's is here, a vault's in `azure.vault`."""
 
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,7 @@ KEY_NOT_AT_HAND = ErrorRow("key_not_at_hand", PermanentError, Who.CATALOG,
 
 
 class Key:
-    """A Pigment key: its text shows only where it is asked for by name; the vault may say when it expires."""
+    """A Pigment key, with its expiry if the vault has one; only `reveal` returns its text."""
 
     __slots__ = ("_text", "expires_at")
 
@@ -27,12 +27,12 @@ class Key:
         return "Key(…)"
 
     def reveal(self) -> str:
-        """The key's text."""
+        """Return the key's text."""
         return self._text
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     def read(self, name: str | None) -> Key:
         """Return the key of a secret, or the deployment's own.
@@ -41,24 +41,24 @@ class Keys(Protocol):
             name: of the secret; None for the deployment's own.
 
         Raises:
-            RetryableError: it cannot be read for now.
-            PermanentError: there is none of that name, or it is no key.
+            RetryableError: it cannot be read now.
+            PermanentError: there is no secret of that name, or it is not a valid key.
         """
 
     def read_again(self, name: str | None) -> Key:
-        """Do the same past what is kept: Pigment did not accept that."""
+        """Do the same without the cache, because Pigment rejected the cached key."""
 
 
 def checked_key(text: str, source: str, expires_at: datetime | None = None) -> Key:
-    """Return a key as it may stand in a header: stripped, since stored secrets often end with a line break.
+    """Return a key that is valid in a header. Strip it, because stored secrets often end with a line break.
 
     Args:
         text: as stored.
         source: where it was stored, for the message.
-        expires_at: as the vault says; None where it doesn't.
+        expires_at: the vault's expiry, if it has one.
 
     Raises:
-        PermanentError: it is empty or has a character that no key has; the message doesn't show it.
+        PermanentError: it is empty or has a character that no key has; the message does not show it.
     """
     stripped = text.strip()
     if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
@@ -82,7 +82,7 @@ class FixedKey:
         self._key = checked_key(text, "PIGMENT_API_KEY")
 
     def read(self, name: str | None) -> Key:
-        """See `Keys`; an export that asks for a secret of its own is refused."""
+        """See `Keys`; reject an export that has its own secret."""
         if name is not None:
             raise KEY_NOT_AT_HAND.raised(f"the export has its own secret, {name}, and PIGMENT_API_KEY is another key")
         return self._key

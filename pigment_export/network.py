@@ -1,7 +1,7 @@
-"""What Pigment's and Azure's clients share of the network: the CA bundle, the proxy, names and certificates.
+"""The network setup that Pigment's and Azure's clients share: the CA bundle, the proxy, names and certificates.
 
-The variables are those that `requests` reads, since both clients do: `REQUESTS_CA_BUNDLE`, else `CURL_CA_BUNDLE`;
-`HTTPS_PROXY` and `ALL_PROXY`, in lower case first. No text shows any part of a proxy's address: it may hold a password.
+The variables are those of `requests`: `REQUESTS_CA_BUNDLE`, or else `CURL_CA_BUNDLE`; `HTTPS_PROXY` and `ALL_PROXY`, in
+lower case first. No text shows any part of a proxy's address, because it may contain a password.
 Source: https://requests.readthedocs.io/en/latest/user/advanced/ (proxies, SSL cert verification)
 """
 

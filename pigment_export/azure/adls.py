@@ -1,7 +1,7 @@
 """ADLS Gen2, over its two protocols. Each method is one request, with the conditions that `lake.interface` names.
 
-The Blob protocol reads, lists, describes and deletes, and writes records: its Put Blob writes a whole one in one
-request. The Data Lake protocol does what only it can: create, append, flush, rename, folders.
+The Blob protocol reads, lists, describes and deletes. It also writes records, because its Put Blob writes a whole
+record in one request. The Data Lake protocol does what only it can: create, append, flush, rename, folders.
 
 Azure role: Storage Blob Data Contributor on the file system's container, for every call here.
 """
@@ -31,7 +31,7 @@ MOST_KEPT_FILES = 16  # more than are written at once
 _FOLDER = "hdi_isfolder"  # the metadata by which the Blob protocol shows a folder
 _JSON = ContentSettings(content_type="application/json")
 _RANGE_NOT_SATISFIABLE = 416
-_ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # which of them is not published for folders
+_ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # Azure does not document which of them applies to folders
 
 
 class AdlsLake:
@@ -41,7 +41,7 @@ class AdlsLake:
         account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`; its Blob address
             follows from it.
         file_system: its name.
-        identity: whose tokens are sent.
+        identity: for its tokens.
     """
 
     def __init__(self, account_url: str, file_system: str, identity: Identity) -> None:
@@ -69,7 +69,7 @@ class AdlsLake:
     # Files
 
     def look(self, path: str) -> PathInfo:
-        """Read a path's properties; a path that is not there is an answer, not an error."""
+        """Read a path's properties; a missing path is not an error."""
         try:
             with self._doing(f"look at {path}", conditional=False) as answer:
                 found = self._blobs.get_blob_client(path).get_blob_properties(raw_response_hook=answer)
@@ -78,17 +78,17 @@ class AdlsLake:
             return PathInfo(answer.now)
 
     def create(self, path: str) -> str:
-        """Create an empty file where nothing is; returns its ETag."""
+        """Create an empty file if the path does not exist; returns its ETag."""
         with self._doing(f"create {path}"):
             return _etag_in(self._file(path).create_file(**_only_over(None)))
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position; they are sent from where they lie, without a copy."""
+        """Append bytes at a position; they are sent without a copy."""
         with self._doing(f"append to {path}", conditional=False):
             self._file(path).append_data(data, position, len(data))  # type: ignore[arg-type] # buffers pass unread
 
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
-        """Commit and close what was appended, if the ETag still holds; returns the new ETag."""
+        """Commit and close the appended bytes if the ETag still matches; returns the new ETag."""
         with self._doing(f"flush {path}"):
             settings: Any = ContentSettings(content_type=content_type)  # the Data Lake library's own is the same
             return _etag_in(
@@ -96,13 +96,13 @@ class AdlsLake:
             )
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
-        """Replace the user metadata, if the ETag still holds; returns the new ETag."""
+        """Replace the user metadata if the ETag still matches; returns the new ETag."""
         sent = _sendable(path, metadata)
         with self._doing(f"set the metadata of {path}"):
             return _etag_in(self._blobs.get_blob_client(path).set_blob_metadata(sent, **_only_over(etag)))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
-        """Move a file in one atomic step, if both ends are as they were."""
+        """Move a file in one atomic step, if source and destination have not changed."""
         with self._doing(f"rename {source} to {destination}"):
             self._file(source).rename_file(
                 f"{self._file_system}/{destination}",
@@ -112,7 +112,7 @@ class AdlsLake:
             )
 
     def make_folder(self, path: str) -> None:
-        """Make a folder, its parents too; one that is there already is fine."""
+        """Create a folder and its parents; an existing folder is not an error."""
         with self._doing(f"make the folder {path}"):
             try:
                 self._paths.get_directory_client(path).create_directory(**_only_over(None))
@@ -121,7 +121,7 @@ class AdlsLake:
                     raise
 
     def read_range(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
-        """Read up to `length` bytes from an offset, if the ETag still holds; none at the file's end."""
+        """Read up to `length` bytes from an offset if the ETag still matches; none at the end of the file."""
         with self._doing(f"read {path}"):
             try:
                 return bytes(self._blobs.download_blob(path, offset, length, **_only_over(etag)).readall())
@@ -133,14 +133,14 @@ class AdlsLake:
     # Records
 
     def read(self, path: str) -> StoredRecord:
-        """Read a record; one that is not there is an answer, not an error.
+        """Read a record; a missing record is not an error.
 
         Raises:
             PermanentError: it is too large to be a record.
         """
         try:
             with self._doing(f"read {path}", conditional=False) as answer:
-                # One request for all that a record may be; the library repeats it where a body breaks off or is empty.
+                # One request for the largest possible record; the library repeats it if a body is cut or empty.
                 found = self._blobs.download_blob(path, raw_response_hook=answer)
                 _check_size(path, found.size)
                 return StoredRecord(answer.now, _etag_in(found.properties), found.readall())
@@ -148,11 +148,11 @@ class AdlsLake:
             return StoredRecord(answer.now)
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
-        """Write a record over the one with the ETag `replacing`, or where nothing is."""
+        """Write a record over the one with the ETag `replacing`, or only if there is none (None)."""
         _check_size(path, len(data))
         sent = _sendable(path, metadata)
         with self._doing(f"write {path}"):
-            # `overwrite` keeps the library from a condition of its own: ours is the only one.
+            # `overwrite` stops the library from adding its own condition: ours is the only one.
             self._blobs.upload_blob(
                 path,
                 data,
@@ -170,7 +170,7 @@ class AdlsLake:
             return tuple(self._blobs.list_blob_names(name_starts_with=prefix))
 
     def list(self, prefix: str) -> Iterator[ListedBlob]:
-        """List what lies under a prefix, with metadata; folders are left out. Each page is one request."""
+        """List the blobs under a prefix, with metadata but without folders. Each page is one request."""
         with self._doing(f"list {prefix}", conditional=False):
             for blob in self._blobs.list_blobs(name_starts_with=prefix, include=["metadata"]):
                 metadata = _lower(blob.metadata)
@@ -178,9 +178,9 @@ class AdlsLake:
                     yield ListedBlob(blob.name, metadata, blob.creation_time, blob.last_modified, blob.size)
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        """Remove a file, flushed or not, with an ETag only if that still holds; one that is not there is fine.
+        """Delete a file, flushed or not; with an ETag, only if it still matches. A missing file is not an error.
 
-        An empty folder would go, too: callers have their paths from themselves or from `list`, which has no folders.
+        This would also delete an empty folder; callers use their own paths or those of `list`, which has no folders.
         Source: https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues (Blob storage APIs)
         """
         try:
@@ -193,9 +193,9 @@ class AdlsLake:
 
     @cached_property
     def _paths(self) -> "FileSystemClient":
-        """The client of the Data Lake protocol.
+        """Return the client of the Data Lake protocol.
 
-        Its library is imported here: nothing of it is needed before Pigment has answered, nor in a tick.
+        Its library is imported here, because nothing needs it before Pigment has answered, nor in a tick.
         """
         from pigment_export.azure.data_lake import FileSystemClient  # noqa: PLC0415 - as the docstring says
 
@@ -203,22 +203,22 @@ class AdlsLake:
 
     @cached_property
     def _file(self) -> "Callable[[str], DataLakeFileClient]":
-        """Return a file's client: a pipeline of twenty parts, and each append to the file asks for the same one."""
+        """Return a file's client; cached, because each has a pipeline of twenty parts and each append needs it."""
         return lru_cache(MOST_KEPT_FILES)(self._paths.get_file_client)
 
 
 def _only_over(etag: str | None) -> dict[str, Any]:
-    """Return the condition of a write: only over what has this ETag; None: only where nothing is."""
+    """Return the condition of a write: only over this ETag; None: only if nothing is there."""
     if etag is None:
         return {"match_condition": MatchConditions.IfMissing}
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
 def _sendable(path: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return metadata as a request can carry them.
+    """Return metadata that a request can carry.
 
     Raises:
-        PermanentError: they are too large, or not plain printable ASCII: the libraries would fail as in an outage.
+        PermanentError: it is too large, or not printable ASCII; the libraries would report an outage.
     """
     for name, value in metadata.items():
         if not (name + value).isascii() or not (name + value).isprintable() or value != value.strip():
@@ -237,7 +237,7 @@ def _etag_in(answer: Any) -> str:
     """Return the ETag of an answer, or of properties.
 
     Raises:
-        ValueError: it has none: no answer of the lake.
+        ValueError: it has none, so it is not from the lake.
     """
     etag = answer["etag"]
     if not isinstance(etag, str) or not etag:

@@ -1,4 +1,4 @@
-"""The boundary to Azure's libraries: nothing but our own errors leaves it, each with the place and the identity."""
+"""The boundary to Azure's libraries: only our own errors leave it, each with the place and the identity."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from pigment_export.azure.identity import Identity
 from pigment_export.errors import ConflictError, ExportError, RetryableError, shorten
 from pigment_export.retry import retry_after_seconds
 
-_REQUEST_ID = "x-ms-request-id"  # in every answer of lake and vault, and in none of a proxy or a login page
+_REQUEST_ID = "x-ms-request-id"  # in every answer of lake and vault, but not in those of a proxy or a login page
 _UNAUTHORIZED, _FORBIDDEN, _REFUSED, _FAILED = 401, 403, 400, 500
-_YEARS = range(2000, 9000)  # of a clock that can be reckoned with
+_YEARS = range(2000, 9000)  # of a plausible clock
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """One service, as its adapters reach it.
+    """One service that the adapters call.
 
     Attributes:
-        refusals: its table, tried from the top.
-        place: what is asked, e.g. `the file system planning of mylake.dfs.core.windows.net`.
+        refusals: its table; the first row that matches applies.
+        place: what is called, e.g. `the file system planning of mylake.dfs.core.windows.net`.
         identity: whose tokens are sent.
     """
 
@@ -37,11 +37,11 @@ class Boundary:
 
     @contextmanager
     def doing(self, what: str, *, conditional: bool = True) -> Iterator["Answer"]:
-        """Raise whatever the libraries raise as ours; yields what keeps the date of an answer.
+        """Translate the libraries' errors into ours; yields an object that keeps the date of an answer.
 
         Args:
             what: what the block does, e.g. `create revenue/x.partial`.
-            conditional: whether a condition was sent; a conflict without one is an outage, and retried as such.
+            conditional: whether a condition was sent; a conflict without one is treated as an outage, and retried.
 
         Raises:
             ExportError: as the table says.
@@ -54,8 +54,8 @@ class Boundary:
             error = self.error_for(exc, what)
             if not conditional and isinstance(error, ConflictError):
                 error = RetryableError(error.cause)
-            # What the libraries raise on purpose is in the reason, and its chain would be a hundred lines; a ValueError
-            # may be requests' of a header that it refuses, which quotes the token.
+            # The reason has what the libraries raise on purpose, and its chain would be a hundred lines. A ValueError
+            # can come from requests, for a header that it rejects, and then quotes the token.
             raise error from None if isinstance(exc, AzureError | ValueError) else exc
 
     def error_for(self, error: Exception, what: str) -> ExportError:
@@ -89,14 +89,14 @@ class Boundary:
         return row.raised(f"{what}: {self._who(status)} ({seen})", wait_seconds=wait_seconds)
 
     def _who(self, status: int | None) -> str:
-        """Return the place, with the identity where it is what was refused."""
+        """Return the place, with the identity if access was denied."""
         refused = status in (_UNAUTHORIZED, _FORBIDDEN) and self.identity.name
         return f"{self.place}, as {self.identity.name}" if refused else self.place
 
 
 @dataclass(slots=True)
 class Answer:
-    """Keeps the `Date` of the last answer, whatever its status: the service's clock. A client's `raw_response_hook`."""
+    """Keeps the `Date` of the last answer of any status: the service's clock. A client's `raw_response_hook`."""
 
     boundary: Boundary
     date: datetime | None = None
@@ -120,19 +120,19 @@ class Answer:
 
 
 def check_answer(response: Any) -> None:
-    """Refuse a good answer that is not the service's own, as a login page with 200 is not. A `raw_response_hook`.
+    """Reject a successful answer that is not from the service, such as a login page. A `raw_response_hook`.
 
     Raises:
         ValueError: it has no id.
     """
     answer = response.http_response
     if answer.status_code < _REFUSED and _REQUEST_ID not in answer.headers:
-        answer.close()  # a body that is not read would keep its connection
+        answer.close()  # an unread body would keep its connection open
         raise ValueError("an answer without an id")
 
 
 def _date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the instant of an answer, by its own `Date`: a machine's clock may be a day off."""
+    """Return the instant of an answer from its `Date`: a machine's clock can be a day off."""
     try:
         date = parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
     except (ValueError, OverflowError, TypeError):
@@ -153,7 +153,7 @@ def _names(error: Exception) -> frozenset[str]:
 
 
 def _in_words(error: Exception) -> str:
-    """Return what went wrong in the first place; in full where it is a system's own, which never quotes a header."""
+    """Return the first cause; with its text if it is the system's own, because that never quotes a header."""
     *_, cause = network.causes_of(error)
     name = type(cause).__name__
     is_of_the_system = (

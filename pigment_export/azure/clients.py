@@ -1,4 +1,4 @@
-"""What every request to Azure has in common: no retry of its own, stated timeouts, keepalive, one TLS context."""
+"""Options of every request to Azure: no retries by the libraries, explicit timeouts, keepalive, one TLS context."""
 
 import ssl
 from functools import lru_cache
@@ -14,22 +14,22 @@ from pigment_export.azure.boundary import check_answer
 from pigment_export.network import KEEPALIVE
 
 CONNECT_SECONDS = 20.0
-READ_SECONDS = 60.0  # between two bytes; an append of one chunk is answered within seconds
-MOST_KEPT_CONNECTIONS = 64  # of a client: sixteen exports at once, each with two appends; more would be closed
+READ_SECONDS = 60.0  # between two bytes; the answer to an append of one chunk takes seconds
+MOST_KEPT_CONNECTIONS = 64  # of a client: sixteen exports at once, each with two appends; more are not kept
 ANSWER_BLOCK_BYTES = 256 * 1024  # of an answer's body, as the storage library would set it
 
 _SOCKET_OPTIONS = (*HTTPConnection.default_socket_options, *KEEPALIVE)
 
 
 def client_options() -> dict[str, Any]:
-    """Return the options of a client: a transport of its own, and nothing that is done behind our back.
+    """Return the options of a client: its own transport, without retries and redirects.
 
-    The libraries' own retries are off: they turn a rename whose answer was lost into "source not found", and wait
-    beside the one `Deadline` that all waiting goes through. No redirect is followed.
+    The libraries' retries are off: after a lost answer, a retried rename fails with "source not found", and their waits
+    would not count towards the call's `Deadline`.
     """
     session = requests.Session()
     session.mount("https://", _Adapter(max_retries=0, pool_maxsize=MOST_KEPT_CONNECTIONS))
-    session.auth = lambda request: request  # else requests replaces the token with what a netrc file says
+    session.auth = lambda request: request  # otherwise requests replaces the token with a netrc entry
     transport = RequestsTransport(
         session=session,
         connection_timeout=CONNECT_SECONDS,
@@ -40,9 +40,9 @@ def client_options() -> dict[str, Any]:
 
 
 class _Adapter(HTTPAdapter):
-    """Opens connections whose silence the network does not forget, all with one TLS context for a CA bundle.
+    """Opens connections with keepalive, so that the network keeps them, and one TLS context per CA bundle.
 
-    By itself urllib3 reads the bundle for every connection: 117 certificates in 17 ms of CPU each time.
+    urllib3 itself reads the bundle for every connection: 117 certificates in 17 ms of CPU each time.
     """
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -62,7 +62,7 @@ class _Adapter(HTTPAdapter):
             raise OSError(f"no usable TLS CA certificate bundle: {bundle} ({error})") from error
 
     def cert_verify(self, *_args: Any) -> None:
-        """Leave the pool as it is: its context has the bundle, and would read it again."""
+        """Do nothing: the pool's context already has the bundle, and would read it again."""
 
 
 @lru_cache(maxsize=4)

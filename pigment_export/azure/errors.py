@@ -1,7 +1,7 @@
-"""What Azure's refusals mean: whether a retry may help, who must act, and what they should do.
+"""What Azure's errors mean: whether a retry can help, who must act, and what to do.
 
-One table a service is the code, the test and `docs/errors-azure.md`. Its rows are tried from the top; the last one
-takes whatever is left. No row says whether a write took effect: an error cannot tell.
+The code, the test and `docs/errors-azure.md` use one table per service. The first row that matches applies; the last
+one matches everything. No row says whether a write took effect: an error does not show that.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, PermanentError, RetryableError, SetupError, Who
 
 SERVER_ERRORS = frozenset(range(500, 600))
-NO_ANSWER, UNREADABLE = None, 0  # stand where a status would; unreadable: it has no id, or no sense
+NO_ANSWER, UNREADABLE = None, 0  # in place of a status; unreadable: the answer has no id, or makes no sense
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal(ErrorRow):
-    """One row: which answers it takes, and what they mean. A row with neither statuses nor names takes any.
+    """One row: the answers that it matches, and what they mean. A row without statuses and names matches any.
 
     Attributes:
-        statuses: HTTP statuses that it takes, `NO_ANSWER` and `UNREADABLE` among them.
-        names: the service's own error codes that it takes, whatever the status.
+        statuses: HTTP statuses that it matches, including `NO_ANSWER` and `UNREADABLE`.
+        names: the service's error codes that it matches, with any status.
     """
 
     statuses: AbstractSet[int | None] = frozenset()
@@ -32,7 +32,7 @@ def meaning_of(rows: Sequence[Refusal], status: int | None, names: AbstractSet[s
 
     Args:
         rows: the service's table.
-        status: HTTP status; `NO_ANSWER` where none came, `UNREADABLE` where the answer cannot be the service's.
+        status: HTTP status; `NO_ANSWER` if none came, `UNREADABLE` if the answer is not the service's.
         names: the error codes in the answer, inner ones too.
     """
     return next(row for row in rows if status in row.statuses or names & row.names or not (row.statuses or row.names))

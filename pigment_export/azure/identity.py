@@ -1,6 +1,6 @@
-"""Whose tokens are sent to Azure: the app's managed identity, or on a laptop the person who is signed in.
+"""The identity for Azure: the app's managed identity or, on a laptop, the person who is signed in.
 
-Everything that can go wrong with a token is said here, once for lake and vault.
+All errors of tokens are classified here, for both lake and vault.
 """
 
 import base64
@@ -24,19 +24,19 @@ from pigment_export.errors import ErrorRow, ExportError, shorten
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # to the endpoint, which is on the app's own machine
 _ENTRA = re.compile(r"AADSTS\d+")
-# How msal words an answer of the identity endpoint without a token: the status in its body, then its message.
+# msal's text for an answer of the identity endpoint without a token: the status in its body, then its message.
 _ENDPOINT = re.compile(r"\(invalid_scope\) (\d{3}|None), (.*)", re.DOTALL)
 _NO_SUCH_IDENTITY = ("400", "404")
-_WHO = ("upn", "preferred_username", "unique_name", "appid")  # claims of a token that name whose it is
+_WHO = ("upn", "preferred_username", "unique_name", "appid")  # claims of a token that name its owner
 
 
 class Identity:
-    """A credential that raises our own errors only, and can say who it is; safe to use from several threads.
+    """A credential that raises only our own errors and has a name; safe to use from several threads.
 
     Args:
-        make: makes the credential whose tokens are sent; called again after a failure, since the library keeps what
-            went wrong (a refusal for up to an hour, a token that is none for as long as it says).
-        absent: what it means where it finds no identity at all.
+        make: creates the credential; called again after a failure, because the library caches failures (a denied
+            token for up to an hour, an invalid token for as long as the token claims to live).
+        absent: the row to raise if it finds no identity at all.
     """
 
     def __init__(self, make: Callable[[], TokenCredential], absent: ErrorRow = IDENTITY_MISSING) -> None:
@@ -49,19 +49,19 @@ class Identity:
         """Return a token.
 
         Args:
-            scopes: what it is for.
+            scopes: of the token.
             options: as the libraries pass them.
 
         Raises:
             SetupError: there is no identity, or it gets no token.
-            RetryableError: the endpoint gave none for now.
+            RetryableError: the endpoint returns no token now.
         """
         try:
             token = self._credential.get_token(*scopes, **options)
             _check(token.token)
-        except Exception as exc:  # noqa: BLE001 - the libraries let an odd answer out as whatever it broke
+        except Exception as exc:  # noqa: BLE001 - an odd answer makes the libraries raise anything
             self._credential = self._make()
-            # Without the chain: it may hold the answer, and it is a hundred lines of each way that was tried.
+            # Without the chain: it can contain the answer, and has a hundred lines for each credential that was tried.
             raise self._meaning_of(exc, scopes) from None
         self.name = _name_in(token.token) or self.name
         return token
@@ -86,7 +86,7 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
 
     Args:
         client_id: of the user-assigned identity; None for the app's own, or the person who is signed in.
-        environ: the environment: App Service names its identity endpoint there.
+        environ: the environment, where App Service names its identity endpoint.
     """
     if client_id or "IDENTITY_ENDPOINT" in environ:
         options: dict[str, Any] = {
@@ -99,13 +99,13 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
 
 
 def _check(token: str) -> None:
-    """Refuse what no header can carry."""
+    """Reject a token that is not valid in a header."""
     if not token.isascii() or not token.isprintable() or " " in token or not token:
         raise ValueError("not a token")
 
 
 def _name_in(token: str) -> str:
-    """Return the name that a token gives its owner, or nothing where it is not readable."""
+    """Return the owner's name in a token, or nothing if the token is not readable."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,6 +1,6 @@
 """Pigment keys from Key Vault, by the app's identity.
 
-Azure role: Key Vault Secrets User on each secret. The vault sees a secret's name and no version: always the newest.
+Azure role: Key Vault Secrets User on each secret. Requests name the secret without a version, so they get the newest.
 """
 
 import logging
@@ -19,8 +19,8 @@ from pigment_export.errors import ExportError, RetryableError
 from pigment_export.events import Event, log
 from pigment_export.keys import Key, checked_key
 
-KEPT_SECONDS = 300.0  # a rotated key is in use within minutes; a run of many exports asks the vault once
-REFUSED_SECONDS = 60.0  # a vault that said no is left in peace that long, and a refused key not read anew more often
+KEPT_SECONDS = 300.0  # a rotated key is used within minutes; a run of many exports reads the vault once
+REFUSED_SECONDS = 60.0  # how long a failure is cached, and how rarely a rejected key is read again
 NEAR_EXPIRY = timedelta(days=30)
 
 
@@ -30,9 +30,9 @@ class Vault:
     Args:
         url: the vault's address, e.g. `https://myvault.vault.azure.net`.
         secret: the name of the deployment's own secret.
-        identity: whose tokens are sent.
-        clock: seconds that never go back, for what is kept.
-        now: the present, to tell a near expiry.
+        identity: for its tokens.
+        clock: monotonic seconds, for the cache.
+        now: the present, to detect a near expiry.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Vault:
         self._vault = Boundary(VAULT, f"the vault {url}", identity)
         self._clock = clock
         self._now = now
-        self._lock = threading.Lock()  # held while the vault is asked: exports that start together ask once
+        self._lock = threading.Lock()  # held during a request: exports that start together send one
         self._answers: dict[str, Key | ExportError] = {}  # the last one for each secret
         self._kept_until: dict[tuple[str, bool], float] = {}  # by secret, and whether it is read again
 
@@ -58,11 +58,11 @@ class Vault:
         self._client.close()
 
     def read(self, name: str | None) -> Key:
-        """Return a key, at most minutes old; a failure is kept, too, for a minute. See `Keys`."""
+        """Return a key that is at most minutes old; failures are also cached, for a minute. See `Keys`."""
         return self._read(name or self._secret, again=False)
 
     def read_again(self, name: str | None) -> Key:
-        """Return a key from the vault, past what is kept: Pigment did not accept that. At most once a minute."""
+        """Return a key from the vault without the cache, at most once a minute: Pigment rejected the cached key."""
         return self._read(name or self._secret, again=True)
 
     def _read(self, name: str, *, again: bool) -> Key:
@@ -72,7 +72,7 @@ class Vault:
             answer, left_seconds = self._answers[name], self._kept_until[name, False] - self._clock()
         if isinstance(answer, Key):
             return answer
-        # Raised anew for each caller: one exception in several threads would gather all their tracebacks.
+        # A new exception for each caller: a shared one would collect the tracebacks of all threads.
         if isinstance(answer, RetryableError):
             wait_seconds = max(left_seconds, answer.retry_after_seconds or 0.0)
             raise type(answer)(answer.cause, retry_after_seconds=wait_seconds) from answer
