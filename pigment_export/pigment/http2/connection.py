@@ -179,12 +179,10 @@ class Connection:
         return True
 
     def _wait(self, until: float) -> None:
-        seconds = until - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError
+        seconds = _seconds_until(until)
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
         self._selector.modify(self._sock, events)
-        if not self._selector.select(None if math.isinf(seconds) else seconds):
+        if not self._selector.select(seconds):
             raise TimeoutError
 
 
@@ -305,7 +303,7 @@ class Received(io.BufferedReader):
 
 
 def _seconds_until(until: float) -> float | None:
-    """What a socket takes as its timeout.
+    """What sockets and selectors take as a timeout.
 
     Raises:
         TimeoutError: the instant has passed.

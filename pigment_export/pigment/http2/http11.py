@@ -47,10 +47,8 @@ class Http11Exchange:
         except _BROKEN as error:
             raise _violation(error) from None  # its text quotes the server, which may quote the request
         fields = self._response.getheaders()
-        if [value.strip().lower() for name, value in fields if name.lower() == "transfer-encoding"] not in (
-            [],
-            ["chunked"],
-        ):
+        codings = [value.strip().lower() for name, value in fields if name.lower() == "transfer-encoding"]
+        if codings not in ([], ["chunked"]):
             raise ProtocolViolation("the server broke HTTP/1.1: its transfer encoding is not chunked")
         length_of(fields)  # http.client takes the first of several, and ignores what is no number
         self._length = self._response.length
