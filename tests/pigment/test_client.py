@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import logging
+import math
 import socket
 import threading
 import traceback
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -21,7 +23,9 @@ from emulators.pigment.service import Key as Scopes
 from pigment_export.catalog.exports import Export, from_json
 from pigment_export.errors import Cause, ExportError, PermanentError, RetryableError, SetupError, Who
 from pigment_export.keys import Key, checked_key
+from pigment_export.pigment import client
 from pigment_export.pigment.client import Pigment as Adapter
+from pigment_export.pigment.http2.adapter import Http2Adapter
 from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import transfer
 from tests.harness import h2_server as peer
@@ -290,6 +294,32 @@ def test_a_key_that_cannot_be_read_anew_leaves_no_connection_open(
     error = failure(export(), adapter())
     assert error.cause.code == "vault_unreachable"
     assert hung_up.wait(peer.PATIENCE_SECONDS)
+
+
+def test_the_connection_of_a_refused_key_is_closed_before_the_newer_key_is_tried(
+    answering: Callable[..., threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung_up = answering(peer.headers(401, end=True))
+    closed_before: list[bool] = []
+    send = Http2Adapter.send
+
+    def sending(*args: Any, **options: Any) -> Any:
+        closed_before.append(not closed_before or hung_up.wait(peer.PATIENCE_SECONDS))
+        return send(*args, **options)
+
+    monkeypatch.setattr(Http2Adapter, "send", sending)
+    assert failure(export(), adapter("old", "new")).cause.code == "pigment_unauthorized"
+    assert closed_before == [True, True]
+
+
+def test_an_error_whose_text_never_ends_is_told_by_what_came_of_it(
+    answering: Callable[..., threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing else bounds the wait: it would never end."""
+    monkeypatch.setattr(client, "ERROR_SECONDS", 0.3)
+    answering(peer.headers(403), peer.data(b"no access"))
+    error = failure(export(), adapter(idle_seconds=math.inf), math.inf)
+    assert f"view {PNL_VIEW}: no access (HTTP 403)" in error.cause.reason
 
 
 def test_a_goaway_that_spares_the_stream_is_no_failure(pigment: Pigment) -> None:
@@ -628,16 +658,16 @@ def test_a_name_that_does_not_resolve_is_the_setups(monkeypatch: pytest.MonkeyPa
 
 
 def test_applications_blocks_and_views_are_listed(pigment: Pigment) -> None:
-    model, client, deadline = pigment.model, adapter(), Deadline(60)
-    applications = client.applications(deadline)
+    model, api, deadline = pigment.model, adapter(), Deadline(60)
+    applications = api.applications(deadline)
     assert {found.id: found.name for found in applications} == model.applications
-    blocks = [found for application in applications for found in client.blocks(deadline, application)]
+    blocks = [found for application in applications for found in api.blocks(deadline, application)]
     assert {"list", "metric", "table"} == {str(found.kind) for found in blocks}
-    assert set(client.blocks(deadline, applications[0])) < set(blocks)
+    assert set(api.blocks(deadline, applications[0])) < set(blocks)
     assert {(found.application, found.application_id) for found in blocks} == {(a.name, a.id) for a in applications}
-    views = client.views(deadline, applications[0], block=PNL)
+    views = api.views(deadline, applications[0], block=PNL)
     assert PNL_VIEW in {found.id for found in views}
-    assert set(views) <= set(client.views(deadline, applications[0]))
+    assert set(views) <= set(api.views(deadline, applications[0]))
     assert {found.kind for found in views} == {"view"}
     assert pigment.requests[-1].headers["accept"] == "application/json"
 

@@ -326,6 +326,7 @@ def test_over_http_1_1_too(ask: Callable[..., requests.Response]) -> None:
     lines = head.split(b"\r\n")
     port = response.url.split(":")[2].split("/")[0]
     assert lines[0] == b"POST /export HTTP/1.1"
+    assert not [line for line in lines if line.startswith(b":")]
     assert [line for line in lines if line.lower().startswith(b"host:")] == [f"Host: localhost:{port}".encode()]
     assert [line for line in lines if line.lower().startswith(b"accept-encoding:")] == [b"accept-encoding: gzip"]
     assert body == b'{"a": 1}'
