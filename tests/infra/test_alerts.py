@@ -254,6 +254,8 @@ def test_every_alert_has_a_section_that_says_what_to_do() -> None:
 def test_the_page_of_alerts_names_only_events_and_queries_that_exist() -> None:
     assert set(re.findall(r"infra/alerts/([\w-]+)\.kql", ALERTS_PAGE)) <= set(QUERIES)
     for query in re.findall(r"```kusto\n(.*?)```", ALERTS_PAGE, re.DOTALL):
+        if query.startswith("Usage |"):  # the workspace's own table
+            continue
         events = events_of(query)
         assert events
         assert events <= {event.value for event in Event}
