@@ -23,7 +23,9 @@ def settings_now() -> Settings:
     Raises:
         ConfigurationError: they are wrong.
     """
-    return _told(load(os.environ, lake=False))
+    settings = load(os.environ, lake=False)
+    _note_unused_key(settings)
+    return settings
 
 
 def app_now() -> "App":
@@ -35,7 +37,7 @@ def app_now() -> "App":
         ConfigurationError: settings or catalog are wrong.
     """
     app = wiring.app_of(os.environ, Path.cwd())(attended())
-    _told(app.settings)
+    _note_unused_key(app.settings)
     return app
 
 
@@ -44,7 +46,6 @@ def attended() -> Deadline:
     return Deadline(CLAIM_SECONDS, is_attended=True, on_retry=say)
 
 
-def _told(settings: Settings) -> Settings:
+def _note_unused_key(settings: Settings) -> None:
     if settings.pigment_api_key and settings.key_vault_url:
         _say_once("note: using the key from KEY_VAULT_URL and ignoring PIGMENT_API_KEY, because both are set")
-    return settings
