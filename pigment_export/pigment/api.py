@@ -1,4 +1,4 @@
-"""Pigment's API: the requests that it is asked, and the listings that it answers. Pure.
+"""Pigment's API: the requests, and the listings in its answers. Pure.
 
 Source: Pigment's OpenAPI document, v1-external.
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pigment_export.catalog.exports import Export, Kind, Listed
 from pigment_export.pigment.errors import UNREADABLE_LISTING
 
-LISTING_BYTES = 16 * 1024 * 1024  # of one answer, at most
+LISTING_BYTES = 16 * 1024 * 1024  # at most, of one answer
 _KINDS = {"DimensionList": Kind.LIST, "TransactionList": Kind.LIST, "Metric": Kind.METRIC, "Table": Kind.TABLE}
 
 
@@ -21,9 +21,9 @@ class ExportRequest:
 
     Attributes:
         method: GET or POST.
-        path: with its query, from the origin on.
-        about: what it asks for, as a message names it, e.g. `metric 2222…`.
-        kind: of the export that it asks for; None for any other call.
+        path: after the origin, with its query.
+        about: what it requests, for messages, e.g. `metric 2222…`.
+        kind: of the export; None for any other call.
         body: JSON value; None for a GET.
     """
 
@@ -37,13 +37,13 @@ class ExportRequest:
 KEY_CHECK = ExportRequest(
     "GET", "/api/export/view/00000000-0000-4000-8000-000000000000", "a view that does not exist", Kind.VIEW
 )
-"""An export that cannot exist: a key that may export gets 404, any other 401."""
+"""An export that cannot exist: a key that is allowed to export gets 404, any other gets 401."""
 
 
 def request_of(export: Export) -> ExportRequest:
     """Return the request for an export.
 
-    Views are asked for by the unversioned call: only that one takes `dateFormat`.
+    Views use the unversioned call: only that one accepts `dateFormat`.
     """
     about = f"{export.kind} {export.id}"
     options = export.options.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -57,7 +57,7 @@ def listing_of(what: str, **ids: str | None) -> ExportRequest:
 
     Args:
         what: `applications`, `blocks` or `views`.
-        **ids: `applicationId` and `blockId`, to narrow it; None does not.
+        **ids: `applicationId` and `blockId`, as filters; None for no filter.
     """
     query = urlencode({name: value for name, value in ids.items() if value is not None})
     return ExportRequest("GET", f"/api/v1/{what}" + (f"?{query}" if query else ""), f"the list of {what}")
@@ -69,7 +69,7 @@ def listed_in(data: bytes, application: Listed | None = None, kind: Kind | None 
     Args:
         data: Pigment's answer.
         application: the one whose blocks or views it lists; None for a listing of applications.
-        kind: of what it lists; None where that stands in each type.
+        kind: of the listed items; None if each item's type determines it.
 
     Raises:
         PermanentError: it is not the listing that Pigment documents.

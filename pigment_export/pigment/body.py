@@ -1,4 +1,4 @@
-"""The body of an export as `transfer` reads it: proven, and no page by its head or its beginning."""
+"""The body of an export as `transfer` reads it: with a proven end, and checked for error pages."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,10 +17,10 @@ class CheckedBody:
     Args:
         response: Pigment's, with status 200.
         delimiter: between the fields of the CSV.
-        keeps_gzip: whether what comes as gzip is given as it came; its content then is what `unpack` makes of it.
+        keeps_gzip: whether to pass on a gzip body as it came; `unpack` then decodes it.
 
     Raises:
-        ExportError: the answer's headers speak against a whole CSV.
+        ExportError: the answer's headers show that it is not a complete CSV.
         UnprovenEnd: nothing would prove its end.
     """
 
@@ -32,14 +32,14 @@ class CheckedBody:
         packed = content if keeps_gzip and isinstance(content, Inflated) else None
         self._body = body if packed else content
         self.delimiter = delimiter
-        self._held: bytes | None = b""  # the content's beginning, until it can be looked at; None from then on
-        self._rest = b""  # of what was held, not yet given by `readinto`
+        self._held: bytes | None = b""  # the content's beginning until it is checked, then None
+        self._rest = b""  # of the checked beginning, not yet returned by `readinto`
         self.unpack: Callable[[Chunk], Iterator[bytes]] | None = partial(self._unpack, packed) if packed else None
         self.protocol = body.protocol
         self.evidence = body.evidence
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer's beginning; 0 only at an end that is proven."""
+        """Fill the beginning of a buffer; returns 0 only at a proven end."""
         if self.unpack:
             return self._body.readinto(buffer)
         while self._held is not None:
@@ -59,7 +59,7 @@ class CheckedBody:
             yield self._looked_at(b"")
 
     def _looked_at(self, piece: bytes) -> bytes:
-        """Take one more piece of the content, an empty one at its end; return what may be given of it by now."""
+        """Add a piece of the content, empty at its end; returns the bytes that are checked by now."""
         if self._held is None:
             return piece
         self._held += piece

@@ -1,7 +1,7 @@
-"""Pigment's API: one request an export; its body proves its end, or an error says what to do.
+"""Pigment's API: one request per export; its body has a proven end, or an error says what to do.
 
-The key is read for each request and set by an `auth` callable: a netrc entry would replace a header. It goes to
-`PIGMENT_BASE_URL`'s origin alone, since no redirect is followed, and stands in no text of an error.
+The key is read for each request and set by an `auth` callable, because a netrc entry would replace a header. It is sent
+only to the origin of `PIGMENT_BASE_URL`, because no redirect is followed, and appears in no error text.
 """
 
 import json
@@ -37,13 +37,13 @@ from pigment_export.retry import Deadline
 from pigment_export.transfer.stream import Source
 
 CONNECT_SECONDS = 30.0
-FIRST_BYTE_SECONDS = 600.0  # Pigment computes before it sends; an export may say otherwise (`timeout_seconds`)
-IDLE_SECONDS = 300.0  # between two bytes of a body that has begun
-ANSWER_SECONDS = 30.0  # for anything but an export: nothing is computed
-ERROR_BYTES = 4096  # of an error's body that are read
+FIRST_BYTE_SECONDS = 600.0  # Pigment computes before it sends; an export can set `timeout_seconds`
+IDLE_SECONDS = 300.0  # between two bytes of a body
+ANSWER_SECONDS = 30.0  # for other calls: Pigment computes nothing
+ERROR_BYTES = 4096  # to read of an error's body
 ERROR_SECONDS = 10.0  # to read them
-PIECE_BYTES = 64 * 1024  # of a small answer, read at once
-FIRST_TRY_SECONDS = 60.0  # a try that begins this early has the whole call for itself
+PIECE_BYTES = 64 * 1024  # of a small answer, in one read
+FIRST_TRY_SECONDS = 60.0  # a try that starts this early has the time of the whole call
 
 
 class Pigment:
@@ -51,7 +51,7 @@ class Pigment:
 
     Args:
         base_url: e.g. `https://pigment.app`.
-        keys: where keys come from.
+        keys: the source of keys.
         version: of this app, for the user agent.
         now: the present, to measure a date in `Retry-After` against.
         idle_seconds: between two bytes of a body.
@@ -79,17 +79,17 @@ class Pigment:
     def open(self, export: Export, deadline: Deadline) -> Iterator[Source]:
         """Ask Pigment for an export.
 
-        A key that is not accepted is read again once: it may have been rotated.
+        If Pigment rejects the key, it is read again once: it may have been rotated.
 
         Args:
             export: what to ask for.
-            deadline: of the call: no read waits past it.
+            deadline: of the call; no read waits longer.
 
         Yields:
-            The body, decoded; of an export that is stored as gzip as it came if it is that already.
+            The decoded body; for an export that is stored as gzip, the body as it came if it is gzip.
 
         Raises:
-            RetryableError: the same request may succeed later. Also where the body fails within the block.
+            RetryableError: the same request may succeed later; also raised if the body fails within the block.
             PermanentError: it would not; the error says who must act.
         """
         request = request_of(export)
@@ -100,20 +100,20 @@ class Pigment:
             yield CheckedBody(response, export.delimiter, keeps_gzip=export.gzip)
 
     def check_key(self, name: str | None, deadline: Deadline) -> bool:
-        """Check that Pigment accepts a key for exports: asked for one that cannot exist, it answers 404, else 401.
+        """Check that Pigment accepts a key for exports: for an export that cannot exist it then answers 404, not 401.
 
         Args:
             name: of the key's secret; None for the deployment's own key.
             deadline: of the call.
 
         Returns:
-            Whether the key may read metadata, too.
+            Whether the key can also read metadata.
 
         Raises:
-            RetryableError: Pigment cannot be reached for now.
-            PermanentError: the key cannot be read, is not valid or may not export, or what answers is not Pigment.
+            RetryableError: Pigment cannot be reached now.
+            PermanentError: the key cannot be read, is invalid or not allowed to export, or the answer is not Pigment's.
         """
-        key = self._keys.read_again(name)  # past what is kept: a check is of what is there now
+        key = self._keys.read_again(name)  # without the cache: a check is about the present
         export, refused = self._tried(KEY_CHECK, key, deadline)
         if export not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNAUTHORIZED):
             raise refused
@@ -125,7 +125,7 @@ class Pigment:
         return listing == HTTPStatus.OK
 
     def _tried(self, request: ExportRequest, key: Key, deadline: Deadline) -> tuple[int, ExportError]:
-        """Ask; the status, and the error that it is if it is one."""
+        """Send a request; returns the status, and the error to raise for it."""
         with self._ask(request, key, deadline, ANSWER_SECONDS) as response:
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise UNEXPECTED.raised(f"a page (HTTP {response.status_code})")
@@ -185,7 +185,7 @@ class Pigment:
     def _answer(
         self, request: ExportRequest, secret: str | None, deadline: Deadline, seconds: float
     ) -> Iterator[tuple[requests.Response, Key]]:
-        """Ask with the key, once more with a newer one; yields the answer, whatever its status, and its key."""
+        """Send with the key, and after a 401 with a newer one; yields the answer of any status, and its key."""
         with ExitStack() as answers:
             key = self._keys.read(secret)
             response = answers.enter_context(self._ask(request, key, deadline, seconds))
@@ -199,7 +199,7 @@ class Pigment:
 
     @contextmanager
     def _ask(self, request: ExportRequest, key: Key, deadline: Deadline, seconds: float) -> Iterator[requests.Response]:
-        """Ask with one key; what the transport raises, in the block as well, leaves it as an error of ours."""
+        """Send with one key; translates the transport's errors into ours, including those within the block."""
         is_first_try = time.monotonic() - deadline.began_at <= FIRST_TRY_SECONDS
         accepted = "text/csv, text/plain" if request.kind else "application/json"
         try:
@@ -213,12 +213,12 @@ class Pigment:
                     auth=_bearer(key),
                     stream=True,
                     allow_redirects=False,
-                    # The adapter takes more than requests' stubs know.
+                    # The adapter accepts more than requests' stubs declare.
                     timeout=Timeouts(CONNECT_SECONDS, seconds, self._idle_seconds, deadline.ends_at),  # type: ignore[arg-type]
                 ) as response:
                     yield response
         except requests.RequestException as exc:
-            # Without the chain: the exceptions below quote what the other side sent, which may hold the key.
+            # Without the chain: its exceptions quote what the other side sent, which can contain the key.
             detail = without(key.reveal(), str(exc))
             raise failure_of(exc, detail=detail, first_try=is_first_try) from None
 
@@ -229,7 +229,7 @@ class Pigment:
 
 
 def _bearer(key: Key) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Return what sets the header when a request is prepared; its `repr` shows nothing."""
+    """Return a callable that sets the header when a request is prepared; its `repr` does not show the key."""
 
     def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {key.reveal()}"
@@ -239,7 +239,7 @@ def _bearer(key: Key) -> Callable[[requests.PreparedRequest], requests.PreparedR
 
 
 def _pieces_of(body: Body, most: int) -> Iterator[bytes]:
-    """Yield the content of a small answer, about so many bytes at most."""
+    """Yield the content of a small answer, at most about `most` bytes."""
     reader, buffer = body.decoded(), memoryview(bytearray(PIECE_BYTES))
     while most > 0 and (count := reader.readinto(buffer)):
         yield bytes(buffer[:count])
@@ -247,12 +247,12 @@ def _pieces_of(body: Body, most: int) -> Iterator[bytes]:
 
 
 def _said(response: requests.Response, key: Key) -> str:
-    """Return Pigment's own words, if there are any: of a success they would be rows of the export."""
+    """Return the message in an error answer, if there is one; a success would contain rows of the export."""
     if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
         return ""
     body, said = cast("Body", response.raw), bytearray()
     body.bound(ERROR_SECONDS)
-    with suppress(requests.RequestException):  # what came before is worth telling
+    with suppress(requests.RequestException):  # show what came before
         for piece in _pieces_of(body, ERROR_BYTES):
             said += piece
     text = said[:ERROR_BYTES].decode("utf-8", errors="replace")
@@ -262,7 +262,7 @@ def _said(response: requests.Response, key: Key) -> str:
 
 
 def _message_in(text: str) -> str:
-    """Return the words in an error's body: of a problem document its detail, else the text itself."""
+    """Return the message in an error's body: the detail of a problem document, or else the text itself."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""What each answer of Pigment, and each failure on the way to it, means. Pure.
+"""The meaning of each answer of Pigment, and of each failure on the way to it. Pure.
 
-The tables are the code, the test and a part of `docs/errors.md`.
+The code, the test and a part of `docs/errors.md` use these tables.
 Source: Pigment's OpenAPI document (v1-external) for 200 to 429; the rest is HTTP's own meaning.
 """
 
@@ -108,7 +108,7 @@ FAILURES: Mapping[type[requests.RequestException], ErrorRow] = {
     requests.RequestException: ErrorRow("pigment_unreachable", RetryableError, Who.NETWORK,
         "if it continues, check the firewall and the proxy between the app and Pigment, then Pigment's status page"),
 }
-"""By exception, tried from the top, after the rows of `network`."""
+"""By exception; the first match applies, after the rows of `network`."""
 # fmt: on
 
 
@@ -117,7 +117,7 @@ def meaning_of(status: int, kind: Kind | None = Kind.VIEW) -> ErrorRow:
 
     Args:
         status: HTTP status code.
-        kind: what was asked for; None for anything but an export.
+        kind: of the export; None for any other call.
     """
     if kind is not Kind.VIEW and status in OF_BLOCKS:
         return OF_BLOCKS[status]
@@ -129,10 +129,10 @@ def error_for(status: int, kind: Kind | None, detail: str, retry_after: str | No
 
     Args:
         status: HTTP status code.
-        kind: what was asked for; None for anything but an export.
-        detail: what was asked for, and what Pigment said to it; free of secrets.
-        retry_after: the header `Retry-After`: seconds or an HTTP date; nonsense is ignored.
-        now: to measure a date in it against.
+        kind: of the export; None for any other call.
+        detail: the request, and Pigment's message; without secrets.
+        retry_after: the header `Retry-After`: seconds or an HTTP date; invalid values are ignored.
+        now: the present, for a date in it.
     """
     row = meaning_of(status, kind)
     said = f"{shorten(detail)} (HTTP {status})"
@@ -146,9 +146,9 @@ def failure_of(exc: requests.RequestException, *, detail: str = "", first_try: b
     """Return the error of a connection or a body that failed.
 
     Args:
-        exc: what was raised.
-        detail: its text, free of secrets.
-        first_try: whether the try began with its call: if the call's end came in its body, no try can be longer.
+        exc: the exception.
+        detail: its text, without secrets.
+        first_try: whether the try started with the call: no try can be longer than this one.
     """
     row = network.row_of(exc) or next(row for raised, row in FAILURES.items() if isinstance(exc, raised))
     if isinstance(exc, DeadlinePassed) and not (first_try and exc.began):

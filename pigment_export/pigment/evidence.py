@@ -1,4 +1,4 @@
-"""Whether what Pigment answers with 200 is a CSV, as far as its head and its first bytes tell. Pure."""
+"""Check by headers and first bytes whether an answer with status 200 is a CSV. Pure."""
 
 import json
 import re
@@ -31,21 +31,21 @@ _MAGIC = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# A column may be called `<Total>`, but none is called like these.
+# A column can have a name like `<Total>`, but not like these.
 _PAGE = re.compile(
     rb"<(!doctype|!--|\?xml|/?(html|head|body|script|style|title|meta|link|base|div|p|h[1-6]|pre|center|table|iframe|"
     rb"error|fault|soap|env|s:envelope|svg|rss|feed)\b)",
     re.IGNORECASE,
 )
 _TAG = re.compile(rb"<[a-z!?/]", re.IGNORECASE)
-_JSON = re.compile(rb'\{\s*(\}|"([^"\\]|\\.)*"\s*:)|\[\s*[\[{]')  # an object, or an array of what nests, if only begun
+_JSON = re.compile(rb'\{\s*(\}|"([^"\\]|\\.)*"\s*:)|\[\s*[\[{]')  # an object, or an array of nested values, also if cut
 
 
 def refusal_of_head(headers: Mapping[str, str]) -> ExportError | None:
-    """Return the error of an answer whose headers speak against a whole CSV, or None.
+    """Return the error of an answer whose headers show that it is not a complete CSV, or None.
 
     Args:
-        headers: of the answer, by whatever case.
+        headers: of the answer; any case.
     """
     if "Content-Range" in headers:
         return PARTIAL.raised(shorten(f"Content-Range: {headers['Content-Range']}"))
@@ -56,17 +56,17 @@ def refusal_of_head(headers: Mapping[str, str]) -> ExportError | None:
 
 
 def refusal_of_beginning(beginning: bytes, delimiter: bytes) -> ExportError | None:
-    """Return the error of a body whose beginning is not a CSV's, or None.
+    """Return the error of a body whose beginning is not that of a CSV, or None.
 
     Args:
-        beginning: `SNIFFED_BYTES` of it, or all of it where it is shorter.
+        beginning: its first `SNIFFED_BYTES`, or all of a shorter body.
         delimiter: between the fields of the CSV.
     """
     found = next((what for magic, what in _MAGIC.items() if beginning.startswith(magic)), None)
     if found is None:
         text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
         if beginning and not text and len(beginning) >= SNIFFED_BYTES:
-            found = "nothing but white space"
+            found = "only white space"
         elif _PAGE.match(text) or (_TAG.match(text) and delimiter not in text.splitlines()[0]):
             found = "a page or an XML document"
         elif _JSON.match(text) or (text[:1] == b"[" and _is_json(text)):

@@ -1,6 +1,6 @@
-"""Another program's text without any part of a secret, in whichever way it is written. Pure.
+"""Remove another program's text if it contains any part of a secret, in any encoding. Pure.
 
-What a text might hide is not cut out: where any part of the secret can be read in it, none of the text is shown.
+Nothing is cut out of the text: if it contains any part of the secret, none of it is shown.
 """
 
 import base64
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-SHOWN_CHARACTERS = 7  # of a secret, at most; with eight, a fragment might be worth trying
+SHOWN_CHARACTERS = 7  # of a secret, at most; eight could help an attacker
 REPEATS_THE_KEY = "(a text that repeats the key)"
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 _BASE64 = re.compile(r"[0-9A-Za-z+/_-]{8,}")
@@ -18,13 +18,13 @@ _LAYERS = 3  # of encodings in one another
 
 
 def without(secret: str, text: str) -> str:
-    """Return a text, or a remark in its place if any part of a secret can be read in it.
+    """Return a text, or a remark in its place if the text contains any part of a secret.
 
-    Plain, percent-encoded, escaped as in JSON or HTML, in base64, cut anywhere, and these within one another.
+    Finds it plain, percent-encoded, escaped as in JSON or HTML, in base64, cut anywhere, and in nested encodings.
 
     Args:
         secret: e.g. an API key.
-        text: what another program said.
+        text: of another program.
     """
     size = min(SHOWN_CHARACTERS + 1, len(secret))
     parts = {secret[start : start + size].casefold() for start in range(len(secret) - size + 1)}
@@ -54,7 +54,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield what stands in base64, wherever a group of four begins."""
+    """Yield the decoded base64 of a text, for each alignment of its groups of four."""
     for run in _BASE64.findall(text):
         plain = run.replace("-", "+").replace("_", "/")
         for start in range(4):

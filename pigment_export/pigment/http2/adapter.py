@@ -1,4 +1,4 @@
-"""A transport adapter for `requests` that speaks HTTP/2, one connection an answer. Why and how: README.md beside it."""
+"""A transport adapter for `requests` that speaks HTTP/2, with one connection per answer. See README.md beside it."""
 
 import http.client
 import re
@@ -20,7 +20,7 @@ from pigment_export.pigment.http2.exchange import Fields, Timeouts
 
 _HTTPS_PORT = 443
 _PROXY_PORT = 80
-# Of one hop only (RFC 9113, 8.2.2), or said by `:authority`.
+# Hop-by-hop headers (RFC 9113, 8.2.2), and `host`, which `:authority` replaces.
 _NOT_SENT = {
     "connection",
     "host",
@@ -36,10 +36,10 @@ _HOST = re.compile(r"[0-9a-z.:\[\]-]{1,253}", re.IGNORECASE)
 
 
 class Http2Adapter(adapters.BaseAdapter):
-    """Sends each request over a connection of its own: HTTP/2 where the server has it, else HTTP/1.1.
+    """Sends each request over its own connection: HTTP/2 if the server supports it, otherwise HTTP/1.1.
 
-    Mount it on a `requests.Session`, for https. The request's body must be bytes. It keeps nothing, so one may
-    serve many sessions.
+    Mount it on a `requests.Session`, for https. The request's body must be bytes. It has no state, so several sessions
+    can share one adapter.
 
     Args:
         socket_options: for each connection: level, name and value, as `setsockopt` takes them.
@@ -62,8 +62,8 @@ class Http2Adapter(adapters.BaseAdapter):
 
         Args:
             request: with a body of bytes, if any.
-            timeout: `Timeouts`; without it nothing is bounded.
-            verify: path of the CA bundle to check the server's certificate by; True for certifi's.
+            timeout: `Timeouts`; without it there are no limits.
+            verify: path of the CA bundle for the server's certificate; True for certifi's.
             cert: not supported.
             proxies: proxy by scheme or host, as requests has them.
 
@@ -117,7 +117,7 @@ class Http2Adapter(adapters.BaseAdapter):
         return response
 
     def close(self) -> None:
-        """Close nothing: each answer has a connection of its own."""
+        """Close nothing: each answer has its own connection."""
 
 
 @lru_cache(maxsize=1)  # reading a CA bundle takes tens of milliseconds
@@ -149,7 +149,7 @@ def _header_bytes(text: str | bytes) -> bytes:
 
 
 def _host_of(location: str) -> str:
-    """Return the host of an address as a message may name it."""
+    """Return the host of an address, for a message."""
     try:
         host = urlsplit(location).hostname or ""
     except ValueError:
@@ -163,7 +163,7 @@ def _proxy(url: str | None) -> Proxy | None:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
-    except ValueError:  # its text quotes the address, which may hold a password
+    except ValueError:  # its text quotes the address, which can contain a password
         parts, port = None, None
     if parts is None or parts.scheme != "http" or not parts.hostname:
         raise exceptions.InvalidProxyURL("a proxy's address must look like http://proxy.example:3128")

@@ -1,4 +1,4 @@
-"""An answer's body: as it comes, each wait bounded; and decoded, with what proves its end."""
+"""An answer's body, raw and decoded, with a limit on each wait and the evidence of its end."""
 
 import io
 import ssl
@@ -21,14 +21,14 @@ from pigment_export.pigment.http2.http11 import Http11Exchange
 
 
 class Body(io.RawIOBase):
-    """What `Response.raw` is: the body as it comes, content encoding and all. The connection ends with it.
+    """The value of `Response.raw`: the body as it comes, with its content encoding. The connection ends with it.
 
-    Nothing is read from the connection unless the caller reads.
+    It reads from the connection only when the caller reads.
 
     Args:
         connection: for this body alone.
-        timeouts: how long to wait.
-        via: the proxy in between.
+        timeouts: limits of the waits.
+        via: the proxy, if there is one.
     """
 
     def __init__(self, connection: Connection, timeouts: Timeouts, via: Proxy | None) -> None:
@@ -44,18 +44,18 @@ class Body(io.RawIOBase):
 
     @property
     def protocol(self) -> str:
-        """What it came over: `HTTP/2` or `HTTP/1.1`."""
+        """The protocol: `HTTP/2` or `HTTP/1.1`."""
         return self._exchange.protocol
 
     @property
     def encoding(self) -> str:
-        """How it is encoded, e.g. `gzip`; `identity` where it is not."""
+        """The content encoding, e.g. `gzip`; `identity` if there is none."""
         encoding = self.headers.get("Content-Encoding", "").strip().lower() or "identity"
         return "gzip" if encoding == "x-gzip" else encoding
 
     @property
     def evidence(self) -> str:
-        """What proves the end once a reader has given 0, e.g. `END_STREAM + gzip trailer`; empty: nothing would."""
+        """What proves the end once a reader has returned 0, e.g. `END_STREAM + gzip trailer`; empty: nothing would."""
         proofs = self._exchange.proofs
         if self.encoding == "gzip":
             proofs = [*proofs, "gzip trailer" if proofs else "gzip trailer (one member)"]
@@ -71,12 +71,12 @@ class Body(io.RawIOBase):
         return status
 
     def bound(self, seconds: float) -> None:
-        """Let nothing wait longer than that from now on."""
+        """Limit all further waits to a time from now."""
         ends_at = min(self._timeouts.ends_at, time.monotonic() + seconds)
         self._timeouts = replace(self._timeouts, ends_at=ends_at)
 
     def decoded(self) -> "Body | Inflated":
-        """Return the reader of the content, which gives 0 only at an end that is proven."""
+        """Return the reader of the content, which returns 0 only at a proven end."""
         is_gzip = self.encoding == "gzip"
         return Inflated(self.readinto, one_member=not self._exchange.proofs) if is_gzip else self
 
@@ -85,7 +85,7 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, target: memoryview, /) -> int:  # type: ignore[override]
-        """Fill a buffer's beginning as soon as a byte is there.
+        """Fill the beginning of a buffer as soon as a byte is there.
 
         Args:
             target: bytes to fill.
@@ -117,7 +117,7 @@ class Body(io.RawIOBase):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Close the connection over any error, and turn one of the system into one of requests."""
+        """Close the connection on any error, and translate the system's errors into those of requests."""
         try:
             yield
         except exceptions.RequestException:
@@ -146,7 +146,7 @@ def body_of(response: requests.Response) -> Body:
     """Return the body of an answer that came through `Http2Adapter`, if something can prove its end.
 
     Args:
-        response: asked for with `stream=True` and `Accept-Encoding: gzip`; its body is not read yet.
+        response: to a request with `stream=True` and `Accept-Encoding: gzip`; its body is not read yet.
 
     Raises:
         UnprovenEnd: nothing can prove this body's end, or it is neither plain nor gzip.
@@ -157,7 +157,7 @@ def body_of(response: requests.Response) -> Body:
     if not body.evidence:
         through = f" (the proxy {body.via} is in use)" if body.via else ""
         host = urlsplit(response.url).hostname or "the server"
-        # HTTP/1.1's last chunk is written by a proxy after an upstream that failed, too, and a crash closes as well.
+        # A proxy also writes HTTP/1.1's last chunk after its upstream failed, and a crash also closes the connection.
         ending = "chunked" if "Transfer-Encoding" in body.headers else "connection closed"
         raise UnprovenEnd(
             f"the body's end would prove nothing ({ending}): something between this app and "

@@ -1,8 +1,8 @@
-"""One TLS connection, through a proxy if there is one; every wait on it ends at a stated instant.
+"""One TLS connection, through a proxy if there is one; every wait on it has an absolute end.
 
-TLS runs over memory BIOs: one system call fetches many records, where a TLS socket needs two for each. What is to be
-sent goes out while something is awaited, so that a server which answers before it has read everything is heard.
-Nothing is read ahead of the caller but what one system call brings.
+TLS runs over memory BIOs: one system call reads many records, while a TLS socket needs two calls per record. Pending
+bytes are sent while waiting to receive, so that a server can answer before it has read everything. At most one system
+call's bytes are read ahead of the caller.
 """
 
 import http
@@ -24,7 +24,7 @@ from pigment_export.pigment.http2.exchange import Timeouts
 
 type SocketOption = tuple[int, int, int]
 
-RAW_BYTES = 128 * 1024  # of one system call: fewer calls with more gained nothing (benchmarks/read_side.py)
+RAW_BYTES = 128 * 1024  # per system call; larger reads gained nothing (benchmarks/read_side.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Proxy:
     Attributes:
         host: its name.
         port: its port.
-        authorization: value of `Proxy-Authorization`; None where it asks for none. Never shown.
+        authorization: value of `Proxy-Authorization`; None if the proxy needs none. Never shown.
     """
 
     host: str
@@ -51,11 +51,11 @@ class Connection:
     Args:
         sock: connected; owned by the connection from now on.
         context: for TLS, with the protocols to offer.
-        host: the server's name, which its certificate must carry.
+        host: the server's name, for its certificate.
         until: `time.monotonic()` instant at which the handshake must be done.
 
     Raises:
-        TimeoutError: it was not.
+        TimeoutError: the handshake took too long.
         OSError: socket or TLS failed.
     """
 
@@ -65,7 +65,7 @@ class Connection:
         self._outgoing = ssl.MemoryBIO()
         self._raw = memoryview(bytearray(RAW_BYTES))
         self._unsent = bytearray()
-        self._deaf = False  # the server takes no more; it may still have something to say
+        self._deaf = False  # the server accepts no more bytes; it may still send some
         self._ended = False
         self._selector = selectors.DefaultSelector()
         try:
@@ -79,30 +79,29 @@ class Connection:
 
     @property
     def alpn(self) -> str | None:
-        """The protocol that the server chose of those offered."""
+        """The protocol that the server chose."""
         return self._tls.selected_alpn_protocol()
 
     @property
     def unsent_bytes(self) -> int:
-        """How much waits to be sent."""
+        """Number of bytes that wait to be sent."""
         return len(self._unsent) + self._outgoing.pending
 
     def write(self, data: bytes) -> None:
-        """Have bytes sent; they go out during `readinto`."""
+        """Queue bytes; `readinto` sends them."""
         view = memoryview(data)
         while view:
             view = view[self._tls.write(view) :]
 
     def readinto(self, target: memoryview, until: float) -> int | None:
-        """Receive what comes, and send what waits.
+        """Receive bytes, and send queued ones.
 
         Args:
             target: bytes to fill.
-            until: `time.monotonic()` instant at which waiting ends; also where something that is none of the
-                caller's bytes keeps coming.
+            until: `time.monotonic()` instant at which waiting ends, even if bytes other than the caller's keep coming.
 
         Returns:
-            How many bytes were filled; 0: the connection ended; None: nothing came yet, but what waited was sent.
+            How many bytes were filled; 0: the connection ended; None: nothing came yet, but all queued bytes were sent.
 
         Raises:
             TimeoutError: nothing came in time.
@@ -144,7 +143,7 @@ class Connection:
                 del self._unsent[: self._sock.send(self._unsent)]
         except BlockingIOError:
             return
-        except OSError:  # what the server said before it hung up is worth more; reading will meet the same end
+        except OSError:  # read what the server sent before it closed; reading fails in the same way
             self._deaf = True
         if self._deaf:
             self._unsent.clear()
@@ -165,7 +164,7 @@ class Connection:
         return filled
 
     def _fetch(self, until: float) -> bool:
-        """Move what the socket has to TLS; False where it has nothing."""
+        """Pass bytes from the socket to TLS; False if there are none."""
         if time.monotonic() >= until:
             raise TimeoutError
         try:
@@ -202,11 +201,11 @@ def connect(
         port: its port.
         proxy: to go through.
         context: for TLS, with the protocols to offer.
-        timeouts: how long it may take.
+        timeouts: limits.
         socket_options: level, name and value of each, as `setsockopt` takes them.
 
     Raises:
-        RequestException: see `exceptions`; a `ProxyError` where the proxy could not be reached, or opened no tunnel.
+        RequestException: see `exceptions`; a `ProxyError` if the proxy could not be reached, or opened no tunnel.
     """
     until = min(time.monotonic() + timeouts.connect_seconds, timeouts.ends_at)
     try:
@@ -251,7 +250,7 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     authorization = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
 
-    def read(buffer: memoryview) -> int:  # waits no longer than `until`, however little comes at a time
+    def read(buffer: memoryview) -> int:  # waits no longer than `until`, even if bytes come in drips
         sock.settimeout(_seconds_until(until))
         return sock.recv_into(buffer)
 
@@ -264,7 +263,7 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise exceptions.ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {error}") from error
     if answer.status != http.HTTPStatus.OK:
-        # Told as http.client does, so that one rule reads both.
+        # In http.client's wording, so that one rule matches both.
         said = f"Tunnel connection failed: {answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
         raise exceptions.ProxyError(f"the proxy {proxy} opened no tunnel to {target}: {said}")
 
@@ -284,15 +283,15 @@ class RawReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """Fill a buffer's beginning."""
+        """Fill the beginning of a buffer."""
         return self._read(buffer)
 
 
 class Received(io.BufferedReader):
-    """What http.client reads several answers by, if need be: interim ones, the final one, and what comes behind it."""
+    """Lets http.client read several answers from a connection: interim ones, the final one, and what follows it."""
 
     def makefile(self, _mode: str) -> Self:
-        """Return this as http.client asks a socket for it."""
+        """Return this, where http.client expects a socket."""
         return self
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""What goes wrong, by what recovers it. The library raises these six and requests' own, nothing else.
+"""The exceptions, by how to recover from them. The library raises only these six and those of requests.
 
-Of requests' own: `ConnectTimeout`, `ReadTimeout`, `SSLError`, `ProxyError`, `InvalidProxyURL`, `InvalidHeader`,
-`InvalidSchema`, and `ConnectionError` where no connection could be made.
+Of requests: `ConnectTimeout`, `ReadTimeout`, `SSLError`, `ProxyError`, `InvalidProxyURL`, `InvalidHeader`,
+`InvalidSchema`, and `ConnectionError` if no connection could be made.
 
 No text shows a request's headers or a proxy's address with its credentials.
 """
@@ -10,7 +10,7 @@ from requests import exceptions
 
 
 class DeadlinePassed(exceptions.ReadTimeout):
-    """The instant came at which everything was to be over.
+    """The time of the whole call was up.
 
     Args:
         text: one sentence.
@@ -23,19 +23,19 @@ class DeadlinePassed(exceptions.ReadTimeout):
 
 
 class RequestDropped(exceptions.ConnectionError):
-    """No answer came: the connection ended, or the server dropped the request. On a new connection it may pass."""
+    """No answer came: the connection ended, or the server dropped the request. A new connection may succeed."""
 
 
 class BodyCut(exceptions.ChunkedEncodingError):
-    """The body began and did not come whole, or is not what its gzip trailer says."""
+    """The body began, but was cut, or does not match its gzip trailer."""
 
 
 class ProtocolViolation(exceptions.RequestException):
-    """What answers breaks HTTP, or floods its client."""
+    """The server breaks HTTP, or floods its client."""
 
 
 class UnprovenEnd(exceptions.RequestException):
-    """Nothing would prove that the body is whole."""
+    """Nothing would prove that the body is complete."""
 
 
 class RedirectRefused(exceptions.RequestException):

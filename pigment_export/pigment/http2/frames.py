@@ -1,11 +1,11 @@
-"""HTTP/2 of one request and its answer, without I/O: bytes in, an answer and its body out.
+"""HTTP/2 for one request and its answer, without I/O: bytes in, an answer and its body out.
 
-h2 does the protocol: HPACK, SETTINGS, HEADERS, PING, RST_STREAM, the request's body. Two kinds of frames are taken
-around it. DATA, for speed: its payload is copied once, into the caller's buffer, and its flow control is done here (h2
-never sees it, so its own counters cannot overflow). GOAWAY, because h2, once shown one, refuses every later frame,
-though the stream goes on.
+h2 handles the protocol: HPACK, SETTINGS, HEADERS, PING, RST_STREAM, the request's body. Two kinds of frames bypass it.
+DATA, for speed: its payload is copied once, into the caller's buffer, and its flow control is done here (h2 never sees
+it, so its own counters cannot overflow). GOAWAY, because after one h2 rejects every later frame, although the stream
+continues.
 
-A body is over by END_STREAM alone, with as many bytes as its Content-Length if there was one.
+Only END_STREAM ends a body, with as many bytes as its Content-Length if there was one.
 Source: RFC 9113 (https://www.rfc-editor.org/rfc/rfc9113), sections 4 to 8.
 """
 
@@ -22,31 +22,31 @@ from requests.exceptions import RequestException
 from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation, RequestDropped, UnprovenEnd
 from pigment_export.pigment.http2.exchange import Fields, Headers, length_of, status_of
 
-BUFFER_BYTES = 256 * 1024  # larger is slower: it falls out of the cache between decryption and copy
-WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; nothing here holds that much
-MAX_FRAME_BYTES = 16_384  # the protocol's default; servers send no larger frames where they may
+BUFFER_BYTES = 256 * 1024  # a larger one is slower: it leaves the CPU cache between decryption and copy
+WINDOW_BYTES = 16 * 1024 * 1024  # what the server may send ahead: 100 ms at 1.3 Gbit/s; it is not all kept in memory
+MAX_FRAME_BYTES = 16_384  # the protocol's default; servers do not use larger frames
 MAX_HEADER_BYTES = 65_536
-STREAM = 1  # the client's first; there is no other
+STREAM = 1  # the client's first and only one
 
-_WINDOW_AT_FIRST = 65_535  # the connection's, whatever SETTINGS say (RFC 9113, 6.9.2)
+_WINDOW_AT_FIRST = 65_535  # the connection's, independent of SETTINGS (RFC 9113, 6.9.2)
 _HEADER = struct.Struct(">HBBBL")
 _HEADER_BYTES = 9
 _UPDATE = struct.Struct(">HBBBLL")
 _DATA, _HEADERS, _PUSH_PROMISE, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = 0x0, 0x1, 0x5, 0x7, 0x8, 0x9
 _END_STREAM, _END_HEADERS, _PADDED = 0x1, 0x4, 0x8
 _GOAWAY_BYTES = 8
-_PING = b"awaiting"  # eight bytes of no meaning
+_PING = b"awaiting"  # eight arbitrary bytes
 
 
 class Frames:
     """One request and its answer.
 
-    What came is written into `space()` and announced by `received`; `outgoing` is what must be sent; `status` is there
-    once the answer's headers were; `take` gives the body. Ask for space only when `take` gave nothing.
+    Write received bytes into `space()` and report them with `received`; send what `outgoing` returns. `status` is set
+    when the answer's headers have come, and `take` returns the body. Call `space` only after `take` returned nothing.
 
     Args:
         headers: of the request.
-        body: of the request; sent as far as the server's windows allow, and only until it answers.
+        body: of the request; sent as the server's windows allow, and only until it answers.
     """
 
     def __init__(self, headers: Fields, body: bytes = b"") -> None:
@@ -60,25 +60,25 @@ class Frames:
         self._h2.send_headers(STREAM, headers, end_stream=not body)
         self._updates = _window_update(0, WINDOW_BYTES - _WINDOW_AT_FIRST)
         self._window = WINDOW_BYTES  # the same for stream and connection: nothing else is sent on it
-        self._consumed = 0  # bytes of the window not yet given back
+        self._consumed = 0  # bytes of the window not yet returned to the server
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
-        self._flow = 0  # of the DATA frame that is being read: its length, padding included
+        self._flow = 0  # length of the current DATA frame, padding included
         self._payload_left = 0
         self._padding_left = 0
         self._last = False  # it ends the stream
-        self._in_headers = False  # a header block is not complete: nothing may come in between
-        self._body_bytes = 0  # of all payloads that were announced by a frame's header
+        self._in_headers = False  # a header block is incomplete: no other frame is allowed
+        self._body_bytes = 0  # of all payloads announced by frame headers
         self._goaway: int | None = None  # code of one that spared this stream
         self._failure: RequestException | None = None
 
     def outgoing(self, body_bytes: int) -> bytes:
-        """Return what must be sent now, often nothing.
+        """Return the bytes to send now, often none.
 
         Args:
-            body_bytes: the most of the request's body to hand out.
+            body_bytes: at most, of the request's body.
         """
         while self._unsent and self.status is None:
             window = self._h2.local_flow_control_window(STREAM)
@@ -92,22 +92,22 @@ class Frames:
         return self._h2.data_to_send() + updates
 
     def ping(self) -> None:
-        """Have a PING sent: bytes on the wire while the server is silent."""
+        """Queue a PING, to have traffic while the server is silent."""
         self._h2.ping(_PING)
 
     def space(self) -> memoryview:
-        """Where to write what comes next."""
+        """Return the buffer for the next received bytes."""
         if self._start:
-            rest = bytes(self._view[self._start : self._end])  # a part of one frame at most
+            rest = bytes(self._view[self._start : self._end])  # at most a part of one frame
             self._view[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
         return self._view[self._end :]
 
     def received(self, count: int) -> None:
-        """Take note of what was written into `space()`.
+        """Process bytes that were written into `space()`.
 
         Args:
-            count: how many bytes; 0: the connection ended.
+            count: how many; 0: the connection ended.
 
         Raises:
             RequestException: the answer will not come.
@@ -120,7 +120,7 @@ class Frames:
             pass
 
     def take(self, target: memoryview) -> int:
-        """Copy what is there of the answer's body; what came before a failure is given first, however it was cut.
+        """Copy the received part of the answer's body; bytes from before a failure are returned first.
 
         Args:
             target: bytes to fill.
@@ -150,7 +150,7 @@ class Frames:
         return filled
 
     def _advance(self) -> bool:
-        """Go on to the next byte of payload; False where more must be received or the body has ended."""
+        """Advance to the next byte of payload; False if more must be received or the body has ended."""
         while not self.ended:
             if self._payload_left:
                 return True
@@ -165,7 +165,7 @@ class Frames:
             else:
                 self._consumed += self._flow
                 self._flow = 0
-                if self._consumed >= WINDOW_BYTES // 2:  # rarely: each costs the server as much as a frame
+                if self._consumed >= WINDOW_BYTES // 2:  # rarely, because each costs the server as much as a frame
                     self._updates += _window_update(0, self._consumed) + _window_update(STREAM, self._consumed)
                     self._window += self._consumed
                     self._consumed = 0
@@ -174,7 +174,7 @@ class Frames:
         return False
 
     def _next_frame(self) -> bool:
-        """Begin a DATA frame, or deal with any other; False where more must be received."""
+        """Begin a DATA frame, or process any other frame; False if more must be received."""
         available = self._end - self._start - _HEADER_BYTES
         if available < 0:
             return False
@@ -244,7 +244,7 @@ class Frames:
         self._goaway = code
 
     def _take_event(self, event: Event) -> None:
-        """Interim answers, PING, SETTINGS and WINDOW_UPDATE need nothing more than h2 has done."""
+        """Process an event of h2; interim answers, PING, SETTINGS and WINDOW_UPDATE need nothing further."""
         if isinstance(event, ResponseReceived):
             fields = [(str(name), str(value)) for name, value in event.headers or ()]
             self.headers = [(name, value) for name, value in fields if not name.startswith(":")]
@@ -258,7 +258,7 @@ class Frames:
         elif isinstance(event, StreamEnded):
             self._finish_body()
         elif isinstance(event, StreamReset):
-            if not event.remote_reset:  # h2 gave the stream up
+            if not event.remote_reset:  # h2 abandoned the stream
                 raise self._violation("a window that was opened too far")
             code = int(event.error_code or 0)
             text = f"the server reset the stream ({_name(code)}) {self._where()}"

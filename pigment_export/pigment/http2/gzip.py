@@ -1,8 +1,8 @@
-"""gzip, decoded as it streams: whole members with nothing after them, or an error.
+"""Decode gzip as a stream: complete members with nothing after them, or an error.
 
-A gzip member proves its own end: its trailer has a checksum and a length, which the decoder compares. A body may have
-several members. Zero bytes after the last one, which tapes know as padding, are refused like anything else there: no
-server pads, so they would be a fault that is not understood yet.
+A gzip member proves its own end: its trailer has a checksum and a length, which the decoder compares. A body can have
+several members. Anything after the last one is an error, including zero bytes (padding on tapes): no server pads, so
+they would be an unknown fault.
 Source: RFC 1952 (https://www.rfc-editor.org/rfc/rfc1952).
 """
 
@@ -12,17 +12,17 @@ from isal import igzip_lib
 
 from pigment_export.pigment.http2.exceptions import BodyCut, UnprovenEnd
 
-ENCODED_BYTES = 128 * 1024  # read at once
-DECODED_BYTES = 1024 * 1024  # the most that one step makes of them: gzip shrinks up to a thousandfold
+ENCODED_BYTES = 128 * 1024  # per read
+DECODED_BYTES = 1024 * 1024  # at most, per step: gzip can shrink data a thousandfold
 
 
 class Inflated:
-    """The decoded bytes of a gzip body: read by `readinto`, or taken from what another has read by `update`.
+    """The decoded bytes of a gzip body: `readinto` reads the body itself, `update` decodes bytes that the caller read.
 
     Args:
-        encoded: fills a buffer's beginning with the body as it came, 0 at its end.
-        one_member: whether a second member is an error: nothing else proves the end, and a body that is cut between
-            two members looks whole.
+        encoded: fills the beginning of a buffer with the body as it came; returns 0 at its end.
+        one_member: whether a second member is an error, because nothing else proves the end: a body that is cut between
+            two members looks complete.
     """
 
     def __init__(self, encoded: Callable[[memoryview], int], *, one_member: bool) -> None:
@@ -32,20 +32,20 @@ class Inflated:
         self._within = False  # a member has begun
         self._ended = False
         self._pieces = self._read(encoded)
-        self._rest = memoryview(b"")  # decoded, and not yet given
+        self._rest = memoryview(b"")  # decoded, but not yet returned
 
     def update(self, data: bytes | bytearray | memoryview) -> Iterator[bytes]:
-        """Decode the next bytes of the body, in bounded steps. Take every step before the next call.
+        """Decode the next bytes of the body, in steps of bounded size. Consume all steps before the next call.
 
         Args:
-            data: as it came; empty at its end.
+            data: as it came; empty at the end.
 
         Yields:
-            What they come to, often nothing.
+            Decoded bytes, often none.
 
         Raises:
-            BodyCut: there was no byte, it ended within a member, it is damaged, or something follows it.
-            UnprovenEnd: there is a second member, and only one proves the end.
+            BodyCut: the body is empty, ends within a member, is damaged, or has something after it.
+            UnprovenEnd: there is a second member, but only one is allowed.
         """
         if not data:
             if self._within:
@@ -61,7 +61,7 @@ class Inflated:
                     "members would look like the end"
                 )
             try:
-                decoded = bytes(self._decoder.decompress(data, DECODED_BYTES))  # it keeps what it was given
+                decoded = bytes(self._decoder.decompress(data, DECODED_BYTES))  # it keeps its input
             except igzip_lib.IsalError as error:  # type: ignore[misc]  # its stubs call the class an instance
                 where = f"after {self._members} whole members" if self._members else "in its first member"
                 raise BodyCut(f"the gzip body is broken {where}: {error}") from error
@@ -75,10 +75,10 @@ class Inflated:
                 yield decoded
 
     def readinto(self, target: memoryview) -> int:
-        """Decode into a buffer's beginning; raises as `update` does.
+        """Decode into the beginning of a buffer; raises like `update`.
 
         Returns:
-            How many bytes were filled; 0 only at the end of a whole body.
+            How many bytes were filled; 0 only at the end of a complete body.
         """
         while not self._rest:
             piece = next(self._pieces, None)

@@ -1,4 +1,4 @@
-"""An exchange over HTTP/1.1, by http.client with a connection under it."""
+"""An exchange over HTTP/1.1, with http.client on top of a connection."""
 
 import http.client
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pigment_export.pigment.http2.exceptions import BodyCut, ProtocolViolation
 from pigment_export.pigment.http2.exchange import Fields, Headers, length_of, status_of
 
 CHUNK_BYTES = 128 * 1024
-# What http.client raises over what a server sends; a number that it cannot read is a ValueError.
+# What http.client raises for a server's errors; a number that it cannot read is a ValueError.
 _BROKEN = (http.client.HTTPException, ValueError, OverflowError)
 
 
@@ -30,7 +30,7 @@ class Http11Exchange:
 
     @property
     def proofs(self) -> list[str]:
-        """What proves the body's end: exactly as many bytes as were announced, or nothing."""
+        """What proves the body's end: its announced length, or nothing."""
         return [] if self._length is None else ["Content-Length"]
 
     def ask(self, headers: Fields, content: bytes, until: float) -> tuple[int, Headers]:
@@ -39,7 +39,7 @@ class Http11Exchange:
         request = dict(headers)
         lines = [b"%s %s HTTP/1.1" % (request[b":method"], request[b":path"]), b"Host: %s" % request[b":authority"]]
         lines += [b"%s: %s" % field for field in headers if not field[0].startswith(b":")]
-        self._connection.write(b"\r\n".join([*lines, b"", content]))  # it goes out while the answer is awaited
+        self._connection.write(b"\r\n".join([*lines, b"", content]))  # sent while waiting for the answer
         try:
             self._response = self._final_answer()
         except http.client.RemoteDisconnected:  # an OSError, too
@@ -50,7 +50,7 @@ class Http11Exchange:
         codings = [value.strip().lower() for name, value in fields if name.lower() == "transfer-encoding"]
         if codings not in ([], ["chunked"]):
             raise ProtocolViolation("the server broke HTTP/1.1: its transfer encoding is not chunked")
-        length_of(fields)  # http.client takes the first of several, and ignores what is no number
+        length_of(fields)  # http.client uses the first of several, and ignores one that is not a number
         self._length = self._response.length
         return status_of(str(self._response.status)), fields
 
@@ -63,10 +63,10 @@ class Http11Exchange:
             raise BodyCut("the chunked body ended before its last chunk") from error
         except _BROKEN as error:
             raise _violation(error) from None  # its text quotes the server, which may quote the request
-        left = self._response.chunk_left  # a text where there are no chunks
+        left = self._response.chunk_left  # a text if there are no chunks
         if isinstance(left, int) and left < 0:  # http.client reads "-5" as a size, too
             raise ProtocolViolation("the server broke HTTP/1.1: a chunk of negative size")
-        if not data and self._response.length:  # which http.client does not mind
+        if not data and self._response.length:  # http.client does not check this
             missing = f"{self._response.length:,} of the {self._length:,} bytes of its Content-Length are missing"
             raise BodyCut(f"the body ended early: {missing}")
         if not data and self._length is not None and self._has_more():
@@ -87,7 +87,7 @@ class Http11Exchange:
         return count
 
     def _has_more(self) -> bool:
-        """Whether something came behind the body, as far as the network has brought it: without waiting."""
+        """Return whether bytes have already arrived after the body, without waiting."""
         self._until = 0.0
         with suppress(OSError):
             return len(self._received.peek(1)) > 0

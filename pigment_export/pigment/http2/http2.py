@@ -1,4 +1,4 @@
-"""An exchange over HTTP/2: `Frames` with a connection under it."""
+"""An exchange over HTTP/2: `Frames` on top of a connection."""
 
 import time
 
@@ -7,9 +7,9 @@ from pigment_export.pigment.http2.exceptions import ProtocolViolation
 from pigment_export.pigment.http2.exchange import Fields, Headers
 from pigment_export.pigment.http2.frames import Frames
 
-SENT_AT_ONCE_BYTES = 64 * 1024  # of a request's body: an early answer stops the rest
-MOST_UNSENT_BYTES = 1024 * 1024  # of answers to PING and the like: a server that reads none of them floods us
-# Proxies and Azure's outbound addresses forget a connection after four silent minutes.
+SENT_AT_ONCE_BYTES = 64 * 1024  # of a request's body: an early answer cancels the rest
+MOST_UNSENT_BYTES = 1024 * 1024  # of answers to PING and the like: a server that does not read them floods the client
+# Proxies and Azure's outbound addresses drop a connection after four minutes of silence.
 # Source: https://learn.microsoft.com/azure/nat-gateway/nat-gateway-resource (TCP idle timeout)
 PING_SECONDS = 60.0
 
@@ -29,7 +29,7 @@ class Http2Exchange:
 
     @property
     def proofs(self) -> list[str]:
-        """What proves the body's end; a reset tells every other one."""
+        """What proves the body's end; any other end is a reset."""
         return ["END_STREAM"] if self._frames.length is None else ["END_STREAM", "Content-Length"]
 
     def ask(self, headers: Fields, content: bytes, until: float) -> tuple[int, Headers]:
@@ -44,8 +44,8 @@ class Http2Exchange:
             The final answer's status and headers.
 
         Raises:
-            RequestException: none will come.
-            OSError: none came in time, or the connection failed.
+            RequestException: no answer will come.
+            OSError: no answer came in time, or the connection failed.
         """
         self._frames = Frames(headers, content)
         while (status := self._frames.status) is None:
@@ -53,7 +53,7 @@ class Http2Exchange:
         return status, self._frames.headers
 
     def readinto(self, target: memoryview, until: float) -> int:
-        """Fill the beginning of `target` from the body as soon as a byte is there; 0 at its end. Raises as `ask`."""
+        """Fill the beginning of `target` from the body as soon as a byte is there; 0 at its end. Raises like `ask`."""
         frames = self._frames
         while True:
             count = frames.take(target)
@@ -62,7 +62,7 @@ class Http2Exchange:
             self._turn(until)
 
     def _turn(self, until: float) -> None:
-        """Send what waits and receive what comes; after a silence, have a PING sent."""
+        """Send pending bytes and receive what comes; queue a PING after a silence."""
         connection, frames = self._connection, self._frames
         connection.write(frames.outgoing(SENT_AT_ONCE_BYTES - connection.unsent_bytes))
         if connection.unsent_bytes > MOST_UNSENT_BYTES:
