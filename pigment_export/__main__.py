@@ -1,6 +1,11 @@
 """`python -m pigment_export`, and the command `pigment-export`."""
 
+import os
+import signal
 import sys
+from contextlib import suppress
+
+INTERRUPTED = 130
 
 
 def main() -> None:
@@ -8,9 +13,24 @@ def main() -> None:
     try:
         from pigment_export.cli.commands import exit_code  # noqa: PLC0415 - within reach of the except
 
-        sys.exit(exit_code())
+        code = exit_code()
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        _leave()
+    sys.exit(code)
+
+
+def _leave() -> None:
+    """End the process at once. Python's own end takes long enough for a second Ctrl-C, which would change the code.
+
+    So would a first one that came while Python ran code that it had made from a text, as dataclasses do.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or never there
+            stream.flush()
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

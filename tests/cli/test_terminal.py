@@ -202,6 +202,16 @@ def test_ctrl_c_before_anything_has_begun_is_quiet(environment: dict[str, str]) 
     assert "Traceback" not in done.stderr
 
 
+def test_ctrl_c_ends_with_130_also_in_code_that_was_made_from_a_text(environment: dict[str, str]) -> None:
+    """As dataclasses make theirs. Python notes an interrupt there, and would end by the signal in the end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.harness.interrupting", "pigment_export", "call:<string>:<module>", "--version"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
 def test_a_reader_that_goes_away_ends_no_run(everything: Everything, environment: dict[str, str]) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
