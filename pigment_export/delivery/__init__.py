@@ -1,1 +1,1 @@
-"""One export of one run: stage, decide, publish, and make the records agree."""
+"""One export of one run: stage, decide, publish, and reconcile the records."""

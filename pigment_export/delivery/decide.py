@@ -1,8 +1,8 @@
-"""What delivery does next, decided purely from what was seen. No request is made here.
+"""Decide the next step of a delivery from what was seen. Pure: no request is made here.
 
-The destination is the truth: whether a file is there, whose it is and when it was fetched decide everything. Newer
-and older mean `fetched_at`; of two fetches of the same second, the first stays. Each decision carries what it takes to
-carry it out.
+The destination is the truth: everything depends on whether a file is there, which run wrote it, and when it was
+fetched. Newer and older refer to `fetched_at`; of two fetches in the same second, the first stays. Each decision has
+the data that its execution needs.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from pigment_export.delivery.task import Task
 from pigment_export.errors import Cause, ErrorRow, PermanentError, RetryableError, Who
 from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS
 
-LONGEST_CALL = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # from the look before a fetch to its file's publishing
+LONGEST_CALL = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # from the look before a fetch until its file is published
 
 NOT_OURS = ErrorRow(
     "destination_not_ours",
@@ -51,8 +51,8 @@ class Reject:
     """Publish nothing.
 
     Attributes:
-        state: `FAILED`; `HELD`, where the file is kept aside for a person to decide; or `RETRYING`, where it is dropped
-            and must be fetched anew, by a later call.
+        state: `FAILED`; `HELD`: the file is kept aside for a person to decide; or `RETRYING`: the file is dropped, and
+            a later call fetches it again.
         cause: why.
     """
 
@@ -62,11 +62,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class RecordFile:
-    """Record the file that is at the destination: this run's, or a newer one that supersedes this run's.
+    """Record the file at the destination: this run's, or a newer one that supersedes it.
 
     Attributes:
         state: `SUCCEEDED` or `SUPERSEDED`.
-        file: what it says of itself.
+        file: its description.
         etag: the file's.
     """
 
@@ -76,7 +76,7 @@ class RecordFile:
 
     @classmethod
     def of(cls, task: Task, there: Occupant) -> Self | None:
-        """Return the decision where this run's file is there."""
+        """Return the decision if this run's file is at the destination, otherwise None."""
         if there.file is None or there.etag is None or not there.is_of(task.run_id):
             return None
         return cls(State.SUCCEEDED, there.file, there.etag)
@@ -84,10 +84,10 @@ class RecordFile:
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """Go on: ask Pigment; or, with a complete file, rename it to its destination.
+    """Continue: ask Pigment or, with a complete file, rename it to its destination.
 
     Attributes:
-        replacing: ETag of the file that is there now; None where nothing is.
+        replacing: ETag of the file at the destination; None if there is none.
     """
 
     replacing: str | None
@@ -99,13 +99,13 @@ type Decision = RecordFile | Reject | Proceed
 def before_fetch(
     task: Task, there: Occupant, receipt: Receipt | None, *, fetched_at: datetime | None = None
 ) -> Decision | Receipt:
-    """Decide whether Pigment is to be asked; a receipt that is final stays as it is.
+    """Decide whether to ask Pigment; a final receipt stays.
 
     Args:
         task: the export of the run.
         there: what is at the destination now.
         receipt: the export's, if there is one.
-        fetched_at: of a file that is released; None where Pigment is to be asked now.
+        fetched_at: of a file to release; None to ask Pigment now.
     """
     if ours := RecordFile.of(task, there):
         return ours
@@ -121,19 +121,19 @@ def before_fetch(
 def before_publish(
     task: Task, there: Occupant, mine: FileDescription, objection: Cause | None, *, is_fresh: bool = True
 ) -> Decision:
-    """Decide whether a complete file takes its place.
+    """Decide whether to publish a complete file.
 
     Args:
         task: the export of the run.
         there: what is at the destination now.
-        mine: what the staged or held file says of itself.
+        mine: description of the staged or held file.
         objection: why a guard rejects it, if one does.
-        is_fresh: whether it was fetched by this very call, as all but released files are.
+        is_fresh: whether this call fetched it; False for a released file.
     """
     if ours := RecordFile.of(task, there):
         return ours
     if is_fresh and there.now - mine.fetched_at > LONGEST_CALL:
-        # Monotonic clocks stand still while a machine sleeps: what Pigment said later would pass for what it said then.
+        # Monotonic clocks stop while a machine sleeps: later data would be published with the earlier `fetched_at`.
         reason = f"the app asked Pigment at {mine.fetched_at.isoformat()}, and by the lake's clock it is now "
         cause = OUTLIVED.cause(f"{reason}{there.now.isoformat()}: the machine slept in between")
         return Reject(State.RETRYING, cause)
@@ -166,11 +166,11 @@ def expired(expires_at: datetime) -> Cause:
 
 
 def abandoned(cause: Cause, last: Cause | None) -> Cause:
-    """Return why an export that is not tried again failed, with the reason of its last try.
+    """Return why an export failed that is not retried, with the reason of its last try.
 
     Args:
-        cause: why it is not tried again.
-        last: why the last try failed, as the `retrying` receipt says; None where there is none.
+        cause: why it is not retried.
+        last: why the last try failed, from the `retrying` receipt; None if there is none.
     """
     if last is None:
         return cause

@@ -1,8 +1,8 @@
 """One export of one run: from a look at the destination to a receipt that agrees with it.
 
 The destination is the truth and describes itself; the rename's condition is the only lock. A worker owns only its
-staged file. `decide` says what to do next, purely, from what was seen; `deliver` does it, and `Reconciler` makes the
-records agree. Why each step is safe at every kill and in every interleaving: `docs/delivery.md`.
+staged file. `decide` chooses the next step, `deliver` does it, and `Reconciler` reconciles the records. Why each step
+is safe at every kill and in every interleaving: `docs/delivery.md`.
 """
 
 import logging
@@ -33,15 +33,15 @@ def deliver(
 
     Args:
         reconciler: of the export.
-        fetch: opens the body of an export; asked again for every try.
+        fetch: opens the body of an export; called again for every try.
         new_nonce: 16 random hexadecimal digits.
-        progress: told how far the transfer is.
+        progress: called with the progress of the transfer.
 
     Returns:
-        The receipt that stands, this call's or a better one.
+        The current receipt: this call's, or a better one.
 
     Raises:
-        RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
+        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
     """
 
     def fetched_and_published() -> Receipt:
@@ -76,7 +76,7 @@ def _fetched(
             elapsed = stopwatch()
             with fetch(task.export, deadline) as source:
                 moved = transfer(source, file, gzip=task.export.gzip, progress=progress, elapsed=elapsed)
-            stack.pop_all()  # from here on it is kept, whatever the lake refuses for a while
+            stack.pop_all()  # from here on the file is kept while the lake is retried
     return file, moved, there
 
 
@@ -101,7 +101,7 @@ def _judged(task: Task, came: Inspection, latest: Latest | None, there: FileDesc
 def _described(
     task: Task, moved: Transferred, nonce: str, fetched_at: datetime, notes: tuple[str, ...]
 ) -> FileDescription:
-    """Return what the file should say of itself."""
+    """Return the description of the file."""
     content, is_gzip = moved.inspection, task.export.gzip
     return FileDescription(
         run_id=task.run_id,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from pigment_export.lake.interface import PathInfo
 from pigment_export.lake.records import Instant, Record
 
-PREDECESSORS = 30  # that `_latest.json` remembers: a month of days
+PREDECESSORS = 30  # kept in `_latest.json`: a month of days
 
 
 def _split(notes: Any) -> Any:
@@ -82,7 +82,7 @@ class Latest(LatestEntry):
             columns: names in its header; None if they could not be read.
             older: the record so far; None if there is none.
         """
-        # Without their headers: thirty that are as long as headers may be would be no record any more.
+        # Without their headers: thirty of the longest headers would be too large for a record.
         previous = (LatestEntry(**older.model_dump(exclude={"columns"})), *older.previous) if older else ()
         return cls(**file.model_dump(), path=path, columns=columns, previous=previous[:PREDECESSORS])
 
@@ -92,9 +92,9 @@ class Occupant:
     """What is at a path: nothing, a file that describes itself, or one that this app did not write.
 
     Attributes:
-        now: the lake's clock, by the same answer.
-        etag: of what is there; None where nothing is.
-        file: what it says of itself; None where it doesn't.
+        now: the lake's clock, from the same answer.
+        etag: of the file; None if there is none.
+        file: its description; None if it has none.
     """
 
     now: datetime
@@ -103,9 +103,9 @@ class Occupant:
 
     @classmethod
     def of(cls, info: PathInfo) -> Self:
-        """Return what a look at a path found."""
+        """Return the result of a look at a path."""
         return cls(info.now, info.etag, FileDescription.from_metadata(info.metadata))
 
     def is_of(self, run_id: str) -> bool:
-        """Return whether it is a file of this run, whichever try of it."""
+        """Return whether it is a file of this run, from any try."""
         return self.file is not None and self.file.run_id == run_id

@@ -1,7 +1,7 @@
 """Guards against quiet loss: whether a complete file should be held for a person to decide. Pure.
 
-A key sees what its owner sees: when the owner loses access, rows vanish without an error. And what a proxy or an error
-page sends may pass for a CSV: so a file is compared with those before it.
+A key sees what its owner sees: when the owner loses access, rows vanish without an error. And an error page can look
+like a CSV. So a file is compared with those before it.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from pigment_export.errors import Cause, ErrorRow, PermanentError, Who
 from pigment_export.transfer.inspector import Inspection
 from pigment_export.transfer.records import Note
 
-HEADER_CHANGED = "header_changed"  # the note on a receipt: the header is not the last good file's
-SHRINK_UNCHECKED = "shrink_unchecked"  # maximum_shrink is set, and there was no earlier file to compare with
+HEADER_CHANGED = "header_changed"  # a receipt's note: the header differs from the last good file's
+SHRINK_UNCHECKED = "shrink_unchecked"  # maximum_shrink is set, but there is no earlier file to compare with
 MOST_NAMES = 10  # of columns in one text
-MOST_CHARACTERS = 100  # of one of them: a page without a line end is one column's name
+MOST_CHARACTERS = 100  # of one name: a page without a line end looks like one long name
 
 HELD = ErrorRow(
     "held_by_guard",
@@ -30,10 +30,10 @@ HELD = ErrorRow(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the guards say of a file.
+    """The guards' verdict on a file.
 
     Attributes:
-        objection: why it should be held; None where no guard objects.
+        objection: why it should be held; None if no guard rejects it.
         notes: for its receipt.
         added: columns that the last good file did not have.
         removed: columns that only the last good file had.
@@ -46,13 +46,13 @@ class Verdict:
 
 
 def judge(export: Export, came: Inspection, latest: Latest | None, there: FileDescription | None) -> Verdict:
-    """Compare a complete file with what the export demands, and with the files before it.
+    """Compare a complete file with the export's settings, and with the files before it.
 
     Args:
-        export: what the catalog says of it.
-        came: what the file's bytes were.
-        latest: the record of the newest good file; None where there is none.
-        there: what the file at the destination says of itself; None where there is none.
+        export: its definition in the catalog.
+        came: the inspection of the file.
+        latest: the record of the newest good file; None if there is none.
+        there: description of the file at the destination; None if there is none.
     """
     before = latest or there
     known = latest.columns if latest else None
@@ -106,7 +106,7 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
     if export.minimum_rows is not None and rows < export.minimum_rows:
         return f"minimum_rows: the export has {rows:,} rows, at least {export.minimum_rows:,} are expected"
     if export.maximum_shrink is not None and rows_before:
-        allowed = Decimal(str(export.maximum_shrink))  # as it was written: 0.18 of 150 are 27, not a bit less
+        allowed = Decimal(str(export.maximum_shrink))  # exact decimal: 0.18 of 150 is 27, not slightly less
         if rows_before - rows > rows_before * allowed:
             return f"maximum_shrink: the export has {rows:,} rows after {rows_before:,}, a loss of over {allowed:%}"
     counts_rows = export.minimum_rows is not None or export.maximum_shrink is not None
@@ -116,11 +116,11 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
 
 
 def _ending(export: Export, came: Inspection, latest: Latest | None) -> str | None:
-    """A body that a server cut, and ended cleanly all the same, mostly lacks the final newline.
+    """Return what is wrong with the ending: a cut body that ended cleanly mostly lacks the final newline.
 
     Pigment does not promise one, so a file with rows is published without it unless all earlier files had it. A single
-    line without a line end may be anything: half a header, an error message, a page. Only where its names are known
-    beforehand is it a whole header.
+    line without a line end can be anything: half a header, an error message, a page. It counts as a complete header
+    only if its names are known beforehand.
     """
     if Note.NO_FINAL_NEWLINE not in came.notes:
         return None

@@ -1,4 +1,4 @@
-"""Publishing: a complete file takes its place, or is held, or gives way; the rename's condition is the only lock."""
+"""Publish a complete file, hold it, or drop it for a newer one; the rename's condition is the only lock."""
 
 from collections.abc import Callable
 
@@ -19,21 +19,21 @@ def publish(
     objection: Cause | None = None,
     is_fresh: bool = True,
 ) -> Receipt:
-    """Bring a complete file to its place, and the records in line with what is there then.
+    """Move a complete file to its destination, and reconcile the records with what is there then.
 
     Args:
         reconciler: of the export.
         file: staged or held, and described.
-        mine: what it says of itself.
-        columns: its header's names; None where they could not be read.
+        mine: its description.
+        columns: names in its header; None if they could not be read.
         objection: why a guard rejects it, if one does.
-        is_fresh: whether this very call has fetched it.
+        is_fresh: whether this call fetched it.
 
     Returns:
-        The receipt that stands.
+        The current receipt.
 
     Raises:
-        ExportError: the lake cannot be used, or the file must be fetched anew.
+        ExportError: the lake cannot be used, or the file must be fetched again.
     """
 
     def decide() -> Decision:
@@ -53,7 +53,7 @@ def publish(
 
 
 def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], Decision]) -> Decision:
-    """Decide, and rename where that is the decision; what is returned then was carried out."""
+    """Decide, and rename if that is the decision; returns the decision that was carried out."""
     for attempt in reconciler.deadline.attempts(ConflictError):
         with attempt:
             decision = decide()
@@ -68,7 +68,7 @@ def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], D
 
 
 def _hold(reconciler: Reconciler, file: UnpublishedFile, mine: FileDescription) -> str:
-    """Keep the file aside; returns where."""
+    """Move the file aside; returns its path."""
     path = reconciler.task.destination.held(mine.run_id, mine.nonce)
     for attempt in reconciler.deadline.attempts(ConflictError):
         with attempt:

@@ -1,8 +1,7 @@
-"""Making the records of one export of one run agree with its destination: receipt and `_latest.json`.
+"""Reconcile the records of one export of one run with its destination: receipt and `_latest.json`.
 
-Every worker does it for what it finds: the one that published, one that finds the file already there, a poison message,
-the hourly housekeeping. Each record is read first and written on condition that it has not changed; a better one is
-left alone.
+Every worker does this: the one that published, one that finds the file already there, the poison function, the hourly
+housekeeping. Each record is read first and written on condition that it has not changed; a better record stays.
 """
 
 import logging
@@ -28,8 +27,8 @@ from pigment_export.lake.call import CallLake
 from pigment_export.lake.interface import StoredRecord
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
-GZIP_MAGIC, _GZIP = b"\x1f\x8b", 31  # how a compressed file begins, and zlib's word for its frame
-TWO_FILES = "two_files"  # the note on a receipt whose day has a file at another path, too
+GZIP_MAGIC, _GZIP = b"\x1f\x8b", 31  # first bytes of a compressed file, and zlib's value for its format
+TWO_FILES = "two_files"  # a receipt's note: the day also has a file at another path
 
 
 class Reconciler:
@@ -53,7 +52,7 @@ class Reconciler:
         self._first_look: Occupant | None = None
 
     def look(self) -> Occupant:
-        """Return what is at the destination now; the first look is when this call's work began."""
+        """Return what is at the destination now; the first look marks the beginning of this call's work."""
         there = Occupant.of(self.lake.look(self._destination.path))
         self._first_look = self._first_look or there
         return there
@@ -63,13 +62,13 @@ class Reconciler:
         return Receipt.found_in(self.lake.read(self.task.receipt_path).data)
 
     def begin(self, fetched_at: datetime | None = None) -> Receipt | Occupant:
-        """Bring the records in line where nothing is to be fetched.
+        """Reconcile the records if there is nothing to fetch.
 
         Args:
-            fetched_at: of a file that is released; None where Pigment is to be asked now.
+            fetched_at: of a file to release; None to ask Pigment now.
 
         Returns:
-            The receipt that stands; or what is at the destination, where there is a file to fetch, or to release.
+            The current receipt; or what is at the destination, if there is a file to fetch or to release.
         """
         receipt, there = self.receipt(), self.look()
         match before_fetch(self.task, there, receipt, fetched_at=fetched_at):
@@ -91,10 +90,10 @@ class Reconciler:
 
         Args:
             cause: why it failed.
-            is_abandoned: whether it could have been tried again: the receipt tells the reason of its last try, too.
+            is_abandoned: whether it could have been retried; the receipt then has the reason of its last try, too.
 
         Returns:
-            The receipt that stands.
+            The current receipt.
         """
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
@@ -110,10 +109,10 @@ class Reconciler:
         return written
 
     def record_found(self, found: RecordFile) -> Receipt:
-        """Record a file of this app that is at the destination: this run's, or a newer one.
+        """Record a file of this app at the destination: this run's, or a newer one.
 
         Returns:
-            The receipt that stands.
+            The current receipt.
         """
         return self.record_file(found.state, found.file, self.columns_at(self._destination.path, found.etag))
 
@@ -122,11 +121,11 @@ class Reconciler:
 
         Args:
             state: `SUCCEEDED` or `SUPERSEDED`.
-            file: what the file says of itself.
-            columns: its header's names; None where they could not be read.
+            file: its description.
+            columns: names in its header; None if they could not be read.
 
         Returns:
-            The receipt that stands.
+            The current receipt.
         """
         notes = (*file.notes, *self._move_latest(file, columns))
         return self._write_receipt(Receipt.of(self.task, state, file, columns=columns, notes=notes))
@@ -135,19 +134,19 @@ class Reconciler:
         """Write that the file is held.
 
         Args:
-            path: where it lies.
-            file: what it says of itself.
-            columns: its header's names.
+            path: its path.
+            file: its description.
+            columns: names in its header.
             cause: which guard rejected it, and why.
 
         Returns:
-            The receipt that stands.
+            The current receipt.
         """
         fields = {"path": path, "columns": columns, **cause.to_fields()}
         return self._write_receipt(Receipt.of(self.task, State.HELD, file, **fields))
 
     def record_retrying(self, cause: Cause) -> None:
-        """Write why the last try failed, over nothing or another such reason. One request each: it is raised anyway."""
+        """Write why the last try failed, over nothing or another such reason. Without retries: it is raised anyway."""
         receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
@@ -173,19 +172,19 @@ class Reconciler:
         self.deadline.progressed()
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
-        groups = list(self.task.export.groups)  # alerts are routed by them
+        groups = list(self.task.export.groups)  # for the routing of alerts
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
         return receipt
 
     def _put(self, receipt: Receipt, over: StoredRecord) -> Receipt:
-        """Write a receipt that says when the work on it began and ended, by the lake's clock; one request."""
+        """Write a receipt with the begin and end of its work, by the lake's clock; one request."""
         started_at = self._first_look.now if self._first_look else None
         receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
         self.lake.once.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
-        """Move `_latest.json` forward; returns what a receipt should note of it."""
+        """Move `_latest.json` forward; returns notes for the receipt."""
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self.lake.read(self._destination.latest)
@@ -210,11 +209,11 @@ class Reconciler:
         return (TWO_FILES,)
 
     def columns_at(self, path: str, etag: str) -> tuple[str, ...] | None:
-        """Return the header of a file that another call wrote; None where it has been replaced meanwhile.
+        """Return the header of a file that another call wrote; None if the file has been replaced since.
 
         Args:
             path: of the file.
-            etag: as it was seen.
+            etag: as seen.
         """
         try:
             head = self.lake.read_range(path, HEADER_BYTES, etag)
@@ -231,13 +230,13 @@ class Reconciler:
 
 
 def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
-    """Make sure that whatever ends a call leaves its reason in a receipt.
+    """Run a delivery, and record the reason in a receipt if it fails.
 
     Returns:
-        The receipt that stands.
+        The current receipt.
 
     Raises:
-        RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
+        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
     """
     try:
         try:
@@ -248,9 +247,9 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
         reconciler.record_retrying(error.cause)
         if isinstance(error, RetryableError):
             raise
-        raise RetryableError(error.cause) from error  # the records refuse even the reason: a later call may do better
+        raise RetryableError(error.cause) from error  # the reason cannot be recorded either: a later call may succeed
     except BaseException as stopped:
-        # What stops a call while it waits has in its context what it waited for: that reason is not lost.
+        # If a wait is interrupted, the error's context has the reason of the wait: record that.
         if not isinstance(stopped, Exception) and isinstance(stopped.__context__, ExportError):
             reconciler.record_retrying(stopped.__context__.cause)
         raise

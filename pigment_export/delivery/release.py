@@ -1,7 +1,7 @@
-"""Releasing a held file: a run of its own, that publishes what another run had fetched and a guard had rejected.
+"""Release a held file: a new run publishes a file that another run fetched and a guard rejected.
 
-The file is judged by its own `fetched_at`, not by now: it may replace an older file of its day, never a newer one.
-Where it loses, it stays held.
+The file's own `fetched_at` counts, not the present: it can replace an older file of its day, but never a newer one. If
+it loses, it stays held.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from pigment_export.delivery.stage import UnpublishedFile
 from pigment_export.delivery.task import HeldFile
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, PermanentError, Who
 
-RELEASED = "released"  # the note on a file that a person has released
-CHUNK_BYTES = 8 * 1024 * 1024  # of one read: memory is a constant, whatever the size
+RELEASED = "released"  # the note on a released file
+CHUNK_BYTES = 8 * 1024 * 1024  # per read: memory does not depend on the file's size
 
 GONE = ErrorRow(
     "held_file_gone",
@@ -31,7 +31,7 @@ CHANGED = ErrorRow(
 
 
 def release(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) -> Receipt:
-    """Bring an export of a run that releases to a final receipt.
+    """Bring an export of a releasing run to a final receipt.
 
     Args:
         reconciler: of the export.
@@ -39,10 +39,10 @@ def release(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]
         new_nonce: 16 random hexadecimal digits.
 
     Returns:
-        The receipt that stands, this call's or a better one.
+        The current receipt: this call's, or a better one.
 
     Raises:
-        RetryableError: the export is not settled; a `retrying` receipt says why, where the lake takes it.
+        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
     """
 
     def deliver() -> Receipt:
@@ -63,12 +63,12 @@ def _once(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) 
     if found.etag is None:
         if there.file is None or there.etag is None or there.file.fetched_at < held.fetched_at:
             raise GONE.raised(f"{held.path} no longer exists")
-        return reconciler.record_found(RecordFile(State.SUPERSEDED, there.file, there.etag))  # may be the very file
+        return reconciler.record_found(RecordFile(State.SUPERSEDED, there.file, there.etag))  # it may be this file
     if found.file is None or info.size != held.bytes or found.file.sha256 != held.sha256:
         raise CHANGED.raised(f"{held.path} is not the file that its receipt describes")
     task, mine = reconciler.task, found.file
     file = UnpublishedFile(reconciler, new_nonce, path=held.path, etag=found.etag)
-    if not found.is_of(task.run_id):  # else an earlier call of this run has read and described it
+    if not found.is_of(task.run_id):  # otherwise an earlier call of this run has read and described it
         if _sha256(reconciler, file, info.size) != held.sha256:
             raise CHANGED.raised(f"the bytes of {held.path} are not those that its receipt describes")
         mine = _released(mine, run_id=task.run_id, nonce=new_nonce(), deployment=task.deployment)

@@ -1,6 +1,6 @@
-"""Files that no reader sees: staged by one try, or held for a person to decide, until they are moved.
+"""Files that readers do not see: staged by one try, or held for a person to decide, until they are moved.
 
-Each write recovers from a lost answer by looking at the one file that only this try can have written.
+After a lost answer, each write looks at the file, which only this try can have written.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from pigment_export.lake.paths import parent
 
 @contextmanager
 def _staging() -> Iterator[None]:
-    """What the lake refuses for longer than the call waits is no reason to download the same again in that call."""
+    """Marks an error that outlasted the call's waits, so that the call does not download the same data again."""
     try:
         yield
     except (ConflictError, MissingError, RetryableError) as error:
@@ -24,15 +24,15 @@ def _staging() -> Iterator[None]:
 
 
 class UnpublishedFile:
-    """A file out of every reader's sight. Staged, it is a sink of `transfer`; complete, it is described, then moved.
+    """A file that readers do not see. Staged, it is a sink of `transfer`; once complete, it is described, then moved.
 
-    Leaving the block drops what was staged in it, unless it was moved.
+    Leaving the block drops the staged file, unless it was moved.
 
     Args:
         reconciler: of the export. The file is staged in the export's folder: it inherits that folder's default ACL.
         new_nonce: 16 random hexadecimal digits.
-        path: of a file that is held; a staged one gets its own.
-        etag: of that file, as it was last seen.
+        path: of a held file; a staged file gets a new one.
+        etag: of that file, as last seen.
     """
 
     def __init__(self, reconciler: Reconciler, new_nonce: Callable[[], str], *, path: str = "", etag: str = "") -> None:
@@ -40,7 +40,7 @@ class UnpublishedFile:
         self._task = reconciler.task
         self._deadline = reconciler.deadline
         self._new_nonce = new_nonce
-        self._is_staged = False  # and there, as far as can be told from here
+        self._is_staged = False  # and exists, as far as this call knows
         self.path = path
         self.etag = etag
         self.nonce = ""
@@ -52,7 +52,7 @@ class UnpublishedFile:
         self._drop()
 
     def open(self) -> None:
-        """Create the file; after a lost answer or a conflict under another nonce, so that it is surely this try's."""
+        """Create the file; after a lost answer or a conflict, under another nonce, so that it is surely this try's."""
         with _staging():
             for attempt in self._deadline.attempts(ConflictError):
                 with attempt:
@@ -63,13 +63,13 @@ class UnpublishedFile:
                     self.etag = self._lake.create(self.path)
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position, again if need be: the same bytes there twice are the same file."""
+        """Append bytes at a position, with retries: the same bytes at the same position do not change the file."""
         with _staging():
             self._lake.append(self.path, position, data)
 
     def finish(self, size: int) -> None:
-        """Commit all bytes in one flush; its position proves that none is missing."""
-        content_type = "application/gzip" if self._task.export.gzip else "text/csv"  # the rename keeps it
+        """Commit all bytes in one flush; its position proves that none are missing."""
+        content_type = "application/gzip" if self._task.export.gzip else "text/csv"  # a rename keeps it
         with _staging():
             for attempt in self._deadline.attempts(ConflictError):
                 with attempt:
@@ -82,11 +82,11 @@ class UnpublishedFile:
                         self.etag = found.etag  # the answer was lost, not the flush
 
     def describe(self, description: FileDescription) -> None:
-        """Write into the file's metadata what it is; the rename keeps them.
+        """Write the description into the file's metadata; a rename keeps it.
 
         Raises:
-            ConflictError: another has changed the file.
-            MissingError: it is gone.
+            ConflictError: another program has changed the file.
+            MissingError: it no longer exists.
             RetryableError: patience or time is used up.
         """
         for attempt in self._deadline.attempts():
@@ -100,16 +100,16 @@ class UnpublishedFile:
                     self.etag = there.etag  # the answer was lost, not the write
 
     def move(self, destination: str, *, replacing: str | None) -> None:
-        """Rename the file; make the destination's folder only if it is missing, so that a failed export leaves none.
+        """Rename the file; create the destination's folder only if it is missing, so that a failed export leaves none.
 
         Args:
-            destination: where it goes.
-            replacing: ETag of the file that may be replaced; None where nothing may be there.
+            destination: new path.
+            replacing: ETag of the file that may be replaced; None if there must be none.
 
         Raises:
-            ConflictError: file or destination are not as they were.
-            MissingError: the file is gone.
-            RetryableError: no answer, or one that may change; the rename may have taken effect.
+            ConflictError: the file or the destination has changed.
+            MissingError: the file no longer exists.
+            RetryableError: there was no answer, or one that may change; the rename may have taken effect.
         """
         try:
             self._lake.rename(self.path, destination, source_etag=self.etag, replacing=replacing)
@@ -121,7 +121,7 @@ class UnpublishedFile:
         self._is_staged = False
 
     def _drop(self) -> None:
-        """Remove the file; one that cannot be removed is logged and left to the sweep."""
+        """Delete the file; if that fails, log it and leave the file to the sweep."""
         if not self._is_staged:
             return
         self._is_staged = False

@@ -1,4 +1,4 @@
-"""What one export of a run needs: fixed when the run is planned, and the same for every try. Pure."""
+"""The data of one export of a run: fixed when the run is planned, the same for every try. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +13,7 @@ class HeldFile:
     """A held file that a run releases, as its receipt describes it.
 
     Attributes:
-        path: where it lies.
+        path: its path.
         fetched_at: when Pigment was asked for it.
         bytes: its size.
         sha256: hexadecimal.
@@ -31,13 +31,13 @@ class Task:
 
     Attributes:
         run_id: the run.
-        deployment: whose run it is.
-        export: what to fetch.
-        destination: where it goes.
-        receipt_path: where its receipt goes.
+        deployment: the run's deployment.
+        export: its definition.
+        destination: of its file.
+        receipt_path: path of its receipt.
         snapshot_date: the day that the file stands for.
-        replaces_until: a file that was fetched later than this never replaces another.
-        expires_at: from then on nothing is fetched.
+        replaces_until: a file fetched after this never replaces another.
+        expires_at: nothing is fetched after this.
     """
 
     run_id: str
@@ -52,6 +52,6 @@ class Task:
     def may_replace(self, fetched_at: datetime) -> bool:
         """Return whether a file that was fetched at an instant may replace an older one.
 
-        Pigment can't be asked for the past: once the day is over, its answer only fills a gap.
+        Pigment has no past data: once the day is over, a fetch only creates a missing file.
         """
         return self.destination.replaces and fetched_at <= self.replaces_until
