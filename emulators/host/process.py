@@ -19,7 +19,9 @@ Plain = tuple[str, Any]
 def start_worker(
     arguments: Sequence[str], folder: Path, environ: Mapping[str, str], descriptor: int
 ) -> subprocess.Popen[str]:
-    """Start the worker's program; it inherits one descriptor."""
+    """Start the worker's program; it inherits one descriptor, which Windows has no way for."""
+    if sys.platform == "win32":
+        sys.exit("the stand-in of the Functions host needs Linux or macOS; on Windows, run it in WSL")
     return subprocess.Popen(
         # -P: the program's own folder must not stand in for the app's modules.
         [sys.executable, "-P", *arguments],

@@ -27,6 +27,7 @@ from emulators.host.functions import Function, HttpTrigger, QueueTrigger, TimerT
 from emulators.host.host import Host, SimulatedClock
 from emulators.host.host_json import HostJson, HostJsonError, read_host_json
 from emulators.host.listeners import Listener, Queues
+from emulators.host.process import start_worker
 from emulators.host.queues import OutputError, encode, output_bodies
 from emulators.host.routes import Route, RouteError
 
@@ -101,6 +102,12 @@ def status_of(host: Host, method: str, path: str, headers: dict[str, str] | None
 
 
 # Indexing
+
+
+def test_windows_is_told_in_a_line_that_it_needs_wsl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match="WSL"):
+        start_worker([], tmp_path, {}, 0)
 
 
 def test_functions_are_known_with_their_triggers(host: Host) -> None:
