@@ -1,1 +1,1 @@
-"""One triggering, many exports: claim, follow, finish, housekeeping."""
+"""Runs of many exports: claim, follow, finish, housekeeping."""

@@ -1,4 +1,4 @@
-"""What a run takes over from an earlier one: the exports to retry, the held files to release.
+"""Take over exports to retry, or held files to release, from an earlier run.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -17,7 +17,7 @@ RUN_NOT_ENDED = ErrorRow(
 
 
 def exports_to_retry(runs: Runs, run_id: str) -> list[Export]:
-    """Return the exports of a run that did not succeed, as they were defined then.
+    """Return the exports of a run that did not succeed, with their definitions of that time.
 
     Raises:
         ConfigurationError: there is no such run, or nothing to retry.
@@ -34,17 +34,17 @@ def exports_to_retry(runs: Runs, run_id: str) -> list[Export]:
 
 
 def files_to_release(runs: Runs, run_id: str, names: Sequence[str]) -> Plan:
-    """Return the plan of a run with those held files alone that a run of its own is to publish.
+    """Return the plan of a run, reduced to the held files that a new run is to publish.
 
-    Other exports of it may still go on.
+    Other exports of the run may still be in progress.
 
     Args:
         runs: of this deployment.
         run_id: any text.
-        names: of exports; none for all that are held.
+        names: of exports; none for all held ones.
 
     Raises:
-        ConfigurationError: there is no such run, nothing is held in it, or a name is not; with every problem.
+        ConfigurationError: there is no such run, it has no held file, or a named export is not held; every problem.
         ExportError: the lake cannot be used.
     """
     plan, listing = _progress_of(runs, run_id, "release_of")

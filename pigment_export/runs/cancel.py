@@ -1,4 +1,4 @@
-"""Cancel a run: a record in its folder, which its workers look for. What has not begun is not begun, what runs stops.
+"""Cancel a run with a record in its folder. Its workers check for it before and during each export.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -13,7 +13,7 @@ from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
 from pigment_export.transfer.stream import Listen, Progress
 
-CHECK_SECONDS = 10.0  # between two looks while a body comes: a chunk takes less, and a look is a request
+CHECK_SECONDS = 10.0  # between two checks while a body comes: a chunk takes less, and each check is a request
 
 CANCELLED = ErrorRow(
     "cancelled",
@@ -25,7 +25,7 @@ CANCELLED = ErrorRow(
 
 
 class Cancellation(Record):
-    """`cancel.json`: that a run is to stop, and who said so."""
+    """`cancel.json`: a run is to stop, and who cancelled it."""
 
     asked_by: str = "an unreadable cancel.json"
     """Who cancelled it."""
@@ -34,20 +34,20 @@ class Cancellation(Record):
 
     @property
     def cause(self) -> Cause:
-        """What receipts say."""
+        """The cause in receipts."""
         return CANCELLED.cause(f"by {self.asked_by}" + (f" at {self.asked_at.isoformat()}" if self.asked_at else ""))
 
 
 def cancel_run(runs: Runs, run_id: str, asked_by: str) -> tuple[Plan, RunListing] | None:
-    """Cancel a run of this deployment; one that has ended, or is cancelled already, stays as it is.
+    """Cancel a run of this deployment; a run that has ended or is already cancelled does not change.
 
-    Its workers settle its exports as their messages come: most at once, those that wait for their next try with it.
+    Workers end its exports as their messages come: most at once, those that wait for a retry at that retry.
 
     Returns:
         How far the run is; None if this deployment has no such run.
 
     Raises:
-        PermanentError: its records are not what this app writes.
+        PermanentError: its records are not in this app's format.
         ExportError: the lake cannot be used.
     """
     progress = progress_of(runs, run_id)
@@ -58,7 +58,7 @@ def cancel_run(runs: Runs, run_id: str, asked_by: str) -> tuple[Plan, RunListing
     try:
         runs.deadline.retry(lambda: runs.lake.write(plan.folder.cancel, record.to_json(), {}, replacing=None))
     except ConflictError:
-        return progress  # it is cancelled already, maybe by this very call, whose first answer was lost
+        return progress  # already cancelled, possibly by this call, whose first answer was lost
     log(Event.RUN_CANCELLED, level=logging.WARNING, run_id=run_id, deployment=runs.deployment, asked_by=asked_by)
     return progress
 

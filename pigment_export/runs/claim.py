@@ -1,4 +1,4 @@
-"""Claim runs: once, with their whole plan, and repeated without harm.
+"""Claim runs: once, with their whole plan. Repeating a claim is safe.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
@@ -20,7 +20,7 @@ from pigment_export.runs.follow import listing_of
 from pigment_export.runs.plan import ClaimRequest, Plan, PlannedExport
 
 type Chosen = Sequence[Export] | Plan
-"""Exports to fetch; or, for a run that releases, the plan of the run that fetched, with the held files alone."""
+"""Exports to fetch; or, for a release, the plan of the run that fetched, reduced to the held files."""
 type Choose = Callable[[], Chosen]
 
 KEY_USED = ErrorRow(
@@ -34,12 +34,12 @@ KEY_USED = ErrorRow(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What became of asking.
+    """The result of a request for a run.
 
     Attributes:
-        plan: the run's, new or of an earlier claim.
+        plan: of the run, new or from an earlier claim.
         now: the lake's clock.
-        pending: the exports that have no final receipt and are to be enqueued; none once the run has ended or expired.
+        pending: the exports to enqueue, which have no final receipt; none once the run has ended or expired.
         has_ended: whether the run has a result.
         is_planned: whether the run has a `run.json` to follow; False only if it expired before that was written.
     """
@@ -52,29 +52,29 @@ class Claim:
 
     @property
     def is_expired(self) -> bool:
-        """Whether nothing is fetched for it any more."""
+        """Whether it has expired: nothing more is fetched for it."""
         return self.now >= self.plan.expires_at
 
 
 def claim_run(runs: Runs, request: ClaimRequest, choose: Choose) -> Claim:
-    """Claim a run, or find and heal the one that was claimed with the same key.
+    """Claim a run, or find and repair the run that was claimed with the same key.
 
     Args:
         runs: of this deployment.
-        request: by whom, and what makes it one run.
-        choose: reads the catalog and chooses; only called where nothing is claimed yet.
+        request: the request and its key.
+        choose: reads the catalog and selects; called only if there is no claim yet.
 
     Returns:
-        The run, and what is to be enqueued.
+        The run, and what to enqueue.
 
     Raises:
-        ConfigurationError: there is nothing to claim: catalog, choice or date are wrong; nothing was touched.
+        ConfigurationError: there is nothing to claim: catalog, selection or date are wrong; nothing was changed.
         PermanentError: the key was used for another request.
         ExportError: the lake cannot be used.
     """
     path = runs.layout.claim("/".join(quote(part, safe="") for part in (request.trigger, runs.deployment, request.key)))
     chosen: Chosen | None = None
-    for attempt in runs.deadline.attempts(ConflictError):  # another call's claim, or our own whose answer was lost
+    for attempt in runs.deadline.attempts(ConflictError):  # another call's claim, or our own after a lost answer
         with attempt:
             record = runs.lake.once.read(path)
             if record.etag is not None:
@@ -89,13 +89,13 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose) -> Claim:
 
 
 def publish_plan(runs: Runs, plan: Plan) -> None:
-    """Copy a claim's plan to where it is found by the run's id, unless it is there."""
+    """Copy a claim's plan to the path with the run's id, unless it is already there."""
     try:
         runs.deadline.retry(
             lambda: runs.lake.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None)
         )
     except ConflictError:
-        return  # another has copied it, or we had and the answer was lost
+        return  # another call has copied it, or we have, and the answer was lost
     _log(Event.RUN_STARTED, plan, plan.asked_by, snapshot_date=str(plan.snapshot_date), exports=plan.names)
 
 
@@ -124,7 +124,7 @@ def _found(runs: Runs, plan: Plan, now: datetime) -> Claim:
 
 
 def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) -> Chosen:
-    """Choose; what is wrong with the date is told beside what is wrong with the names."""
+    """Select the exports; an error lists problems of the date together with those of the names."""
     try:
         return choose()
     except ConfigurationError as error:
@@ -134,20 +134,20 @@ def _chosen(runs: Runs, request: ClaimRequest, choose: Choose, now: datetime) ->
         raise ConfigurationError([*error.problems, *problems], code=error.cause.code) from error
 
 
-# What a run is, decided once
+# The plan of a run
 
 
 def new_plan(runs: Runs, request: ClaimRequest, chosen: Chosen, claimed_at: datetime) -> Plan:
     """Plan a run.
 
     Args:
-        runs: of the deployment as it is now: the plan keeps what it says.
-        request: what asks for it.
-        chosen: validated, at least one. Held files go where, and for the day for which, they were fetched.
+        runs: of the deployment; the plan copies its current settings.
+        request: for the run.
+        chosen: validated, at least one. Held files keep their destination and their day.
         claimed_at: the lake's clock.
 
     Raises:
-        ConfigurationError: the date lies in the future.
+        ConfigurationError: the date is in the future.
     """
     run_id = new_run_id(claimed_at, runs.new_nonce())
     day = _day_for(request, claimed_at, runs.time_zone)
@@ -180,10 +180,10 @@ def _plan_export(runs: Runs, request: ClaimRequest, plan: Plan, export: Export) 
 
 
 def date_problems(asked: date | None, now: datetime, zone: ZoneInfo) -> list[str]:
-    """Return what is wrong with a date that was asked for.
+    """Return what is wrong with a requested date.
 
     Args:
-        asked: the date; None for none.
+        asked: the date, or None.
         now: the lake's clock.
         zone: the deployment's time zone.
     """
@@ -194,7 +194,7 @@ def date_problems(asked: date | None, now: datetime, zone: ZoneInfo) -> list[str
 
 
 def _day_for(request: ClaimRequest, now: datetime, zone: ZoneInfo) -> date:
-    """The date that was asked for; the occurrence's day, while that lasts; else today."""
+    """Return the requested date; or the occurrence's day, if that is not over; or today."""
     today = now.astimezone(zone).date()
     if request.date_asked is not None:
         if problems := date_problems(request.date_asked, now, zone):

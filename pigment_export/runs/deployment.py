@@ -1,4 +1,4 @@
-"""The runs of one deployment: the parts that work with them, and their records as they are read.
+"""The runs of one deployment: the parts that they need, and how their records are read.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
@@ -29,13 +29,13 @@ class Runs:
 
     Attributes:
         lake: within this call.
-        layout: where things go.
+        layout: paths in the lake.
         deployment: the app's own name.
         time_zone: decides a file's date.
         hours: until a run expires.
-        schedule: five cron fields, for exports without a schedule of their own; or `none`.
+        schedule: five cron fields, for exports without their own schedule; or `none`.
         fetch: opens the body of an export.
-        new_nonce: 16 hexadecimal digits that cannot be guessed.
+        new_nonce: returns 16 random hexadecimal digits.
     """
 
     lake: CallLake
@@ -49,18 +49,18 @@ class Runs:
 
     @property
     def deadline(self) -> Deadline:
-        """That of this call."""
+        """The deadline of this call."""
         return self.lake.deadline
 
     def within(self, deadline: Deadline) -> "Runs":
-        """Return the same runs within another call."""
+        """Return the same runs for another call."""
         return replace(self, lake=CallLake(self.lake.once, deadline))
 
     def plan_of(self, run_id: str) -> Plan | None:
-        """Return the plan of a run, or None if there is no run of that id.
+        """Return the plan of a run, or None if there is no run with that id.
 
         Raises:
-            PermanentError: its `run.json` is not what this app writes.
+            PermanentError: its `run.json` is not in this app's format.
             ExportError: the lake cannot be used.
         """
         if not is_run_id(run_id):
@@ -74,11 +74,11 @@ def plan_in(record: StoredRecord, path: str) -> Plan:
     """Return the plan in a record.
 
     Args:
-        record: a claim or a `run.json`, as it was read.
-        path: where it lies, for the message.
+        record: a claim or a `run.json`, as read.
+        path: its path, for the message.
 
     Raises:
-        PermanentError: it is not what this app writes, or gone.
+        PermanentError: it is not in this app's format, or does not exist.
     """
     try:
         return Plan.from_json(record.data)

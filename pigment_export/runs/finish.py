@@ -1,6 +1,6 @@
-"""The end of a run: what it came to, and the marker that all succeeded, from a listing of its receipts.
+"""End a run: write its result, and the marker if all succeeded, from a listing of its receipts.
 
-This may be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
+This can be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
 """
 
 from pigment_export.delivery.receipt import Receipt, ReceiptSummary, result_of
@@ -11,14 +11,14 @@ from pigment_export.lake.interface import ListedBlob
 from pigment_export.runs.follow import RunListing, run_listing
 from pigment_export.runs.plan import Plan
 
-# Up to so many exports the listing with metadata is cheap, 0.28 ms of CPU a row. In a run of 500 each call would pay up
-# to 140 ms for it, only to find that others are not done: the names alone take 12.
+# Up to so many exports the listing with metadata is cheap: 0.28 ms of CPU per row. In a run of 500, each call would
+# spend up to 140 ms on it, only to find that others are not done; the names alone take 12 ms.
 FEW = 20
 SUCCESS_LINE = b"every export of this run succeeded: result.json lists the files\n"  # some readers skip empty blobs
 
 
 def finish_run(lake: CallLake, plan: Plan) -> None:
-    """Write what a run came to, once every receipt is final; again where one got better; then the marker.
+    """Write the result once every receipt is final, and again if one got better; then the marker.
 
     Raises:
         RetryableError: patience or time is used up.
@@ -26,13 +26,13 @@ def finish_run(lake: CallLake, plan: Plan) -> None:
     """
     for attempt in lake.deadline.attempts(ConflictError):
         with attempt:
-            # The result before the listing: what is written over it then is never older than it.
+            # Read the result before the listing, so that it is never overwritten with older data.
             record = lake.read(plan.folder.result)
             if len(plan.exports) > FEW and not _all_have_receipts(lake, plan):
                 return
             listed = lake.list(f"{plan.folder.path}/")
             if len(listed) < len(plan.exports):
-                return  # no row has to be understood to see that a receipt is missing
+                return  # the number of names already shows that a receipt is missing
             seen = run_listing(plan.folder, plan.run_id, listed)
             receipts = _receipts(lake, plan, seen, listed)
             result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)
@@ -50,7 +50,7 @@ def _all_have_receipts(lake: CallLake, plan: Plan) -> bool:
 
 
 def _receipts(lake: CallLake, plan: Plan, seen: RunListing, listed: list[ListedBlob]) -> dict[str, ReceiptSummary]:
-    """Return what the receipts say, those read whose metadata are gone: other tools drop them when they copy a file."""
+    """Return the receipts' summaries; reads a receipt that lost its metadata, as when another tool copied it."""
     receipts = dict(seen.receipts)
     there = {row.path for row in listed}
     for name in plan.names:
@@ -66,4 +66,4 @@ def _mark_success(lake: CallLake, plan: Plan) -> None:
         lake.write(plan.folder.success, SUCCESS_LINE, {}, replacing=None)
     except ConflictError:
         if lake.read(plan.folder.success).etag is None:
-            raise  # a lease or a policy refused it: no other call has written it
+            raise  # a lease or a policy rejected it: no other call has written it

@@ -1,4 +1,4 @@
-"""Follow runs: how far one is, and what a listing of `_runs/` tells of all without reading a record.
+"""Follow runs: the progress of one, and of all from a listing of `_runs/`, without reading a record.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -16,7 +16,7 @@ from pigment_export.lake.records import decode
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.plan import Plan, PlanSummary
 
-RECENT_DAYS, MOST_RECENT = 7, 50  # that a list of runs shows
+RECENT_DAYS, MOST_RECENT = 7, 50  # shown in a list of runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class RunListing:
 
     Attributes:
         run_id: the run.
-        summary: of its plan; None where there is no `run.json`, or one without its metadata.
-        planned_at: when `run.json` was written; None where there is none.
-        receipts: what they say, by export.
+        summary: of its plan; None if there is no `run.json`, or one without its metadata.
+        planned_at: when `run.json` was written; None if there is none.
+        receipts: their summaries, by export.
         written_at: when each was written.
-        result: the metadata of `result.json`; None where there is none.
-        ended_at: when that was written.
-        is_marked: whether `_SUCCESS` is there.
+        result: the metadata of `result.json`; None if there is none.
+        ended_at: when the result was written.
+        is_marked: whether there is a `_SUCCESS`.
     """
 
     run_id: str
@@ -45,16 +45,16 @@ class RunListing:
 
     @property
     def state(self) -> str:
-        """`running`, or what the run came to, as its result says."""
+        """`running`, or the state in its result."""
         return "running" if self.result is None else self.result.get("state", str(State.FAILED))
 
 
 def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunListing]:
-    """Gather a listing's rows by run, as they come: one run is held at a time, however many there are.
+    """Group a listing's rows by run, as they come; memory holds one run at a time.
 
     Args:
-        layout: where things are.
-        rows: of a listing, in its order; claims and what is no run's record are passed over.
+        layout: paths in the lake.
+        rows: of a listing, in its order; claims and files that are not records of runs are skipped.
 
     Yields:
         Each run.
@@ -65,7 +65,7 @@ def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunList
 
 
 def run_listing(folder: RunFolder, run_id: str, rows: Iterable[ListedBlob]) -> RunListing:
-    """Return a run as the rows of its folder show it, without receipts that have lost their metadata."""
+    """Return a run from the rows of its folder, without receipts that lost their metadata."""
     receipts: dict[str, ReceiptSummary] = {}
     written_at: dict[str, datetime] = {}
     others: dict[str, ListedBlob] = {}
@@ -90,13 +90,13 @@ def run_listing(folder: RunFolder, run_id: str, rows: Iterable[ListedBlob]) -> R
 
 
 def progress_of(runs: Runs, run_id: str) -> tuple[Plan, RunListing] | None:
-    """Return how far a run of this deployment is, by two requests, whatever its size.
+    """Return the progress of a run of this deployment, with two requests for any size.
 
     Returns:
-        Its plan, and what a listing of its records shows; None if this deployment has no such run.
+        Its plan, and the listing of its records; None if this deployment has no such run.
 
     Raises:
-        PermanentError: its plan is not what this app writes.
+        PermanentError: its plan is not in this app's format.
         ExportError: the lake cannot be used.
     """
     plan = runs.plan_of(run_id)
@@ -106,23 +106,23 @@ def progress_of(runs: Runs, run_id: str) -> tuple[Plan, RunListing] | None:
 
 
 def listing_of(runs: Runs, plan: Plan) -> RunListing:
-    """Return what a listing of its records shows of a run."""
+    """Return the listing of a run's records."""
     return run_listing(plan.folder, plan.run_id, runs.lake.list(f"{plan.folder.path}/"))
 
 
 def recent_runs(
     runs: Runs, *, limit: int = MOST_RECENT, state: str | None = None, of_all: bool = False
 ) -> list[tuple[PlanSummary, RunListing]]:
-    """Return the newest runs of this deployment, of the last days, by one listing a day.
+    """Return the newest runs of this deployment, of the last days, with one listing per day.
 
     Args:
         runs: of this deployment.
-        limit: at most so many.
-        state: only those of this state.
-        of_all: those of every deployment that uses this lake.
+        limit: largest number of runs.
+        state: only runs in this state.
+        of_all: include the runs of every deployment on this lake.
 
     Returns:
-        Newest first.
+        The runs, newest first.
 
     Raises:
         ExportError: the lake cannot be used.

@@ -1,7 +1,7 @@
-"""Housekeeping, every hour: heal, end, sweep and delete what no other call would.
+"""Housekeeping, every hour: repair claims, end runs, sweep staged files and delete old records.
 
-Each run by itself: what one raises is logged with its id, and the rest goes on. Nothing here is needed for a run that
-goes well; all of it may be done twice, by several at once, or be cut off anywhere.
+Each run is processed separately: an error is logged with the run's id, and the rest continues. A run without problems
+needs none of this. All of it can be done twice, by several processes at once, or be cut off at any point.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -28,7 +28,7 @@ from pigment_export.runs.sweep import delete_claim, delete_run, sweep_folder, sw
 from pigment_export.runs.timetable import freshness_of, latest_at, log_freshness, schedules_of
 from pigment_export.runs.work import expire_run, messages_for
 
-FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # for so long, a call may be busy and give no sign
+FUNCTION_TIMEOUT = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # a call can be busy this long without a sign of life
 
 MISTAKE = ErrorRow(
     "mistake_in_the_app", PermanentError, Who.DEVELOPER, "report this error with the log events around it"
@@ -38,16 +38,16 @@ MISTAKE = ErrorRow(
 def housekeeping(
     runs: Runs, catalog: Callable[[], Catalog], *, freshness_hours: int, retention: timedelta
 ) -> list[str]:
-    """Pass over all runs once. It returns normally, whatever has failed: only then are its messages sent.
+    """Process all runs once. It never raises, because the host sends the messages only of a call that returns.
 
     Args:
         runs: of this deployment.
-        catalog: reads the catalog, whose exports' freshness is logged.
-        freshness_hours: after an occurrence, by which an export must have succeeded.
+        catalog: reads the catalog, to log the freshness of its exports.
+        freshness_hours: after an occurrence, within which an export must succeed.
         retention: how long records and held files are kept.
 
     Returns:
-        Messages to send, for exports of runs that show no life.
+        Messages to send, for exports of runs without a sign of life.
     """
     messages: list[str] = []
     with _logged(None):
@@ -76,10 +76,10 @@ class _Pass:
         told = {name: count for name, count in self.done.items() if count}
         log(Event.HOUSEKEEPING_PASSED, open_runs=len(self.survey.open), messages=len(self.messages), **told)
 
-    # Healing and ending
+    # Repairing and ending
 
     def _heal_claims(self) -> None:
-        """Copy the plans of claims whose triggers were cut off, then send their messages, or end what has expired."""
+        """Copy the plans of claims whose triggers were cut off, then send their messages, or end expired runs."""
         for run_id, path in self._each(self.survey.unplanned.items()):
             with _logged(run_id):
                 plan = plan_in(self.runs.lake.read(path), path)
@@ -99,9 +99,9 @@ class _Pass:
                     self._settle(plan, seen)
 
     def _settle(self, plan: Plan, seen: RunListing) -> None:
-        """Bring a run to its end, or on its way again, or leave it to the workers that are at work on it."""
+        """End a run, send its messages again, or leave it to the workers that are busy with it."""
         pending = plan.pending(seen.receipts)
-        if self.survey.now >= plan.expires_at + FUNCTION_TIMEOUT:  # before that, a last call may be at work
+        if self.survey.now >= plan.expires_at + FUNCTION_TIMEOUT:  # before that, a last call may still be busy
             expire_run(self.runs, plan, seen.receipts)
             self.done["runs_ended"] += bool(pending)
         elif not pending:
@@ -111,10 +111,10 @@ class _Pass:
             if max(signs) <= self.survey.now - FUNCTION_TIMEOUT:
                 self.messages += messages_for(plan, pending)
 
-    # Telling
+    # Logging
 
     def _log_freshness(self, catalog: Catalog, hours: int) -> None:
-        """Log of each enabled export whether it is as new as its schedule says."""
+        """Log for each enabled export whether it has succeeded in time."""
         schedules = schedules_of(self.runs)
         for export in self._each(export for export in catalog.exports if export.enabled):
             with _logged(None):
@@ -126,7 +126,7 @@ class _Pass:
 
     def _remove(self) -> None:
         survey = self.survey
-        # Where the listing was cut off, a receipt that was not seen may name what a folder holds.
+        # If the listing was cut off, an unseen receipt may name a file in the folder.
         for folder in self._each(sorted(survey.folders) if survey.is_whole else ()):
             with _logged(None):
                 self.done["files_swept"] += sweep_folder(survey, folder)
@@ -139,10 +139,10 @@ class _Pass:
             with _logged(run_id):
                 self.done["records_deleted"] += delete_claim(self.runs, run_id, path)
 
-    # Within
+    # Helpers
 
     def _each[T](self, items: Iterable[T]) -> Iterator[T]:
-        """The items, as long as there is time."""
+        """Yield the items, as long as there is time."""
         for item in items:
             if self.runs.deadline.remaining_seconds <= 0:
                 self.done["left_for_next_time"] += 1
@@ -152,10 +152,10 @@ class _Pass:
 
 @contextmanager
 def _logged(run_id: str | None) -> Iterator[None]:
-    """Log what a part of the pass raises: the rest goes on."""
+    """Log an error of a part of the pass, so that the rest continues."""
     try:
         yield
-    except Exception as exc:  # noqa: BLE001 - a mistake of ours, too, must not keep the pass from the other runs
+    except Exception as exc:  # noqa: BLE001 - even a bug must not stop the pass for other runs
         cause = exc.cause if isinstance(exc, ExportError) else _mistake(exc)
         log(Event.HOUSEKEEPING_FAILED, level=logging.ERROR, run_id=run_id, **cause.to_fields())
 

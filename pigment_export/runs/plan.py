@@ -17,18 +17,18 @@ from pigment_export.delivery.task import HeldFile, Task
 from pigment_export.lake.paths import Destination, RunFolder, is_run_id
 from pigment_export.lake.records import Instant, Record
 
-LATE_SECONDS = 3600  # past the end of its day, a fetch may still replace: a run claimed shortly before midnight
+LATE_SECONDS = 3600  # after the end of its day a fetch may still replace, for a run claimed shortly before midnight
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """What asks for a run.
+    """A request for a run.
 
     Attributes:
-        trigger: `schedule`, `http` or `cli`: each has keys of its own.
-        key: what makes it one and the same run when it is asked for again.
+        trigger: `schedule`, `http` or `cli`: each has its own keys.
+        key: identifies the run: a repeat with the same key is the same run.
         asked_by: who asks.
-        request: what is asked for, as JSON, normalised: a repeat must ask for the same.
+        request: the request as JSON, normalised: a repeat must have the same.
         occurrence: of the schedule.
         date_asked: the snapshot date that the caller named.
     """
@@ -145,10 +145,10 @@ class Plan(Record):
         return next((planned for planned in self.exports if planned.export.name == name), None)
 
     def task(self, planned: PlannedExport) -> Task:
-        """What delivery needs of one export of this run.
+        """Return the task of one export of this run, for delivery.
 
-        A date that was asked for has no grace after its end: the caller knows that it is past. A held file was fetched
-        for its own run, which may have begun shortly before the end.
+        A requested date has no grace after its end: the caller knows that it is past. A held file was fetched for its
+        own run, which may have begun shortly before the end.
         """
         grace = timedelta(seconds=0 if self.date_asked and planned.held is None else LATE_SECONDS)
         return Task(

@@ -19,12 +19,12 @@ from pigment_export.cron import Cron, expression_in, zone_in
 from pigment_export.lake.call import CallLake
 from pigment_export.lake.records import Instant, Record
 
-CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least so often, also where nothing is due
-FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that is back within it counts as never gone: an edit, a deployment
+CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least this often, even if nothing is due
+FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that returns within this time counts as never removed
 
 
 type Definition = tuple[str, str, str]
-"""An export's schedule, as it is defined: the export's name, five cron fields, whose wall clock they go by."""
+"""The definition of an export's schedule: the export's name, five cron fields, and their time zone."""
 
 
 @lru_cache
@@ -120,11 +120,11 @@ class Look:
 
     Attributes:
         now: the lake's clock.
-        etag: the record's; None where there is none.
-        record: what it says.
+        etag: the record's; None if there is none.
+        record: its content.
         catalog: the catalog's bytes.
         fingerprint: of the catalog and the settings.
-        problem: why the record could not be read, and counts as empty; else None.
+        problem: why the record could not be read and counts as empty, or None.
     """
 
     now: datetime
@@ -136,7 +136,7 @@ class Look:
 
     @property
     def is_idle(self) -> bool:
-        """Whether this tick has nothing to do: nothing is due, and this very catalog was validated within the day."""
+        """Whether this tick has nothing to do: nothing is due, and the same catalog was validated within a day."""
         checked_at = self.record.checked_at
         return (
             self.record.catalog == self.fingerprint
@@ -147,7 +147,7 @@ class Look:
 
 
 def look(lake: CallLake, path: str, read_catalog: Callable[[], bytes], *, schedule: str, time_zone: str) -> Look:
-    """See what a tick has to know, by one request, and one more for a catalog in the lake.
+    """Read what a tick needs, with one request, and another for a catalog in the lake.
 
     Args:
         lake: within this call.

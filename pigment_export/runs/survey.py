@@ -1,7 +1,7 @@
-"""One listing of all records, taken in run by run: what is open, what is old, and what each export came to.
+"""One listing of all records, processed run by run: open runs, old runs, and each export's last success.
 
-Memory holds a claim's path until its run is seen, and otherwise only what is open or to be removed, however many runs
-there were.
+Memory holds a claim's path until its run is seen, and otherwise only what is open or to be removed, for any number of
+runs.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -18,28 +18,28 @@ from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.plan import PlanSummary
 
-ORPHANED = timedelta(days=1)  # past its expiry, any deployment ends a run: its app was renamed, its laptop closed
-CUT_OFF = timedelta(days=7)  # an older run may have had its run.json: any RETENTION_DAYS on this lake is 8 or more
-LEFT_SECONDS = 600.0  # of a pass, for the work itself: a listing that takes longer is cut off
+ORPHANED = timedelta(days=1)  # after its expiry, any deployment ends a run: its app was renamed, or its laptop closed
+CUT_OFF = timedelta(days=7)  # an older run may have had its run.json, because RETENTION_DAYS is at least 8
+LEFT_SECONDS = 600.0  # of a pass, kept for the work itself: a longer listing is cut off
 
 
 @dataclass(slots=True)
 class Survey:
-    """What one listing of all records tells, at one instant.
+    """The result of one listing of all records, at one instant.
 
     Attributes:
         runs: of this deployment.
         now: the lake's clock.
         retention: how long records and held files are kept.
-        unplanned: paths of claims to heal, whose trigger was cut off before `run.json`, by run id; while it is taken,
-            of all whose run was not yet seen.
-        open: runs that may have to be brought to their end.
+        unplanned: paths of claims whose trigger was cut off before `run.json`, by run id; during the listing, of all
+            whose run was not yet seen.
+        open: runs that may have to be ended.
         old: ids of runs whose records have been kept long enough.
-        old_claims: paths of claims whose runs are gone, by run id.
+        old_claims: paths of claims whose runs are deleted, by run id.
         folders: of the exports that have a receipt anywhere.
-        succeeded_at: when each export was last fetched with success.
-        held: paths of held files that a receipt names which stays.
-        is_whole: whether the listing came to its end; else the newest runs are not in it.
+        succeeded_at: when each export last succeeded.
+        held: paths of held files of receipts that stay.
+        is_whole: whether the listing is complete; otherwise the newest runs are missing.
     """
 
     runs: Runs
@@ -75,25 +75,25 @@ class Survey:
             for run_id, path in self.unplanned.items()
             if self._is_young(run_id)
             and self.now - claimed_at(run_id) <= CUT_OFF
-            and (self.is_whole or run_id < newest)  # a newer run may just not have been seen
+            and (self.is_whole or run_id < newest)  # a newer run may be missing from the listing
         }
         return self
 
     def is_mine(self, summary: PlanSummary | None) -> bool:
-        """Return whether a run is for this deployment to look after; one without a summary has to be read to tell."""
+        """Return whether this deployment is responsible for a run; without a summary, its plan has to be read."""
         return summary is None or summary.deployment == self.runs.deployment or self._is_orphaned(summary)
 
     def _is_orphaned(self, summary: PlanSummary) -> bool:
-        """Whether a run expired so long ago that its own deployment must be gone."""
+        """Return whether a run expired so long ago that its deployment no longer exists."""
         return self.now >= summary.expires_at + ORPHANED
 
     def _without_claims(self, rows: Iterable[ListedBlob]) -> Iterator[ListedBlob]:
-        """Take in the claims, which come before all runs."""
+        """Process the claims, which come before all runs."""
         for row in rows:
             if not row.path.startswith(self.runs.layout.claims):
                 yield row
             elif (summary := PlanSummary.from_metadata(row.metadata)) and (
-                # Another deployment heals its own; of what is old, anyone removes what was left.
+                # Another deployment repairs its own claims; any deployment removes old ones.
                 summary.deployment == self.runs.deployment or not self._is_young(summary.run_id)
             ):
                 self.unplanned[summary.run_id] = row.path
@@ -103,7 +103,7 @@ class Survey:
         for name, receipt in seen.receipts.items():
             if receipt.folder:
                 self.folders.add(receipt.folder)
-            if receipt.state is State.HELD and not is_old:  # else the file goes with the receipt, and before it
+            if receipt.state is State.HELD and not is_old:  # otherwise the file goes before its receipt
                 self.held.add(receipt.path)
             if receipt.state.good and receipt.fetched_at:
                 self.succeeded_at[name] = max(receipt.fetched_at, self.succeeded_at.get(name, receipt.fetched_at))
@@ -116,7 +116,7 @@ class Survey:
         return self.now - claimed_at(run_id) <= self.retention
 
     def _is_closed(self, seen: RunListing) -> bool:
-        """Whether nothing of a run can change any more."""
+        """Return whether a run can no longer change."""
         if seen.result is None:
-            return False  # not even of a run that is marked: a person may have removed it
+            return False  # not even if the run is marked: a person may have removed it
         return seen.is_marked or (seen.summary is not None and self._is_orphaned(seen.summary))

@@ -1,7 +1,7 @@
-"""What is removed from the lake, and when: abandoned staged files, held files and records of old runs.
+"""Remove abandoned staged files, held files and records of old runs from the lake.
 
-A published file is never among it. What is removed half is found and removed again by the next pass. Every function
-returns how many files or records it has removed.
+Published files are never removed. If a removal is cut off, the next pass completes it. Every function returns how many
+files or records it has removed.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
@@ -16,11 +16,11 @@ from pigment_export.lake.paths import aside, claimed_at, held_run
 from pigment_export.runs.deployment import Runs, plan_in
 from pigment_export.runs.survey import Survey
 
-ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote the file is gone
+ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote the file has ended
 
 
 def sweep_folder(survey: Survey, folder: str) -> int:
-    """Remove from an export's folder what was staged and abandoned, and held files whose receipts go or are gone."""
+    """Remove abandoned staged files from an export's folder, and held files whose receipts are removed."""
     gone = [
         row.path
         for row in survey.runs.lake.list(aside(folder))
@@ -35,30 +35,30 @@ def sweep_folder(survey: Survey, folder: str) -> int:
 
 
 def sweep_probes(survey: Survey) -> int:
-    """Remove what a health check has left that was cut off."""
+    """Remove the files of health checks that were cut off."""
     rows = survey.runs.lake.list(survey.runs.layout.probes)
     return delete(survey.runs, [row.path for row in rows if row.created_at <= survey.now - ABANDONED])
 
 
 def delete_run(runs: Runs, run_id: str) -> int:
-    """Remove the records of a run that has ended: its plan first, so that no work on it begins, its result last."""
+    """Remove the records of a run that has ended: its plan first, so that no work starts, its result last."""
     folder = runs.layout.run(run_id)
-    order = {folder.plan: 0, folder.result: 2}  # all others in between
+    order = {folder.plan: 0, folder.result: 2}  # all other records in between
     paths = (row.path for row in runs.lake.list(f"{folder.path}/"))
     return delete(runs, sorted(paths, key=lambda path: order.get(path, 1)))
 
 
 def delete_claim(runs: Runs, run_id: str, path: str) -> int:
-    """Remove the claim of a run that is gone; one that its key has made since, of another run, stays.
+    """Remove the claim of a deleted run; a newer claim of another run with the same key stays.
 
-    Claims alone are deleted on a condition: no other path that is deleted is ever written for something else.
+    Only claims need a condition: no other deleted path is ever written again for something else.
     """
     for attempt in runs.deadline.attempts(ConflictError):
         with attempt:
             record = runs.lake.read(path)
             if record.etag is None:
                 return 0
-            with suppress(PermanentError):  # one that was spoilt is no other run's
+            with suppress(PermanentError):  # a damaged one does not belong to another run
                 if plan_in(record, path).run_id != run_id:
                     return 0
             runs.lake.delete(path, record.etag)

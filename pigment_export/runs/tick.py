@@ -1,7 +1,7 @@
-"""A tick of the timer: claim the runs of the occurrences that are due. Late, early, doubled or by hand, it is one.
+"""A tick of the timer: claim the runs of the occurrences that are due. Ticks can be late, early, doubled or manual.
 
-The lake's clock and the catalog decide what is due; nothing that the host says counts. Occurrences are marked as
-claimed last of all: a tick that is cut off before is made up by the next one, which finds its claims.
+The lake's clock and the catalog decide what is due; the host's timer information is ignored. Occurrences are marked as
+claimed at the end: if a tick is cut off before, the next one repeats it and finds its claims.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -33,24 +33,24 @@ RECORD_UNREADABLE = ErrorRow(
 
 
 def start_due(runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[bytes], Catalog]) -> list[str]:
-    """Claim what is due, and remember it.
+    """Claim what is due, and record it.
 
     Args:
         runs: of this deployment.
-        look: looks again where another tick was at work.
-        seen: by a look just now.
-        load: understands the catalog's bytes.
+        look: looks again if another tick interfered.
+        seen: the result of the first look.
+        load: parses the catalog's bytes.
 
     Returns:
         The messages to send.
 
     Raises:
         ConfigurationError: the catalog is broken.
-        ExportError: the lake cannot be used; the next tick does what is left.
+        ExportError: the lake cannot be used; the next tick does the rest.
     """
     path = runs.layout.schedules(runs.deployment)
     messages: dict[str, None] = {}  # in order, each once
-    for attempt in runs.deadline.attempts(ConflictError):  # another tick's record, or our own whose answer was lost
+    for attempt in runs.deadline.attempts(ConflictError):  # another tick's record, or our own after a lost answer
         with attempt as number:
             seen = look() if number > 1 else seen
             if seen.problem is not None:
@@ -58,13 +58,13 @@ def start_due(runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[
                 log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="schedule", **cause.to_fields())
             record, sent = _claim_due(runs, seen, load(seen.catalog))
             messages |= dict.fromkeys(sent)
-            if not seen.is_idle or record.schedules != seen.record.schedules:  # else another tick has done it all
+            if not seen.is_idle or record.schedules != seen.record.schedules:  # otherwise another tick has done it all
                 runs.lake.write(path, record.to_json(), {}, replacing=seen.etag)
     return list(messages)
 
 
 def _claim_due(runs: Runs, seen: Look, catalog: Catalog) -> tuple[ScheduleRecord, list[str]]:
-    """Claim all occurrences that are due; the record to write then, and the messages to send."""
+    """Claim all occurrences that are due; returns the record to write and the messages to send."""
     exports = {export.name: export for export in catalog.exports if export.enabled}
     record = seen.record.seeing(definitions_of(runs, exports.values()), seen.fingerprint, seen.now)
     claimed: dict[str, datetime] = {}
@@ -86,11 +86,11 @@ def _claim_due(runs: Runs, seen: Look, catalog: Catalog) -> tuple[ScheduleRecord
 def claims_of(runs: Runs, occurrence: datetime, exports: Sequence[Export]) -> list[Claim]:
     """Claim the run of an occurrence, or find it.
 
-    More than one only where an earlier tick went by another catalog, or was cut off so long ago that its run expired
+    There is more than one only if an earlier tick used another catalog, or was cut off so long ago that its run expired
     before it began.
 
     Returns:
-        The claims, in whose plans each of these exports is.
+        The claims; together, their plans have all of these exports.
     """
     instant = occurrence.isoformat()
     left = {export.name: export for export in exports}

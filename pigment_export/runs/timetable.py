@@ -1,4 +1,4 @@
-"""Which schedule each export goes by, its own or the deployment's, and whether it has succeeded in time.
+"""The schedule of each export, its own or the deployment's, and whether it has succeeded in time.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -19,7 +19,7 @@ from pigment_export.runs.schedule import Definition, ScheduleRecord
 
 
 def definitions_of(runs: Runs, exports: Iterable[Export]) -> list[Definition]:
-    """Return the schedules of exports; those that are paused, or that only callers start, have none."""
+    """Return the schedules of exports; paused exports, and those that only callers start, have none."""
     crons = {export.name: cron_of(runs, export) for export in exports if export.enabled}
     return [_definition(name, cron) for name, cron in crons.items() if cron is not None]
 
@@ -30,15 +30,15 @@ def cron_of(runs: Runs, export: Export) -> Cron | None:
 
 
 def next_occurrences(runs: Runs, catalog: Catalog, now: datetime) -> Mapping[str, datetime | None]:
-    """Return when each export of the catalog is due next, by name; None for what is paused or has no schedule."""
+    """Return when each export of the catalog is due next, by name; None if it is paused or has no schedule."""
     crons = {export.name: cron_of(runs, export) if export.enabled else None for export in catalog.exports}
     return {name: cron.next(now) if cron else None for name, cron in crons.items()}
 
 
 def schedules_of(runs: Runs) -> ScheduleRecord:
-    """Return the record of the deployment's schedules, by one request; one that is missing or unreadable is empty."""
+    """Return the record of the deployment's schedules, with one request; empty if missing or unreadable."""
     record = ScheduleRecord.found_in(runs.lake.read(runs.layout.schedules(runs.deployment)).data)
-    return record or ScheduleRecord()  # the next tick tells of it, and writes it anew
+    return record or ScheduleRecord()  # the next tick logs this, and writes the record again
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class Freshness:
     """Whether an export has succeeded in time.
 
     Attributes:
-        hours: it has after an occurrence of its schedule.
-        due_at: the newest occurrence by which it has to have succeeded by now; None where there is none.
-        is_stale: whether it has not.
+        hours: allowed after an occurrence.
+        due_at: the newest occurrence whose hours are over; None if there is none.
+        is_stale: whether the export has not succeeded since then.
     """
 
     hours: int
@@ -65,8 +65,8 @@ def freshness_of(
         runs: of this deployment.
         record: of its schedules.
         export: of its catalog.
-        succeeded_at: when it was last fetched with success; None for never.
-        hours: the deployment's, for an export without its own.
+        succeeded_at: when it last succeeded; None for never.
+        hours: the deployment's, for exports without their own.
         now: the lake's clock.
     """
     grace = timedelta(hours=export.freshness_hours or hours)
@@ -81,7 +81,7 @@ def freshness_of(
 
 
 def latest_at(runs: Runs, name: str) -> datetime | None:
-    """Return when an export was last fetched, by the record that outlives all receipts; None if there is none."""
+    """Return when an export was last fetched, from `_latest.json`, which outlives receipts; None if there is none."""
     newest = Latest.found_in(runs.lake.read(latest(runs.layout.folder(name))).data)
     return newest.fetched_at if newest else None
 

@@ -1,7 +1,7 @@
-"""Work on the exports of a run: deliver one, fail some without asking Pigment, and what the queue says of them.
+"""Work on the exports of a run: deliver one, fail some without asking Pigment, and process queue messages.
 
-The queue has one message per export of a run. Anything may lie in it: what is no message of this app, or names nothing
-that is there, is logged and dropped.
+The queue has one message per export of a run. It can contain anything: a message that is not from this app, or names a
+missing run or export, is logged and dropped.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
@@ -24,7 +24,7 @@ from pigment_export.runs.finish import finish_run
 from pigment_export.runs.plan import Plan, PlannedExport
 from pigment_export.transfer.stream import Listen
 
-SHOWN_CHARACTERS = 200  # of a text that is no message
+SHOWN_CHARACTERS = 200  # of a text that is not a message
 
 BROUGHT_OFTEN = "the queue has used up its tries for this export"
 GAVE_UP = ErrorRow(
@@ -37,18 +37,18 @@ GAVE_UP = ErrorRow(
 
 
 def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Listen = lambda _: None) -> Receipt:
-    """Bring one export of a run to a final receipt, then the run to its end if this was the last.
+    """Bring one export of a run to a final receipt, and end the run if this was the last one.
 
-    It is fetched, or, in a run that releases, its held file is published; in a run that was cancelled it fails.
+    Fetches the export or, in a releasing run, publishes its held file; in a cancelled run, fails it.
 
     Args:
         runs: of this deployment.
         plan: the run.
         planned: the export.
-        progress: told how far the transfer is.
+        progress: called with the progress of the transfer.
 
     Returns:
-        The receipt that stands.
+        The current receipt.
     """
     reconciler = Reconciler(runs.lake, plan.task(planned))
     if cancellation := cancellation_of(runs, plan):
@@ -63,17 +63,17 @@ def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Lis
 
 
 def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Receipt]:
-    """Bring exports of a run to a final receipt without asking Pigment, then the run to its end if they were the last.
+    """Bring exports of a run to a final receipt without asking Pigment, and end the run if they were the last ones.
 
-    Each receipt tells the reason of the export's last try, too.
+    Each receipt also has the reason of the export's last try.
 
     Args:
         runs: of this deployment.
         plan: the run.
-        causes: why each fails, by its name; if the file of this run is there all the same, its receipt says succeeded.
+        causes: why each fails, by its name; if this run's file is there nevertheless, its receipt is `succeeded`.
 
     Returns:
-        The receipts that stand, by name.
+        The current receipts, by name.
     """
     receipts = {
         planned.export.name: Reconciler(runs.lake, plan.task(planned)).record_failed(
@@ -87,7 +87,7 @@ def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[st
 
 
 def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary]) -> None:
-    """End a run that has expired; a receipt that is final and not good is corrected if its file is there after all."""
+    """End an expired run; a final receipt without success is corrected if its file is there after all."""
     bad = [name for name in plan.names if name not in receipts or not receipts[name].state.good]
     fail_exports(runs, plan, dict.fromkeys(bad, expired(plan.expires_at)))
 
@@ -96,7 +96,7 @@ def expire_run(runs: Runs, plan: Plan, receipts: Mapping[str, ReceiptSummary]) -
 
 
 def message_for(run_id: str, name: str) -> str:
-    """Return the message of an export of a run, as the queue carries it."""
+    """Return the queue message of an export of a run."""
     return json.dumps({"run_id": run_id, "name": name})
 
 
@@ -106,7 +106,7 @@ def messages_for(plan: Plan, names: tuple[str, ...]) -> list[str]:
 
 
 def named_in(text: str) -> tuple[str, str] | None:
-    """Return the run and the export that a message names; None where it is no message of this app."""
+    """Return the run and the export that a message names; None if it is not a message of this app."""
     try:
         fields = json.loads(text)
         run_id, name = fields["run_id"], fields["name"]
@@ -116,30 +116,30 @@ def named_in(text: str) -> tuple[str, str] | None:
 
 
 def process_message(runs: Runs, text: str) -> Receipt | None:
-    """Deliver what a message names.
+    """Deliver the export that a message names.
 
     Returns:
-        The receipt that stands; None where the message was dropped.
+        The current receipt; None if the message was dropped.
 
     Raises:
-        RetryableError: the message should come again; a `retrying` receipt says why.
-        ExportError: the lake itself cannot be used; the message should come again.
+        RetryableError: the message should come back; a `retrying` receipt says why.
+        ExportError: the lake cannot be used; the message should come back.
     """
     found = _found(runs, text)
     return deliver_export(runs, *found) if found else None
 
 
 def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
-    """Record that the queue has given a message up: send it again while its run lasts, or settle what it names.
+    """Process a message that the queue has given up: send it again, or fail its export.
 
-    An export whose last try failed for now is sent again until its run expires, so that no outage ends it before. An
-    export that left no reason is settled at once: its process may have been ended each time.
+    An export whose last try left a `retrying` receipt is sent again until its run expires, so that no outage ends it
+    earlier. An export that left no reason fails at once: its process may have been killed on each try.
 
     Returns:
         The messages to send again.
 
     Raises:
-        ExportError: the lake cannot be used; the message comes again.
+        ExportError: the lake cannot be used; the message comes back.
     """
     found = _found(runs, text)
     if found is None:
@@ -161,7 +161,7 @@ def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
 
 
 def _found(runs: Runs, text: str) -> tuple[Plan, PlannedExport] | None:
-    """The run and the export that a message names; where they are not there, that is logged."""
+    """Return the run and the export that a message names; logs it if they do not exist."""
     named, reason = named_in(text), "it is not a message of this app"
     if named is not None:
         run_id, name = named
