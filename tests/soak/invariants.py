@@ -23,7 +23,7 @@ class Sent:
 
     Attributes:
         path: of the request.
-        at: the simulated instant.
+        at: the latest simulated instant at which Pigment sent it.
         whole: all its bytes.
     """
 

@@ -9,6 +9,7 @@ import pytest
 from emulators.host import process
 from emulators.lake.account import Lake
 from tests.harness.forking import ForkServer
+from tests.soak.chance import BACK
 from tests.soak.invariants import Judge, runs_in
 from tests.soak.world import World
 
@@ -28,6 +29,20 @@ def test_a_short_soak_holds(world: World) -> None:
     assert world.figures.violations == []
     assert world.figures.runs >= 3
     assert world.figures.outcomes.total() >= 3
+
+
+def test_the_same_bytes_sent_again_once_the_clock_was_put_back_still_count_as_sent_late(world: World) -> None:
+    """An export that is a header alone is the same bytes each time."""
+    send = world.everything.pigment.switches.body
+    assert send
+    late = world.clock()
+    assert b"".join(send("again", iter([b"a;b\n"]))) == b"a;b\n"
+    world.clock.advance(-BACK)
+    try:
+        b"".join(send("again", iter([b"a;b\n"])))
+        assert world.sent[hashlib.sha256(b"a;b\n").hexdigest()].at == late
+    finally:
+        world.clock.advance(BACK)
 
 
 def found(world: World) -> list[str]:
