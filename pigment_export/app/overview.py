@@ -42,6 +42,7 @@ class Word(StrEnum):
         return {"failing": "✕", "held": "◆", "late": "▲", "on time": "●", "paused": "❚❚"}[self.value]
 
 
+WELL = (Word.ON_TIME, Word.PAUSED)
 _WORDS = {State.FAILED: Word.FAILING, State.HELD: Word.HELD}
 
 
@@ -111,7 +112,7 @@ class Overview:
     @property
     def headline(self) -> str:
         """The page in a sentence."""
-        bad = sum(number for word, number in self.counts if word not in (Word.ON_TIME, Word.PAUSED))
+        bad = sum(number for word, number in self.counts if word not in WELL)
         if bad:
             return f"{bad} of {len(self.exports)} exports {'needs' if bad == 1 else 'need'} attention"
         return "All exports are on time" if self.exports else "No exports"

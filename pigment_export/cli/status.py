@@ -5,15 +5,13 @@ import webbrowser
 from dataclasses import replace
 from pathlib import Path
 
-from pigment_export.app.overview import ExportHealth, Overview, Word, overview_of
+from pigment_export.app.overview import WELL, ExportHealth, Overview, overview_of
 from pigment_export.app.page import render, span
 from pigment_export.app.parts import App
 from pigment_export.cli.output import FAILED, OK, emit, emit_json, number, say
 from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_table
 from pigment_export.runs.follow import recent_runs
-
-WELL = (Word.ON_TIME, Word.PAUSED)
 
 
 def status(*, html: Path | None, is_opened: bool, deployment: str | None, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from pigment_export.cli.crew import Crew
 from pigment_export.cli.output import FAILED, INTERRUPTED, OK, emit_json, number, say
 from pigment_export.cli.parts import attended
 from pigment_export.cli.table import emit_table
-from pigment_export.delivery.receipt import Receipt
+from pigment_export.delivery.receipt import Receipt, State
 from pigment_export.errors import Cause, ErrorRow, ExportError, PermanentError, Who
 from pigment_export.retry import Deadline
 from pigment_export.runs.claim import Choose, claim_run
@@ -17,7 +17,6 @@ from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import deliver_export, fail_exports
 from pigment_export.transfer.stream import Listen
 
-GOOD = ("succeeded", "superseded")
 STOPPED = ErrorRow(
     "interrupted",
     PermanentError,
@@ -81,7 +80,7 @@ def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
         emit_table(ordered, ("export", "state", "rows", "bytes", "seconds", "path"), export="name")
     if stopped:
         return INTERRUPTED
-    return OK if all(receipt["state"] in GOOD for receipt in ordered) else FAILED
+    return OK if all(State(receipt["state"]).good for receipt in ordered) else FAILED
 
 
 def _past_days(app: App, plan: Plan) -> list[date]:
@@ -106,7 +105,7 @@ def _settled(app: App, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Fie
 
 
 def _ending(receipt: Fields) -> str:
-    if receipt["state"] in GOOD:
+    if State(receipt["state"]).good:
         moved = f"{number(receipt.get('rows'))} rows, {number(receipt.get('bytes'))} bytes"
         return f"{receipt['state']}, {moved}, {number(receipt.get('seconds'), 1)} s"
     return f"{receipt['state']}: {receipt.get('reason', '')}\n  {receipt.get('who', '')}: {receipt.get('remedy', '')}"
