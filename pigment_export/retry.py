@@ -1,13 +1,13 @@
-"""How long one call may take, and how much of that may be spent waiting: the only retry there is.
+"""The time limit of one call, and of its waits: the app's only retry.
 
-Every retry goes through one `Deadline`, handed down from the entry point:
+Every retry uses one `Deadline`, which the entry point passes down:
 
     for attempt in deadline.attempts():
         with attempt:
             etag = files.create(path)
 
-The block is run until it succeeds. Waits grow, and add up to a stated patience; when it is used up the error is raised
-and left to the caller (the queue brings the message back). Progress renews the patience.
+The block runs until it succeeds. Waits grow, and their sum is limited by a patience. When it is used up, the error is
+raised to the caller (the queue brings the message back). Progress renews the patience.
 """
 
 import logging
@@ -23,29 +23,29 @@ from typing import Any
 from pigment_export.errors import ExportError, RetryableError, SetupError
 from pigment_export.events import Event, log
 
-FUNCTION_TIMEOUT_SECONDS = 3600.0  # after it the host ends the process, with all that runs in it (host.json says so)
-CALL_SECONDS = FUNCTION_TIMEOUT_SECONDS - 300.0  # of one export: what comes to its end by itself leaves a reason
-HOUSEKEEPING_SECONDS = 2400.0  # of one pass over all runs: well below the hour after which the next one comes
-CLAIM_SECONDS = 240.0  # of a trigger: what takes longer is tried again by the host
+FUNCTION_TIMEOUT_SECONDS = 3600.0  # after this the host kills the process (set in host.json)
+CALL_SECONDS = FUNCTION_TIMEOUT_SECONDS - 300.0  # of one export: it ends before the host kills it, and records a reason
+HOUSEKEEPING_SECONDS = 2400.0  # of one pass over all runs: well below the hour until the next one
+CLAIM_SECONDS = 240.0  # of a trigger: the host retries one that takes longer
 ANSWER_SECONDS = 45.0  # of an HTTP call: Data Factory waits a minute for an answer, Azure 230 seconds
-PATIENCE_SECONDS = 120.0  # between two steps of progress; what takes longer is the queue's to bring back
-RATE_WINDOW_SECONDS = 300.0  # Pigment counts 500 requests in 5 minutes: a wait this long always clears it
-LONGEST_WAIT_SECONDS = 30.0  # one wait of our own choosing
-MOST_ATTEMPTS = 30  # of one thing, however short its waits
-_JITTER = 1.1  # of a wait that the other side asked for
+PATIENCE_SECONDS = 120.0  # between two steps of progress; after that, the queue brings the message back
+RATE_WINDOW_SECONDS = 300.0  # Pigment allows 500 requests in 5 minutes: this wait always clears the limit
+LONGEST_WAIT_SECONDS = 30.0  # longest wait that the other side did not ask for
+MOST_ATTEMPTS = 30  # of one block, however short its waits
+_JITTER = 1.1  # on a wait that the other side asked for
 
 
 class Deadline:
     """The time of one call; safe to use from several threads.
 
-    Its first retry is logged (`retrying_call`), on the thread that made the deadline: the host drops lines of others.
+    It logs its first retry (`retrying_call`) on the thread that created it: the host drops lines of other threads.
 
     Args:
         seconds: until the call's end.
-        patience_seconds: how much may be spent waiting between two steps of progress.
-        is_attended: whether a person waits, who can mend a `SetupError` at once: it is not retried then.
-        on_retry: told before each wait what failed and when it is tried again, in one line; on the thread that waits.
-        clock: seconds that never go back, as `time.monotonic`.
+        patience_seconds: most time to spend waiting between two steps of progress.
+        is_attended: whether a person waits, who can fix a `SetupError` at once; it is then not retried.
+        on_retry: called before each wait, on the waiting thread, with one line: what failed, and when it is retried.
+        clock: monotonic seconds, like `time.monotonic`.
         sleep: waits that many seconds.
     """
 
@@ -76,20 +76,19 @@ class Deadline:
         return max(0.0, self.ends_at - self._clock())
 
     def attempts(self, *also: type[ExportError], most: int = MOST_ATTEMPTS) -> Iterator[AbstractContextManager[int]]:
-        """Iterate over attempts at one thing until one succeeds; each is a context manager around what is tried.
+        """Iterate over attempts until one succeeds; each is a context manager around the block to retry.
 
-        What has made progress and fails then has made none: the patience that it renewed is taken back.
+        If an attempt makes progress but fails, the patience that it renewed is taken back.
 
         Args:
-            also: errors after which the block may be run again, beside `RetryableError`: those that it recovers from
-                by looking again.
-            most: attempts, at most.
+            also: errors besides `RetryableError` after which the block can run again, because it looks again.
+            most: largest number of attempts.
 
         Yields:
-            The next attempt, which gives its number from 1; the first at once, each further one after a wait.
+            The next attempt, which returns its number, from 1; the first at once, each further one after a wait.
 
         Raises:
-            RetryableError: patience, time or attempts are used up; an error of `also` is its cause then.
+            RetryableError: patience, time or attempts are used up; for an error of `also`, that is its cause.
         """
         retried: tuple[type[ExportError], ...] = (RetryableError, *also)
         again = False
@@ -117,23 +116,23 @@ class Deadline:
                 return
 
     def progressed(self) -> None:
-        """Renew the patience: something was done that is not done again."""
+        """Renew the patience after progress: something was done that will not be repeated."""
         with self._lock:
             self._left_seconds = self._patience_seconds
 
     def waits_for(self, error: ExportError, attempt: int) -> bool:
-        """Wait before the next attempt, where time and patience allow it.
+        """Wait before the next attempt, if time and patience allow it.
 
-        Waits grow whatever the other side says: what it asks for (`retry_after_seconds`, up to the rate limit's window)
-        can only make one longer. A rate limit that does not say how long is waited out for its window, and whatever
-        patience is left: giving up earlier would only ask again sooner.
+        Waits always grow; `retry_after_seconds`, up to the rate limit's window, can only make a wait longer. If a rate
+        limit does not say how long, the wait is its window. These waits do not use up the patience: giving up earlier
+        would only mean asking again sooner.
 
         Args:
-            error: what the attempt raised.
+            error: of the attempt.
             attempt: its number, from 1.
 
         Returns:
-            Whether it has waited; False where the error is to be raised.
+            Whether it has waited; False if the error is to be raised.
         """
         if isinstance(error, SetupError) and self._is_attended:
             return False
@@ -144,14 +143,14 @@ class Deadline:
             asked = RATE_WINDOW_SECONDS if is_rate_limited else 0.0
         asked = min(max(asked, 0.0), RATE_WINDOW_SECONDS)
         longest = min(2.0 ** (attempt - 1), RATE_WINDOW_SECONDS if is_rate_limited else LONGEST_WAIT_SECONDS)
-        # Spread, and guards nothing: callers that were refused together come back apart.
+        # Jitter, not security: callers that were rejected together retry at different times.
         wait = max(random.uniform(longest / 2, longest), random.uniform(asked, asked * _JITTER))  # noqa: S311
         with self._lock:
             if wait >= self.remaining_seconds:
                 return False
             if not is_rate_limited:
                 self._left_seconds -= wait
-                if self._left_seconds < 0:  # for all: a loop around this one must not begin anew with what is left
+                if self._left_seconds < 0:  # for all loops: an outer one must not start again with the rest
                     return False
             if self._to_log is None:
                 fields = error.cause.to_fields()
@@ -162,7 +161,7 @@ class Deadline:
         return True
 
     def _log_first(self) -> None:
-        """Log the call's first retry, once, when its own thread comes by."""
+        """Log the call's first retry, once, on the call's own thread."""
         with self._lock:
             if not self._to_log or threading.get_ident() != self._thread:
                 return
@@ -170,16 +169,16 @@ class Deadline:
         log(Event.RETRYING_CALL, level=logging.WARNING, **fields)
 
     def retry[T](self, call: Callable[[], T]) -> T:
-        """Call until it succeeds; only for what may be done twice, as reads and appends.
+        """Call until it succeeds; only for requests that can be repeated, such as reads and appends.
 
         Args:
-            call: one request.
+            call: sends one request.
 
         Returns:
-            What the call returned.
+            The result of the call.
 
         Raises:
-            RetryableError: the last try's, when patience or time ran out.
+            RetryableError: of the last try, if patience or time is used up.
         """
         for attempt in self.attempts():
             with attempt:
@@ -188,21 +187,21 @@ class Deadline:
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
-    """How long a `Retry-After` asks to wait.
+    """Return how long a `Retry-After` asks to wait.
 
     Args:
-        value: the header; None where there is none.
-        now: to measure a date against.
+        value: the header, or None.
+        now: the present, for a date in the header.
 
     Returns:
-        Seconds, never below 0; None where it says nothing that can be understood.
+        Seconds, never below 0; None if the header is missing or not understood.
     """
     if value is None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])  # what nine digits cannot hold is capped where it is waited
+        return float(text[:9])  # longer values are capped at the wait anyway
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # no date, a date without a zone, one beyond what a date can be
+    except (ValueError, TypeError, OverflowError):  # not a date, without a zone, or out of range
         return None

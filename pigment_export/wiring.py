@@ -1,6 +1,6 @@
-"""The composition root: settings and identity become ready parts. Nothing is built before it is asked for.
+"""The composition root: builds the parts from settings and identity, each on first use.
 
-Adapters are imported inside the functions: a call for the version or an error pays for no Azure library.
+Adapters are imported inside the functions: a call for the version, or an error, imports no Azure library.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 APP_FOLDER = Path(__file__).parent.parent  # of the deployed app, with its catalog
 
 
-# What every function needs, a tick of the timer with nothing due as well: settings, records, identity and the lake.
+# What every function needs, even a tick with nothing due: settings, records, identity and the lake.
 AHEAD = ("settings", "azure.adls", "runs.schedule")
 
 
 def import_ahead() -> None:
-    """Import what every function needs, while the host prepares the first call; that call says what is missing."""
+    """Import what every function needs, while the host prepares the first call; that call reports missing libraries."""
     from importlib import import_module
 
     for name in AHEAD:
@@ -48,10 +48,10 @@ def import_ahead() -> None:
 
 
 def once[T](make: Callable[[], T]) -> Callable[[], T]:
-    """Return what makes a part on first use, and once: a cold start may have a message for each of its threads.
+    """Return a function that makes a part once, on first use, also with several threads at a cold start.
 
     Args:
-        make: makes it; what it raises is raised each time.
+        make: makes the part; if it raises, it is called again next time.
     """
     lock, made = RLock(), cache(make)
 
@@ -63,25 +63,25 @@ def once[T](make: Callable[[], T]) -> Callable[[], T]:
 
 
 def new_nonce() -> str:
-    """16 random hexadecimal digits."""
+    """Return 16 random hexadecimal digits."""
     return secrets.token_hex(8)
 
 
 def identity_of(settings: Settings, environ: Mapping[str, str]) -> Identity:
-    """The app's identity: user-assigned where its client id is set, else whatever is there (a developer's, too)."""
+    """Return the identity: user-assigned if its client id is set, otherwise the available one (e.g. a developer's)."""
     import logging
 
     from pigment_export.azure import identity
 
-    for library in ("azure", "msal", "urllib3"):  # a line for each request or failure says what our events do
+    for library in ("azure", "msal", "urllib3"):  # its lines per request or failure repeat our events
         logging.getLogger(library).setLevel(logging.ERROR)
     return identity.identity_of(settings.identity_client_id, environ)
 
 
 def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
-    """Where Pigment keys come from: the vault where one is set, else the key in the environment of a laptop.
+    """Return the source of Pigment keys: the vault if one is set, otherwise the key in a laptop's environment.
 
-    The vault wins: a key that was set for a try must not decide what a run writes into the lake.
+    The vault has priority: a key that was set for an experiment must not decide what a run writes into the lake.
     """
     if settings.key_vault_url is None:
         from pigment_export.keys import FixedKey
@@ -93,30 +93,30 @@ def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
 
 
 def pigment_of(settings: Settings, keys: Keys) -> Pigment:
-    """Pigment's API."""
+    """Return Pigment's API."""
     from pigment_export.pigment.client import Pigment
 
     return Pigment(settings.pigment_base_url, keys, version=__version__)
 
 
 def pigment_alone_of(settings: Settings, environ: Mapping[str, str]) -> tuple[Pigment, Keys]:
-    """Pigment, and the keys that it is asked with, for what needs no lake."""
+    """Return Pigment and its keys, for commands that need no lake."""
     keys = keys_of(settings, lambda: identity_of(settings, environ))
     return pigment_of(settings, keys), keys
 
 
 def app_of(environ: Mapping[str, str], folder: Path = APP_FOLDER) -> Callable[[Deadline], App]:
-    """The parts that the app's functions, and the command line's runs, work with.
+    """Return the parts for the app's functions and the command line's runs.
 
     Args:
         environ: the environment.
-        folder: what a relative `EXPORTS_FILE` begins at.
+        folder: base of a relative `EXPORTS_FILE`.
 
     Returns:
-        What binds them to the deadline of a call.
+        A function that binds them to the deadline of a call.
 
     Raises:
-        ConfigurationError: the settings are wrong, and the catalog maybe, too.
+        ConfigurationError: the settings are wrong, and possibly the catalog.
     """
     from functools import partial
 
@@ -152,12 +152,12 @@ _app = once(lambda: app_of(os.environ))
 
 
 def app(deadline: Deadline) -> App:
-    """The parts of this process, bound to a call; what is wrong with the settings is told each time."""
+    """Return the parts of this process, bound to a call; raises wrong settings each time."""
     return _app()(deadline)
 
 
 def runs_of(settings: Settings, lake: CallLake, pigment: Pigment) -> Runs:
-    """The runs of this deployment."""
+    """Return the runs of this deployment."""
     from pigment_export.runs.deployment import Runs
 
     return Runs(

@@ -1,1 +1,1 @@
-"""Where things lie, and what is asked of a lake; no SDK."""
+"""Paths in the lake, and the interface of a lake; no SDK."""

@@ -1,7 +1,7 @@
-"""The lake within one call: what may be done twice is retried here, once for all; every effect is progress.
+"""The lake within one call: repeatable requests are retried here; every effect counts as progress.
 
-Create, flush, describe, rename, write and delete are one request each. Who calls them looks at what is there before it
-tries again, since no error tells whether the write took effect; what a delete leaves, the sweep removes.
+Create, flush, describe, rename, write and delete are one request each. Their callers look at the path before they try
+again, because an error does not show whether the write took effect. The sweep removes what a delete leaves behind.
 """
 
 import builtins
@@ -20,7 +20,7 @@ class CallLake:
         deadline: of the call.
 
     Attributes:
-        once: the lake itself, of which nothing is retried.
+        once: the lake itself, without retries.
         deadline: of the call.
     """
 
@@ -37,20 +37,20 @@ class CallLake:
         return self.deadline.retry(lambda: self.once.look(path))
 
     def create(self, path: str) -> str:
-        """Create an empty file where nothing is; one request."""
+        """Create an empty file if the path does not exist; one request."""
         return self._done(self.once.create(path))
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position, retried: the same bytes there twice are the same file."""
+        """Append bytes at a position, retried: the same bytes at the same position do not change the file."""
         self.deadline.retry(lambda: self.once.append(path, position, data))
         self.deadline.progressed()
 
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
-        """Commit and close what was appended, if the ETag still holds; one request."""
+        """Commit and close the appended bytes if the ETag still matches; one request."""
         return self._done(self.once.flush(path, size, etag, content_type=content_type))
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
-        """Replace the user metadata, if the ETag still holds; one request."""
+        """Replace the user metadata if the ETag still matches; one request."""
         return self._done(self.once.describe(path, metadata, etag))
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
@@ -59,11 +59,11 @@ class CallLake:
         self.deadline.progressed()
 
     def make_folder(self, path: str) -> None:
-        """Make a folder, retried."""
+        """Create a folder, retried."""
         self.deadline.retry(lambda: self.once.make_folder(path))
 
     def read_range(self, path: str, length: int, etag: str, *, offset: int = 0) -> bytes:
-        """Read up to `length` bytes from an offset, if the ETag still holds, retried."""
+        """Read up to `length` bytes from an offset if the ETag still matches, retried."""
         return self.deadline.retry(lambda: self.once.read_range(path, length, etag, offset=offset))
 
     def read(self, path: str) -> StoredRecord:
@@ -71,7 +71,7 @@ class CallLake:
         return self.deadline.retry(lambda: self.once.read(path))
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
-        """Write a record over the one with the ETag `replacing`, or where nothing is; one request."""
+        """Write a record over the one with the ETag `replacing`, or only if there is none (None); one request."""
         self.once.write(path, data, metadata, replacing=replacing)
         self.deadline.progressed()
 
@@ -80,11 +80,11 @@ class CallLake:
         return self.deadline.retry(lambda: self.once.names(prefix))
 
     def list(self, prefix: str) -> builtins.list[ListedBlob]:
-        """List what lies under a prefix, all of it, retried."""
+        """List all blobs under a prefix, retried."""
         return self.deadline.retry(lambda: [*self.once.list(prefix)])
 
     def delete(self, path: str, etag: str | None = None) -> None:
-        """Remove a path; one request."""
+        """Delete a path; one request."""
         self.once.delete(path, etag)
 
     def _done[T](self, answer: T) -> T:

@@ -1,7 +1,7 @@
-"""Where everything lies in the lake: path templates, run ids, and the names of records. Pure.
+"""All paths in the lake: path templates, run ids, and the names of records. Pure.
 
-Names that begin with `_` are skipped by Spark, Synapse, Fabric and Hive, and only published files end in `.csv`:
-so no reader ever picks up a staged file, a held one or a record.
+Spark, Synapse, Fabric and Hive skip names that begin with `_`, and only published files end in `.csv`, so readers never
+pick up a staged file, a held file or a record.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 _PLACEHOLDERS = ("name", "date", "year", "month", "day", "instant", "run_id")
-_DAYS = ({"date"}, {"year", "month", "day"})  # either tells a day
+_DAYS = ({"date"}, {"year", "month", "day"})  # either determines a day
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SEGMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._=-]*[A-Za-z0-9_=-])?")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}")
@@ -22,7 +22,7 @@ LONGEST_PATH = 512  # characters of a template or root; the service takes 1,024 
 
 
 def instant_text(instant: datetime) -> str:
-    """Return an instant as paths and run ids carry it: UTC, whole seconds, in the same order as text as in time."""
+    """Return an instant for paths and run ids: UTC, whole seconds; its text sorts in the order of time."""
     return instant.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
@@ -32,23 +32,23 @@ def new_run_id(claimed_at: datetime, nonce: str) -> str:
 
 
 def is_run_id(text: str) -> bool:
-    """Return whether a text has the form of a run id: only such a text may become part of a path."""
+    """Return whether a text has the form of a run id; only then can it become part of a path."""
     if not _RUN_ID.fullmatch(text):
         return False
     try:
         claimed_at(text)
-    except ValueError:  # a month 13, say
+    except ValueError:  # for example, a month 13
         return False
     return True
 
 
 def claimed_at(run_id: str) -> datetime:
-    """Return the instant of a run's claim, which its id begins with; whole seconds, UTC."""
+    """Return the instant of a run's claim from its id; whole seconds, UTC."""
     return datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def root_problems(root: str) -> list[str]:
-    """Return what is wrong with a `DATA_LAKE_ROOT`; nothing if it may be used."""
+    """Return what is wrong with a `DATA_LAKE_ROOT`; nothing if it is valid."""
     if root == "" or (len(root) <= LONGEST_PATH and all(map(_SEGMENT.fullmatch, root.split("/")))):
         return []
     return [
@@ -57,7 +57,7 @@ def root_problems(root: str) -> list[str]:
 
 
 def template_problems(template: str) -> list[str]:
-    """Return what is wrong with an `EXPORT_PATH` template; nothing if it may be used."""
+    """Return what is wrong with an `EXPORT_PATH` template; nothing if it is valid."""
     problems = []
     used = _PLACEHOLDER.findall(template)
     unknown = sorted(set(used) - set(_PLACEHOLDERS))
@@ -89,18 +89,18 @@ def _has_own_folder(segments: list[str]) -> bool:
 
 
 def replaces(template: str) -> bool:
-    """Return whether files of this template replace each other: one a day; else every run keeps its own."""
+    """Return whether files of this template replace each other (one a day), or every run keeps its own."""
     return not {"instant", "run_id"} & set(_PLACEHOLDER.findall(template))
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where one export of one run goes.
+    """The destination of one export of one run.
 
     Attributes:
         folder: the export's folder, with its staged and held files and `_latest.json`.
         path: the file.
-        replaces: whether a newer fetch may replace what is there.
+        replaces: whether a newer fetch may replace an existing file.
     """
 
     folder: str
@@ -108,38 +108,38 @@ class Destination:
     replaces: bool
 
     def staged(self, run_id: str, nonce: str) -> str:
-        """Return where one try of one run writes; no reader looks there."""
+        """Return the path of a try's staged file, which readers ignore."""
         return f"{self.folder}/_{run_id}.{nonce}.partial"
 
     def held(self, run_id: str, nonce: str) -> str:
-        """Return where a complete file waits for a person to decide."""
+        """Return the path of a held file, which waits for a person to decide."""
         return f"{self.folder}/_held/{run_id}.{nonce}.held"
 
     @property
     def latest(self) -> str:
-        """The record of the newest good file."""
+        """Path of the record of the newest good file."""
         return latest(self.folder)
 
 
 def latest(folder: str) -> str:
-    """Return the record of the newest good file in an export's folder."""
+    """Return the path of the record of the newest good file in an export's folder."""
     return f"{folder}/_latest.json"
 
 
 def aside(folder: str) -> str:
-    """Return the prefix of all that no reader sees in an export's folder: staged and held files, `_latest.json`."""
+    """Return the prefix of all hidden paths in an export's folder: staged and held files, `_latest.json`."""
     return f"{folder}/_"
 
 
 def held_run(path: str) -> str | None:
-    """Return the id of the run that a held file comes from, or None if it is no held file."""
+    """Return the id of the run that a held file comes from, or None if it is not a held file."""
     folder, _, name = path.rpartition("/")
     run_id = name.partition(".")[0]
     return run_id if folder.endswith("/_held") and name.endswith(".held") and is_run_id(run_id) else None
 
 
 def parent(path: str) -> str:
-    """Return the folder that a path lies in."""
+    """Return the folder of a path."""
     return path.rpartition("/")[0]
 
 
@@ -156,7 +156,7 @@ class Layout:
     template: str
 
     def destination(self, name: str, *, snapshot_date: date, run_id: str, is_compressed: bool = False) -> Destination:
-        """Return where an export of a run goes. `{instant}` is that of its claim; a compressed file ends in `.gz`."""
+        """Return the destination of an export. `{instant}` is the run's claim's; a compressed file ends in `.gz`."""
         date_text = snapshot_date.isoformat()
         year, month, day = date_text.split("-")
         values = {"name": name, "date": date_text, "year": year, "month": month, "day": day}
@@ -173,7 +173,7 @@ class Layout:
         return self._below("/".join([*segments[: segments.index("{name}")], name]))
 
     def claim(self, key: str) -> str:
-        """Return the claim of a key, whatever characters it has."""
+        """Return the path of a key's claim; the key can have any characters."""
         return f"{self.claims}{hashlib.sha256(key.encode()).hexdigest()}.json"
 
     @property
@@ -182,17 +182,17 @@ class Layout:
         return f"{self.runs}_keys/"
 
     def schedules(self, deployment: str) -> str:
-        """Return the record of a deployment's schedules, whatever characters its name has."""
+        """Return the path of a deployment's schedule record; its name can have any characters."""
         return f"{self.runs}_schedules/{hashlib.sha256(deployment.encode()).hexdigest()}.json"
 
     @property
     def runs(self) -> str:
-        """Prefix of all records of runs, claims among them."""
+        """Prefix of all records of runs, including claims."""
         return self._below("_runs/")
 
     @property
     def probes(self) -> str:
-        """Prefix of the files by which health looks whether the lake keeps its word."""
+        """Prefix of the files with which the health check tests the lake."""
         return self._below("_health/")
 
     def runs_of(self, day: date) -> str:
@@ -204,7 +204,7 @@ class Layout:
         return RunFolder(f"{self.runs_of(claimed_at(run_id).date())}{run_id}")
 
     def run_at(self, path: str) -> str | None:
-        """Return the id of the run that a record belongs to, or None if it is no run's."""
+        """Return the id of a record's run, or None if it does not belong to a run."""
         _, _, rest = path.removeprefix(self.runs).partition("/")
         run_id = rest.partition("/")[0]
         return run_id if is_run_id(run_id) and path.startswith(f"{self.run(run_id).path}/") else None
@@ -221,29 +221,29 @@ class RunFolder:
 
     @property
     def plan(self) -> str:
-        """What the run exports, and where to."""
+        """Path of the plan."""
         return f"{self.path}/run.json"
 
     def receipt(self, name: str) -> str:
-        """Return the receipt of one export."""
+        """Return the path of an export's receipt."""
         return f"{self.path}/receipts/{name}.json"
 
     def name_of(self, path: str) -> str | None:
-        """Return the export whose receipt lies at a path, or None if it is no receipt."""
+        """Return the export of the receipt at a path, or None if it is not a receipt."""
         name, dot, ending = path.removeprefix(f"{self.path}/receipts/").partition(".json")
         return name if path == self.receipt(name) and dot and not ending else None
 
     @property
     def result(self) -> str:
-        """What the run came to, written when the last receipt is there."""
+        """Path of the result, which is written after the last receipt."""
         return f"{self.path}/result.json"
 
     @property
     def cancel(self) -> str:
-        """That the run is to stop, and who said so."""
+        """Path of the cancellation."""
         return f"{self.path}/cancel.json"
 
     @property
     def success(self) -> str:
-        """The marker that every export succeeded, for readers who wait for one."""
+        """Path of the marker that every export succeeded, for readers that wait for it."""
         return f"{self.path}/_SUCCESS"

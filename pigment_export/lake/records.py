@@ -1,7 +1,7 @@
-"""How records are written: JSON that a person can read, and metadata that the service takes. Pure.
+"""The format of records: JSON that a person can read, and metadata that the service accepts. Pure.
 
-A listing shows the metadata of many files at once, so that what it needs stands there, too. The service takes ASCII
-without line breaks, trims spaces, and takes 8 KiB in all: values are percent-encoded, and long ones are cut.
+A listing returns the metadata of many files at once, so the fields that it needs are also in the metadata. The service
+accepts at most 8 KiB of ASCII without line breaks, and trims spaces: values are percent-encoded, and long ones are cut.
 """
 
 import json
@@ -12,12 +12,12 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 
-LONGEST_VALUE = 1024  # characters of one metadata value: no record has more than six long texts
-_OURS = "pigment_"  # begins each metadata name of ours: a file that has none of them was not written by this app
+LONGEST_VALUE = 1024  # characters per metadata value: no record has more than six long texts
+_OURS = "pigment_"  # prefix of our metadata names: a file without any of them was not written by this app
 
 
 def _instant(value: Any) -> datetime:
-    """Read an instant; one without a time zone, or a number, is none."""
+    """Read an instant; reject numbers and instants without a time zone."""
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ValueError("an instant with its time zone is needed")
@@ -34,7 +34,7 @@ Instant = Annotated[
 
 
 class Record(BaseModel):
-    """A record that reads and writes itself, as JSON and as metadata. Fields that it doesn't know are passed over."""
+    """A record that reads and writes itself, as JSON and as metadata. It ignores unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, use_attribute_docstrings=True)
 
@@ -47,7 +47,7 @@ class Record(BaseModel):
         return (json.dumps(self.to_fields(), ensure_ascii=False, indent=1) + "\n").encode()
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the fields as metadata: ASCII without line breaks, as the service demands."""
+        """Return the fields as metadata: ASCII without line breaks, as the service requires."""
         return encode(self.to_fields())
 
     @classmethod
@@ -55,7 +55,7 @@ class Record(BaseModel):
         """Read a stored record.
 
         Raises:
-            ValueError: it is no such record.
+            ValueError: it is not such a record.
         """
         try:
             return cls.model_validate_json(data)
@@ -65,7 +65,7 @@ class Record(BaseModel):
 
     @classmethod
     def found_in(cls, data: bytes) -> Self | None:
-        """Read a stored record; None where there is none, or nothing that can be read as one."""
+        """Read a stored record; None if there is none, or it is not readable."""
         try:
             return cls.from_json(data)
         except ValueError:
@@ -73,7 +73,7 @@ class Record(BaseModel):
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
-        """Read what `to_metadata` wrote; None where it is something else."""
+        """Read the metadata that `to_metadata` wrote; None if it is something else."""
         try:
             return cls.model_validate(decode(metadata))
         except ValidationError:
@@ -86,12 +86,12 @@ def encode(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def decode(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return our fields in metadata; others are left out."""
+    """Return our fields of the metadata, without others."""
     return {name.removeprefix(_OURS): unquote(value) for name, value in metadata.items() if name.startswith(_OURS)}
 
 
 def _value(value: Any) -> str:
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     while len(quoted := quote(text, safe=",:+/")) > LONGEST_VALUE:
-        text = text[: max(0, len(text) - (len(quoted) - LONGEST_VALUE + 11) // 12)]  # a character takes 12 at most
+        text = text[: max(0, len(text) - (len(quoted) - LONGEST_VALUE + 11) // 12)]  # a character takes at most 12
     return quoted
