@@ -11,6 +11,7 @@ from pathlib import Path
 from emulators import local_settings
 from emulators.everything import ACCOUNT, FILE_SYSTEM, Everything
 from emulators.folders import temporary_folder
+from emulators.http1 import port
 from emulators.pigment.faults import add_fault_option
 from emulators.pigment.model import Model
 from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WINDOW_REQUESTS
@@ -91,7 +92,7 @@ def _options() -> argparse.Namespace:
         help="write a local.settings.json for 'func start' in place of printing variables",
     )
     parser.add_argument("--folder", type=Path, help="where the certificate and the lake's files go [a temporary one]")
-    parser.add_argument("--proxy-port", type=int, default=0, help="the proxy's port [a free one]")
+    parser.add_argument("--proxy-port", type=port, default=0, help="the proxy's port [a free one]")
     parser.add_argument(
         "--map",
         type=_mapping,
@@ -128,10 +129,14 @@ def _options() -> argparse.Namespace:
 
 def _mapping(text: str) -> tuple[str, tuple[str, int]]:
     host, _, address = text.partition("=")
-    name, _, port = address.rpartition(":")
-    if not host or not name or not port.isdigit():
+    name, _, number = address.rpartition(":")
+    try:
+        there = (name, port(number))
+    except ValueError:
+        there = None
+    if not host or not name or not there:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST=ADDRESS:PORT")
-    return host.lower(), (name, int(port))
+    return host.lower(), there
 
 
 def _account_key(text: str) -> str:

@@ -21,7 +21,21 @@ READ_BYTES = 256 * 1024
 _HEAD_MOST_BYTES = 64 * 1024
 _TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS connection
 
+LARGEST_PORT = 65_535
+
 type Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+def port(text: str) -> int:
+    """Read a port of the command line.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = int(text)
+    if not 0 <= number <= LARGEST_PORT:
+        raise ValueError(f"{text} is no port")
+    return number
 
 
 class PortTakenError(OSError):
@@ -62,7 +76,8 @@ class Listener:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            raise PortTakenError(error.errno, f"port {port} of 127.0.0.1 is taken") from error
+            told = f"port {port} of 127.0.0.1 is taken: end what listens there, or name another port (0 for a free one)"
+            raise PortTakenError(error.errno, told) from error
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._thread = threading.Thread(target=self._accept, daemon=True)
 

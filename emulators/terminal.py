@@ -7,7 +7,6 @@ the end would wait for ever; or in a finalizer, which drops it. Nothing is lost:
 process, a worker process ends when its pipe does, and what must not stay is said by `on_signal`.
 """
 
-import errno
 import importlib
 import os
 import signal
@@ -41,10 +40,8 @@ def run(module: str) -> NoReturn:
         sys.exit(importlib.import_module(module).main())
     except BrokenPipeError:
         end(0)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        print(f"{error}: end what listens there, or name another port (0 for a free one)", file=sys.stderr)
+    except OSError as error:  # a port that is taken, a folder that cannot be used, a full disk
+        print(error, file=sys.stderr)
         sys.exit(NOT_STARTED)
 
 

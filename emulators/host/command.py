@@ -11,6 +11,7 @@ from emulators.host.front import Keys
 from emulators.host.functions import HttpTrigger, QueueTrigger, TimerTrigger
 from emulators.host.host import ERROR, Host
 from emulators.host.host_json import read_local_settings
+from emulators.http1 import port
 from emulators.terminal import print_line
 
 LOCAL_PORT = 7071  # Core Tools' own
@@ -40,7 +41,7 @@ def main() -> None:
 def add_host_options(parser: argparse.ArgumentParser) -> None:
     """Let a command take the host's own options."""
     parser.add_argument(
-        "--port", type=int, default=LOCAL_PORT, help="of HTTP, on 127.0.0.1; 0 for a free one [%(default)s]"
+        "--port", type=port, default=LOCAL_PORT, help="of HTTP, on 127.0.0.1; 0 for a free one [%(default)s]"
     )
     parser.add_argument("--enable-auth", action="store_true", help="ask for keys, which are made up and printed")
 

@@ -57,7 +57,10 @@ class Fault:
             name, equals, value = part.partition("=")
             if not equals or name not in types or name == "kind":
                 raise ValueError(f"{part!r}: a fault is spelled kind,name=value,… with {', '.join(types)}")
-            values[name] = types[name](value)
+            try:
+                values[name] = types[name](value)
+            except ValueError:
+                raise ValueError(f"{part!r}: {name} is a number") from None
         return cls(kind, **values)
 
 

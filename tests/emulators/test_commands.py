@@ -235,6 +235,25 @@ def test_the_timer_is_fired_by_the_command_that_is_printed() -> None:
     assert done.stdout == "202"
 
 
+@pytest.mark.parametrize(
+    ("module", "arguments", "told"),
+    [
+        ("emulators", ["--proxy-port", "65536"], "--proxy-port"),
+        ("emulators", ["--map", "pigment.app=127.0.0.1:65536"], "HOST=ADDRESS:PORT"),
+        ("emulators", ["--folder", "/dev/null/here"], "Not a directory: '/dev/null/here'"),
+        ("emulators", ["--fault", "reset,after=soon"], "after is a number"),
+        ("emulators.host", [str(ROOT), "--port", "-1"], "--port"),
+        ("emulators.start", ["--port", "70000"], "--port"),
+    ],
+)
+def test_what_no_machine_can_do_is_told_in_a_line(module: str, arguments: list[str], told: str) -> None:
+    with running(module, *arguments) as process:
+        text, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 2
+    assert told in text.splitlines()[-1]
+    assert "Traceback" not in text
+
+
 def test_every_command_takes_a_fault_but_the_host_which_has_no_pigment() -> None:
     for module in ("emulators", "emulators.start", "emulators.demo"):
         done = subprocess.run(
