@@ -1,7 +1,7 @@
-"""Cron expressions in a time zone: when they occur, by cronsim. Pure.
+"""Occurrences of cron expressions in a time zone, with cronsim. Pure.
 
-An hour that does not exist occurs once, right after the gap; one that exists twice occurs once, the first time. A
-schedule of every hour (`*` in the field of the hour) knows neither: it goes by the hours that pass.
+When clocks change, a time that does not exist occurs once, right after the gap; a time that exists twice occurs once,
+the first time. A schedule for every hour (`*` in the hour field) is not affected: it runs every hour that passes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-NONE = "none"  # in place of an expression: only callers start it
+NONE = "none"  # in place of an expression: only callers start the export
 LONGEST_EXPRESSION = 200  # characters
-WIDEST_FOLD = timedelta(hours=3)  # by which a wall clock goes back at once: two hours at Troll, one or less elsewhere
+WIDEST_FOLD = timedelta(hours=3)  # by which a clock goes back at most: two hours at Troll, one or less elsewhere
 _ALLOWED = (
     "a cron expression of five fields (minute hour day month weekday), such as '0 6 * * *' for every day at 06:00 "
     "or '0 6 * * 1-5' for working days; or 'none'"
@@ -25,7 +25,7 @@ def expression_in(text: str) -> str:
     """Read a schedule: five fields with single spaces, or `none`.
 
     Raises:
-        ValueError: it is neither; says what is allowed.
+        ValueError: it is neither; the message says what is allowed.
     """
     fields = text.split()
     if text.strip().lower() == NONE:
@@ -45,7 +45,7 @@ def zone_in(text: str) -> ZoneInfo:
     """Read a time zone.
 
     Raises:
-        ValueError: it is none; says what is allowed.
+        ValueError: it is not a time zone; the message says what is allowed.
     """
     try:
         return ZoneInfo(text)
@@ -57,7 +57,7 @@ def _is_expression(fields: Sequence[str]) -> bool:
     if len(fields) != 5:  # noqa: PLR2004 - cronsim would also take six
         return False
     try:
-        next(CronSim(" ".join(fields), datetime(2000, 1, 1)))  # noqa: DTZ001 - whether it ever occurs, in whatever zone
+        next(CronSim(" ".join(fields), datetime(2000, 1, 1)))  # noqa: DTZ001 - checks whether it ever occurs, in any zone
     except (CronSimError, StopIteration, ValueError, TypeError, AssertionError):
         return False
     return True
@@ -69,7 +69,7 @@ class Cron:
 
     Attributes:
         expression: five fields, as `expression_in` returns them.
-        time_zone: whose wall clock it goes by.
+        time_zone: of its fields.
     """
 
     expression: str
@@ -89,7 +89,7 @@ class Cron:
         return next((moment for moment in self._from(after, reverse=False) if moment > after), None)
 
     def _from(self, at: datetime, *, reverse: bool) -> Iterator[datetime]:
-        """Occurrences in order from an instant, a few of the other side of it first."""
+        """Yield occurrences in order from an instant, after a few from the other side of it."""
         at = at.replace(microsecond=0)
         if self.expression.split()[1] == "*":
             start = (at + timedelta(minutes=1) if reverse else at).astimezone(self.time_zone)
@@ -100,13 +100,13 @@ class Cron:
             yield moment.astimezone(UTC) if moment.tzinfo else self._instant_of(moment)
 
     def _instant_of(self, wall: datetime) -> datetime:
-        """Return when a wall clock first shows a time, or the end of the gap that it jumps over."""
+        """Return when a clock first shows a time, or the end of the gap that skips it."""
         instant = wall.replace(tzinfo=self.time_zone).astimezone(UTC)
         shown = instant.astimezone(self.time_zone)
         if shown.replace(tzinfo=None) == wall:
             return instant
-        # In a gap, an aware time counts from the offset before it, so the clock shows that much too late: back to where
-        # the offset changes.
+        # In a gap, an aware time uses the offset before it, so it is too late by the gap: go back to where the offset
+        # changes.
         before = instant - (shown.replace(tzinfo=None) - wall)
         while before.astimezone(self.time_zone).utcoffset() != shown.utcoffset():
             before += timedelta(minutes=1)

@@ -1,1 +1,1 @@
-"""Bytes, and their proof: a stream from a source through the inspector to a sink."""
+"""Stream bytes from a source through the inspector to a sink, and prove them."""

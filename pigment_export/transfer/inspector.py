@@ -1,11 +1,11 @@
-"""What the bytes of an export were, and whether their ending is whole. Pure, and streaming.
+"""Inspect the bytes of an export, and whether its ending is complete. Pure, and streaming.
 
-A CSV is read as Python's `csv.reader` reads it (`strict=False`, the text's line ends untouched), on bytes: all that
-structures it is ASCII, so no UTF-8 sequence can hide any of it. Two things are ours: a byte order mark is no part of
-the first column's name, and an empty line is a record with one empty field. So in a file of one column it is a row
-like any other; with more columns it is a ragged one, and fails at the end.
+It reads a CSV like Python's `csv.reader` (`strict=False`, line ends unchanged), but on bytes: delimiters, quotes and
+line ends are ASCII, so no UTF-8 sequence can contain them. There are two differences: a byte order mark is not part of
+the first column's name, and an empty line is a record with one empty field. So in a file of one column it is a normal
+row; with more columns it is a ragged row, and at the end of the file an error.
 
-The bytes are taken in pieces that stay in the processor's cache.
+The bytes are processed in pieces that fit into the processor's cache.
 """
 
 import codecs
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 
 from pigment_export.transfer.records import OPEN_QUOTE, Note, Records
 
-HEADER_BYTES = 1024 * 1024  # with its line end and BOM: far beyond any real one, and small enough to remember
-_PIECE_BYTES = 64 * 1024  # fits a core's cache with all that is made of it; bounds how long the GIL is held, too
+HEADER_BYTES = 1024 * 1024  # with its line end and BOM: longer than any real one, and small enough to keep
+_PIECE_BYTES = 64 * 1024  # fits into a core's cache with all derived data; also limits how long the GIL is held
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What an inspector saw.
+    """The result of an inspection.
 
     Attributes:
-        columns: the header's names, unquoted; what is not UTF-8 in them is replaced. None are there if there is no
-            header, or one longer than `HEADER_BYTES`.
-        rows: records after the header; not counted where the header is too long.
-        notes: what was noticed, in the order of `Note`.
-        problem: why this is not a whole CSV; None if it is one.
-        rows_of_other_width: those with fewer or more fields than the header.
+        columns: names in the header, unquoted, with invalid UTF-8 replaced. Empty if there is no header, or one longer
+            than `HEADER_BYTES`.
+        rows: records after the header; not counted if the header is too long.
+        notes: in the order of `Note`.
+        problem: why this is not a complete CSV, or None.
+        rows_of_other_width: number of rows with fewer or more fields than the header.
         first_row_of_other_width: the number of the first of these, where 1 is the first after the header.
     """
 
@@ -41,13 +41,13 @@ class Inspection:
 
 
 class Inspector:
-    """Takes the bytes of one CSV in order, in any cuts; says in the end what they were.
+    """Takes the bytes of one CSV in order, in chunks of any size, and returns the result at the end.
 
     Args:
-        delimiter: between fields: one ASCII character; no letter or digit, quote, line end or NUL.
+        delimiter: between fields: one ASCII character; not a letter, digit, quote, line end or NUL.
 
     Raises:
-        ValueError: the delimiter is none.
+        ValueError: the delimiter is invalid.
     """
 
     def __init__(self, delimiter: bytes = b";") -> None:
@@ -57,22 +57,22 @@ class Inspector:
         self._field = re.compile(
             rb'(?:"((?:[^"]++|"")*+)("?))?+([^%(d)b\r\n]*+)(%(d)b|\r\n?|\n|\Z)' % {b"d": re.escape(delimiter)}
         )
-        self._head = bytearray()  # as much of the bytes as holds the header
+        self._head = bytearray()  # the bytes up to the end of the header
         self._columns: tuple[str, ...] = ()
-        self._problem: str | None = None  # of the header
+        self._problem: str | None = None  # in the header
         self._records: Records | None = None  # once the header has ended
 
     @property
     def rows(self) -> int:
-        """Records after the header that have ended so far; may be asked from any thread."""
+        """Number of complete records after the header so far; safe from any thread."""
         return 0 if self._records is None else self._records.ended
 
     def update(self, chunk: bytes | bytearray) -> None:
-        """Take the next bytes; nothing of the chunk is kept."""
+        """Inspect the next bytes; keeps nothing of the chunk."""
         start = 0
         with memoryview(chunk) as view:
             while start < len(view):
-                # A piece that ends with a record has no quoted field that is open, which is read faster.
+                # A piece that ends with a record has no open quoted field, which is faster to read.
                 end = chunk.rfind(b"\n", start, start + _PIECE_BYTES) + 1 or start + _PIECE_BYTES
                 with view[start:end] as piece:
                     if self._records is None:
@@ -82,7 +82,7 @@ class Inspector:
                 start = end
 
     def finish(self) -> Inspection:
-        """Say what the bytes were, now that all have come."""
+        """Return the result, after all bytes."""
         if self._records is None and self._problem is None:
             self._read_header(final=True)
         columns = self._columns
@@ -107,9 +107,9 @@ class Inspector:
         )
 
     def _begin(self, piece: bytes) -> None:
-        """Take the next bytes of the header, and what stands behind its end."""
+        """Take the next bytes of the header, and pass on those after its end."""
         if self._problem is not None:
-            return  # a header that is too long is not read again and again
+            return  # do not read a header that is too long again and again
         room = HEADER_BYTES - len(self._head)
         self._head += piece[:room]
         end = self._read_header() if b"\n" in piece or b"\r" in piece else None
@@ -120,13 +120,13 @@ class Inspector:
             self._problem = f"its header has no end within {HEADER_BYTES:,} bytes"
 
     def _read_header(self, *, final: bool = False) -> int | None:
-        """Read the names if the header has ended, as it has at the end of all; returns where, None if it has not."""
+        """Read the names if the header has ended, or if all bytes have come; returns its end, or None."""
         end = len(codecs.BOM_UTF8) if self._head.startswith(codecs.BOM_UTF8) else 0
         if final and end == len(self._head):
             self._problem = "it has only a byte order mark" if end else "it is empty"
             return None
         names: list[str] = []
-        for field in self._field.finditer(self._head, end):  # which fits anywhere: each part may be empty
+        for field in self._field.finditer(self._head, end):  # it always matches: each part can be empty
             quoted, closing, rest, after = field.groups()
             names.append(((quoted or b"").replace(b'""', b'"') + rest).decode(errors="replace"))
             if after != self._delimiter:

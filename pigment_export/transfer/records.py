@@ -1,8 +1,8 @@
-"""The records of a CSV behind its header: how many, and how many fields each has. Pure, and streaming.
+"""Count the records of a CSV after its header, and the fields of each. Pure, and streaming.
 
-Of a piece, one pass drops all but what structures it: delimiters, line ends, quotes. What is left of regular rows is
-known, so one comparison checks each of them. A quoted field without a delimiter or line end in it leaves an even number
-of quotes side by side, which change nothing; only where a quote remains, what stands in quotes has to be cut out first.
+One pass over a piece removes everything but delimiters, line ends and quotes. The rest of a regular row is known, so
+one comparison checks all rows. A quoted field without a delimiter or line end leaves an even number of adjacent quotes,
+which can be ignored. Only if other quotes remain, quoted text has to be cut out first.
 """
 
 import codecs
@@ -15,16 +15,16 @@ OPEN_QUOTE = "a quote that opens in its last record is never closed"
 
 
 class Note(StrEnum):
-    """What was noticed and is no failure."""
+    """Something noteworthy that is not a failure."""
 
-    BOM = "bom"  # it begins with a byte order mark, which is kept
+    BOM = "bom"  # the file begins with a byte order mark, which is kept
     NUL = "nul"
     INVALID_UTF8 = "invalid_utf8"
-    UNCLEAR_COLUMNS = "unclear_columns"  # a column's name is empty, or there twice
+    UNCLEAR_COLUMNS = "unclear_columns"  # a column's name is empty, or occurs twice
     RAGGED_ROWS = "ragged_rows"  # a record has fewer fields than the header
     EXTRA_FIELDS = "extra_fields"  # a record has more fields than the header
     NO_FINAL_NEWLINE = "no_final_newline"
-    EMPTY = "empty"  # a header, and no row
+    EMPTY = "empty"  # a header, but no row
 
 
 class Records:
@@ -33,23 +33,23 @@ class Records:
     Args:
         delimiter: between fields.
         columns: of the header.
-        header: its bytes, line end and all, which may be in the middle of a line end.
+        header: its bytes with its line end; may end in the middle of a line end.
     """
 
     def __init__(self, delimiter: bytes, columns: int, header: bytes) -> None:
         self._columns = columns
-        self._regular = delimiter * (columns - 1) + b"\n"  # what a record leaves of itself
+        self._regular = delimiter * (columns - 1) + b"\n"  # what remains of a regular record
         self._separators = delimiter + b"\r\n"
         self._dropped = bytes(set(range(256)) - set(delimiter + b"\n"))
         self._dropped_at_first = bytes(set(self._dropped) - set(b'\r\0"'))
-        # In both, the quote stands first, and what is before it is looked at behind it: so quotes are found fast.
+        # Both patterns begin with the quote and check the text before it with a lookbehind, which finds quotes fast.
         self._behind_text = re.compile(rb'"(?<=[^%b\r\n"]")' % re.escape(delimiter))
         self._quoted = re.compile(rb'"(?<![^%b\r\n]")[^"]*+(?:""[^"]*+)*+"?' % re.escape(delimiter))
-        self._context = b""  # stands for all that came before: put in front of a piece, it leads to the same place
+        self._context = b""  # represents all earlier bytes: put before a piece, it gives the same state
         self._has_cr = False
         self._after_cr = header.endswith(b"\r")  # a line feed that follows belongs to it
-        self._delimiters = 0  # of the record that has not ended
-        self._last_fields = columns  # of the last one that has
+        self._delimiters = 0  # of the unfinished record
+        self._last_fields = columns  # of the last finished one
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.ended = 0
         self.of_other_width = 0
@@ -61,17 +61,17 @@ class Records:
 
     @property
     def has_open(self) -> bool:
-        """Whether the last record has begun and not ended."""
+        """Whether the last record is unfinished."""
         return bool(self._context or self._delimiters)
 
     @property
     def rows(self) -> int:
-        """Records that have begun."""
+        """Number of records that have begun."""
         return self.ended + self.has_open
 
     @property
     def problem(self) -> str | None:
-        """Why the last record is not whole; None if it is."""
+        """Why the last record is incomplete, or None."""
         if self._context == b'"':
             return OPEN_QUOTE
         fields = self._delimiters + 1 if self.has_open else self._last_fields
@@ -80,13 +80,13 @@ class Records:
         return None
 
     def finish(self) -> None:
-        """Count the last record, now that all bytes have come."""
+        """Count the last record, after all bytes."""
         self._decode(b"", final=True)
         if self.has_open:
             self._note((self._delimiters + 1,))
 
     def update(self, piece: bytes | memoryview) -> None:
-        """Take the next bytes."""
+        """Count the records in the next bytes."""
         if not piece:
             return
         text = self._context + piece  # the one copy of these bytes
@@ -105,10 +105,10 @@ class Records:
     def _expect_cr(self) -> None:
         if not self._has_cr:
             self._has_cr = True
-            self._dropped_at_first += b"\r"  # of a line end; others are looked for before
+            self._dropped_at_first += b"\r"  # of a line end; others are found before
 
     def _update_fast(self, text: bytes) -> bool:
-        """Take bytes of which nothing has to be cut out; False where this cannot be said, and nothing was taken."""
+        """Count bytes without quoted text to cut out; returns False, without counting, if that is not certain."""
         if self._context == b'"' or text.endswith(b'"'):
             return False
         if self._has_cr and (self._after_cr or _LONE_CR.search(text)):
@@ -135,19 +135,19 @@ class Records:
             text = self._context + text[len(self._context) + 1 :]
         outside, quotes = self._outside(text) if b'"' in text else (text, b"")
         self._context = quotes or (b"x" if text and text[-1] not in self._separators else b"")
-        self._after_cr = text.endswith(b"\r")  # within quotes too: there a line feed counts for nothing anyway
+        self._after_cr = text.endswith(b"\r")  # also within quotes: a line feed does not count there
         if b"\r" in outside:
             self._expect_cr()
             outside = outside.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._count(outside.translate(None, self._dropped))
 
     def _outside(self, text: bytes) -> tuple[bytes, bytes]:
-        """What stands outside of quoted fields, and the context of one that is open, or just closed, at the end."""
+        """Return the text outside of quoted fields, and the context of a field that is open or closed at the end."""
         parts = text.split(b'"')
         outside = b'"'.join(parts[::2])
         is_open, is_closed = len(parts) % 2 == 0, not parts[-1]
         if self._behind_text.search(outside + b'"' * is_open):
-            # A quote behind text is like any other character: it neither opens nor closes. Slower, and always right.
+            # A quote after text is a normal character: it neither opens nor closes. Slower, but always right.
             outside = self._quoted.sub(b"x", text)
             is_open = (len(parts) - 1 - outside.count(b'"')) % 2 == 1
             is_closed = is_closed and not outside.endswith(b'"')
@@ -156,7 +156,7 @@ class Records:
         return outside, b'""' if is_closed else b""
 
     def _count(self, left: bytes) -> None:
-        """Count records by what is left of them: delimiters and line ends."""
+        """Count records by their delimiters and line ends."""
         first, line_end, rest = left.partition(b"\n")
         self._delimiters += len(first)
         if not line_end:
@@ -168,7 +168,7 @@ class Records:
         whole = rest[:end]
         self._delimiters = len(rest) - end
         rows, remainder = divmod(end, self._columns)
-        # The lengths first: a regular form of records as wide as they claim to be may not fit into memory.
+        # Lengths first: the regular form of very wide records might not fit into memory.
         if remainder or whole != self._regular * rows:
             widths = [len(record) + 1 for record in whole[:-1].split(b"\n")]
             self._note(widths)
@@ -178,7 +178,7 @@ class Records:
         self.ended += rows
 
     def _note(self, widths: Sequence[int]) -> None:
-        """Take note of records by the fields of each; none of them is counted yet."""
+        """Note the widths of records that are not counted yet."""
         others = len(widths) - widths.count(self._columns)
         if not others:
             return
@@ -193,12 +193,12 @@ class Records:
 
 
 def _without_pairs(left: bytes) -> bytes:
-    """Drop quotes side by side: an even number within one field opens and closes it, or all are like any character."""
+    """Remove pairs of adjacent quotes: within a field they open and close it, or all are normal characters."""
     begin, end = left.find(b"\n") + 1, left.rfind(b"\n") + 1
     record = left[begin : left.find(b"\n", begin) + 1]
     if record:
         records, rest = divmod(end - begin, len(record))
-        if not rest and left[begin:end] == record * records:  # quoted alike, as a program's records are
+        if not rest and left[begin:end] == record * records:  # equally quoted, as records written by a program are
             middle = record.replace(b'""', b"") * records
             return left[:begin].replace(b'""', b"") + middle + left[end:].replace(b'""', b"")
     return left.replace(b'""', b"")

@@ -1,11 +1,12 @@
-"""The core: bytes from a source, through the inspector, to a file out of sight; download and upload overlap.
+"""The core: stream bytes from a source, through the inspector, to a hidden file; download and upload overlap.
 
-Memory is a constant: `IN_FLIGHT + 1` buffers that go round. One is filled while the others are being appended, hashed
-and inspected, each on a thread of its own; a buffer is filled again only when all are done with it. What a source and
-a sink are is said here.
+Memory is constant: `IN_FLIGHT + 1` buffers in rotation. One is filled while the others are appended, hashed and
+inspected, each on its own thread; a buffer is filled again only when all are done with it. The interfaces of a source
+and a sink are defined here.
 
-A file that is stored as gzip is what the source gives if that is gzip already, and its content is read beside; else it
-is compressed on the way. Both ways the CSV is inspected, and hashed apart from the stored bytes.
+For a file stored as gzip, the source's bytes are stored unchanged if they are gzip already, and decoded for inspection;
+otherwise they are compressed on the way. In both cases the CSV is inspected, and hashed separately from the stored
+bytes.
 """
 
 import hashlib
@@ -21,49 +22,49 @@ from isal import isal_zlib
 from pigment_export.errors import ErrorRow, RetryableError, Who
 from pigment_export.transfer.inspector import Inspection, Inspector
 
-CHUNK_BYTES = 8 * 1024 * 1024  # few and large beat many and small: each append is a request (docs/benchmarks.md)
-IN_FLIGHT = 2  # appends at once; more gained nothing and costs a buffer each
-GZIP_LEVEL = 1  # of isal's: 330 MB/s, as small as its higher levels make it but for two in a hundred
-_GZIP = 31  # zlib's code for gzip's own header and trailer
+CHUNK_BYTES = 8 * 1024 * 1024  # few large appends are faster than many small ones (docs/benchmarks.md)
+IN_FLIGHT = 2  # parallel appends; more gain nothing, and cost a buffer each
+GZIP_LEVEL = 1  # isal's: 330 MB/s; higher levels save only another 2 %
+_GZIP = 31  # zlib's value for gzip's header and trailer
 
 type Chunk = bytes | bytearray
 
 
 class Source(Protocol):
-    """The body of one answer; what opened it makes its errors ours."""
+    """The body of one answer; its opener translates errors into ours."""
 
     protocol: str
-    """What it came over, e.g. `HTTP/2`."""
+    """Protocol, e.g. `HTTP/2`."""
     evidence: str
-    """What proved its end; to be asked after the end."""
+    """What proved its end; valid after the end."""
     delimiter: bytes
-    """What stands between the fields of the CSV that it gives."""
+    """Delimiter between the fields of the CSV."""
     unpack: Callable[[Chunk], Iterator[bytes]] | None
-    """What makes the content of what `readinto` gave, chunk by chunk, an empty one last; None: it is the content.
+    """Decodes the chunks of `readinto`, the last one empty; None: the chunks are the content itself.
 
-    The chunks are gzip, to be stored as they came. Errors as of `readinto`, since their end is proven, too.
+    The chunks are gzip, to be stored as they came. Raises like `readinto`, because their end is proven, too.
     """
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer's beginning; 0 only at an end that is proven, and again behind it; an error at any other."""
+        """Fill the beginning of a buffer; returns 0 only at and after a proven end, and raises at any other end."""
 
 
 class Sink(Protocol):
-    """A file that no reader sees yet."""
+    """A file that readers do not see yet."""
 
     def open(self) -> None:
-        """Make the file; called when the body's first bytes are there."""
+        """Create the file; called when the body's first bytes have come."""
 
     def append(self, position: int, data: bytes | bytearray | memoryview) -> None:
-        """Put bytes at a position; called on several threads at once."""
+        """Append bytes at a position; called on several threads at once."""
 
     def finish(self, size: int) -> None:
-        """Make sure that all `size` bytes are kept."""
+        """Commit all `size` bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a transfer is: bytes read, rows inspected, seconds since it began."""
+    """The progress of a transfer: bytes read, rows inspected, seconds since it began."""
 
     bytes: int
     rows: int
@@ -75,9 +76,9 @@ type Listen = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Transferred:
-    """What a transfer moved, what proves it, and how long it took: from asking to the end, and to the first byte.
+    """The result of a transfer: sizes, hashes, evidence, and the time from the request to first byte and end.
 
-    `bytes` and `sha256` are the stored file's, the others the CSV's: the same unless it is stored as gzip.
+    `bytes` and `sha256` are those of the stored file, the others those of the CSV; they differ only for gzip.
     """
 
     inspection: Inspection
@@ -101,7 +102,7 @@ NOT_WHOLE = ErrorRow(
 
 
 def stopwatch() -> Callable[[], float]:
-    """Return what tells the seconds from now on."""
+    """Return a function that returns the seconds since now."""
     began = time.monotonic()
     return lambda: time.monotonic() - began
 
@@ -115,22 +116,22 @@ def transfer(
     chunk_bytes: int = CHUNK_BYTES,
     elapsed: Callable[[], float] | None = None,
 ) -> Transferred:
-    """Move a body to a sink and prove it on the way.
+    """Transfer a body to a sink, and prove it on the way.
 
     Args:
-        source: the body; read on this thread alone.
-        sink: where it goes; finished only if the body is whole.
+        source: the body; read only on this thread.
+        sink: its target; finished only if the body is complete.
         gzip: whether to store it as gzip.
         progress: called on this thread after each chunk.
         chunk_bytes: of one append.
-        elapsed: seconds since the source was asked, so that its preparation counts; None: since now.
+        elapsed: returns seconds since the request, so that the source's preparation counts; None: since now.
 
     Returns:
-        What was moved.
+        The result.
 
     Raises:
-        RetryableError: the body ended, but not as a whole CSV does.
-        Exception: what source or sink raised, as it is.
+        RetryableError: the body ended, but is not a complete CSV.
+        Exception: of source or sink, unchanged.
     """
     elapsed = elapsed or stopwatch()
     beginning = bytearray(chunk_bytes)
@@ -152,13 +153,13 @@ def transfer(
                 content_sha256.update(piece)
             inspector.update(piece)
 
-    # Leaving the block waits for what is under way: nothing is appended after an error has been raised.
+    # Leaving the block waits for running tasks: nothing is appended after an error was raised.
     with (
         ThreadPoolExecutor(IN_FLIGHT, "append") as appending,
         ThreadPoolExecutor(1, "hash") as hashing,
         ThreadPoolExecutor(1, "inspect") as inspecting,
     ):
-        # A generator: once it is over, no name keeps the last piece, which may be as large as a buffer.
+        # A generator, so that no name keeps the last piece, which can be as large as a buffer.
         def store(pieces: Iterable[Chunk]) -> Iterator[Future[None]]:
             nonlocal stored_bytes
             for piece in pieces:
@@ -171,7 +172,7 @@ def transfer(
         for chunk, busy in _chunks(source, beginning, begun):
             taken += len(chunk)
             busy.append(inspecting.submit(inspect, chunk))
-            busy.extend(store(pack(chunk) if taken else ()))  # of no byte at all, nothing is made
+            busy.extend(store(pack(chunk) if taken else ()))  # for an empty body, no file is created
             if chunk:
                 progress(Progress(taken, inspector.rows, elapsed()))
     inspection = inspector.finish()
@@ -193,14 +194,14 @@ def transfer(
 
 
 def _chunks(source: Source, buffer: bytearray, filled: int) -> Iterator[tuple[bytearray, list[Future[None]]]]:
-    """Yield a body's chunks, an empty one last, each with a list for what is begun with it.
+    """Yield a body's chunks, the last one empty, each with a list for the tasks that use it.
 
-    A buffer is filled again once all that is in its list is done; the end is reached once everything is.
+    A buffer is filled again when all tasks in its list are done; the iteration ends when all tasks are.
 
     Args:
         source: the body.
-        buffer: of the first chunk; all but the last are as long.
-        filled: how many bytes of it have been read.
+        buffer: of the first chunk; all chunks but the last have its length.
+        filled: number of bytes already read into it.
     """
     chunk_bytes = len(buffer)
     ring: deque[tuple[bytearray, list[Future[None]]]] = deque()
@@ -218,7 +219,7 @@ def _chunks(source: Source, buffer: bytearray, filled: int) -> Iterator[tuple[by
             buffer, busy = ring.popleft()
             _wait(busy)
         else:
-            buffer = bytearray(chunk_bytes)  # not before it is needed: most exports fit into one
+            buffer = bytearray(chunk_bytes)  # only when needed: most exports fit into one
         filled = 0
     ring.append((bytearray(), []))
     yield ring[-1]
@@ -236,10 +237,10 @@ def _as_it_is(chunk: Chunk) -> Iterable[Chunk]:
 
 
 def _packer(chunk_bytes: int) -> Callable[[Chunk], Iterator[Chunk]]:
-    """Return what makes one gzip member of chunks, an empty one last; the same bytes make the same member.
+    """Return a function that compresses chunks into one gzip member, the last chunk empty; its output is deterministic.
 
     Args:
-        chunk_bytes: of what it gives, but for the last piece.
+        chunk_bytes: size of its pieces, except the last.
     """
     compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP)
     packed = bytearray()
