@@ -1,4 +1,4 @@
-"""An export, its kind, and what Pigment lists for one to name. Pure."""
+"""An export, its kind, and what Pigment lists that an export can name. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ class Listed:
     Attributes:
         id: its UUID.
         name: its name for people.
-        type: Pigment's word: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
+        type: Pigment's own term: `DimensionList`, `TransactionList`, `Metric` or `Table` for a block, `Public` or
             `Personal` for a view; `Application`.
-        kind: of an export of it; None for an application, and for a type that this app does not know.
-        application: the name of the application that it belongs to, or is.
-        application_id: and its id.
-        block: id of a view's block, where that is known.
+        kind: kind of an export of it; None for an application, and for a type that this app does not support.
+        application: name of the application that it belongs to, or is.
+        application_id: that application's id.
+        block: id of a view's block, if known.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The catalog: `exports.toml`, one table per export, checked whole before anything is exported."""
+"""The catalog: `exports.toml`, one table per export, validated completely before anything is exported."""
 
 import difflib
 import tomllib
@@ -36,8 +36,8 @@ class Catalog:
         """Choose exports.
 
         Args:
-            names: these, enabled or not.
-            groups: the enabled ones of these. Without names and groups: all that are enabled.
+            names: exports to choose, enabled or not.
+            groups: groups whose enabled exports to choose. Without names and groups: all enabled exports.
 
         Returns:
             The exports, in the catalog's order.
@@ -65,17 +65,14 @@ class Catalog:
 
 
 def load(data: bytes, *, file: str) -> Catalog:
-    """Read a catalog from its text.
+    """Read a catalog.
 
     Args:
-        data: the TOML; UTF-8, a byte order mark is fine.
+        data: the TOML; UTF-8, with or without a byte order mark.
         file: its name, for messages.
 
-    Returns:
-        The catalog.
-
     Raises:
-        ConfigurationError: with every problem: file, export, field, what is allowed.
+        ConfigurationError: it is invalid; lists every problem with file, export, field and what is allowed.
     """
     tables = _tables(data, file)
     exports: list[Export] = []
@@ -97,11 +94,11 @@ def load(data: bytes, *, file: str) -> Catalog:
 
 
 def problems_in(exports_file: str, folder: Path) -> tuple[str, ...]:
-    """Return what is wrong with a catalog that is a file; nothing of one in the lake, which takes settings to read.
+    """Return what is wrong with a catalog in a file. One in the lake is not checked: reading it needs settings.
 
     Args:
-        exports_file: where it is, as `EXPORTS_FILE` says.
-        folder: what a relative path begins at.
+        exports_file: its path, as in `EXPORTS_FILE`.
+        folder: where a relative path starts.
     """
     try:
         if not exports_file.startswith(LAKE):
@@ -112,25 +109,22 @@ def problems_in(exports_file: str, folder: Path) -> tuple[str, ...]:
 
 
 def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:
-    """Make an export of its fields, wherever they came from.
+    """Make an export from its fields, of a catalog or of a request.
 
     Args:
         name: its name.
-        fields: all others, in the catalog's own words.
-        where: the file, or who asked; begins every message.
-
-    Returns:
-        The export.
+        fields: all other fields, named as in the catalog.
+        where: the file or the request; every message begins with it.
 
     Raises:
-        ConfigurationError: with every problem: where, export, field, what is allowed.
+        ConfigurationError: a field is wrong; lists every problem with `where`, export, field and what is allowed.
     """
     try:
         return Export.model_validate({**fields, "name": name})
     except ValidationError as exc:
         errors = sorted(exc.errors(include_url=False), key=lambda error: error["loc"] != ("kind",))  # the kind first
     problems = [f"{where}: {_name(name)}{_told(error, fields.get('kind'))}" for error in errors]
-    raise ConfigurationError(problems, code="catalog")  # without its cause, which shows what was sent: a key, maybe
+    raise ConfigurationError(problems, code="catalog")  # without its cause, which shows the input: maybe a key
 
 
 def _tables(data: bytes, file: str) -> dict[str, Any]:
@@ -151,8 +145,8 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
 
 
 def _told(error: ErrorDetails, kind: Any) -> str:
-    """Return one of pydantic's errors in the file's own words, with the field in front."""
-    # Without which of several forms it has, unless that is all: a field that is named so.
+    """Return one of pydantic's errors as a message about the file, beginning with the field."""
+    # Drop the tags of unions, unless nothing else is left: a field may have such a name.
     path = tuple(part for part in error["loc"] if not str(part).startswith("(")) or error["loc"]
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     match error["type"]:
@@ -186,7 +180,7 @@ def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
 
 
 def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, FieldInfo]:
-    """The fields of the model that the last part of a path stands in."""
+    """Return the fields of the model that contains the last part of a path."""
     model: type[BaseModel] | None = Export
     for part in path[:-1]:
         if part == "options" and model is Export:
@@ -198,12 +192,12 @@ def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, FieldInf
 
 
 def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
-    """A model's fields by the names that people write."""
+    """Return a model's fields by the names that people write."""
     return {field.alias or name: field for name, field in (model.model_fields.items() if model else ())}
 
 
 def _inner(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation, through tuples and unions."""
+    """Return the model in an annotation, through tuples and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_inner, get_args(annotation))), None)

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 DEEPEST_FILTER = 50  # levels of And and Or: far more than a person writes, far fewer than a parser's stack
-LARGEST_INTEGER = 2**63 - 1  # what Pigment's integers hold; and a number of any length would not even become JSON
+LARGEST_INTEGER = 2**63 - 1  # of Pigment's integers; and Python could not even write a number of any length as JSON
 _UUID = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})")
 
 
@@ -83,7 +83,7 @@ def _untitled(schema: dict[str, Any]) -> None:
 
 
 class Model(BaseModel):
-    """Frozen, strict, and described by its docstrings; its validator is built on first use: most calls use few."""
+    """A frozen, strict model, described by its docstrings. Its validator is built on first use: most calls use few."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -184,7 +184,7 @@ class ExportField(Model):
 
     @model_serializer(mode="wrap")
     def _always_with_source(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Pigment requires `sourceId` even where it is null."""
+        """Include `sourceId` even if it is null: Pigment requires it."""
         return {"sourceId": self.sourceId, **serialize(self)}
 
 

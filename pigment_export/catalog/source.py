@@ -1,4 +1,4 @@
-"""Where the catalog's bytes come from. Without the catalog's models: a tick that finds nothing due reads no more."""
+"""The source of the catalog's bytes, without the catalog's models: a tick with nothing due needs only the bytes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from pigment_export.errors import ConfigurationError, MissingError
 
 LARGEST_BYTES = 4 * 1024 * 1024  # a catalog of thousands of exports; more is a mistake
-LAKE = "lake:"  # begins an EXPORTS_FILE that lies in the file system
+LAKE = "lake:"  # the beginning of an EXPORTS_FILE that is in the file system
 
 
 def read_bytes(exports_file: str, *, folder: Path, read_lake: Callable[[str], bytes]) -> bytes:
@@ -14,14 +14,14 @@ def read_bytes(exports_file: str, *, folder: Path, read_lake: Callable[[str], by
 
     Args:
         exports_file: a path, or `lake:PATH` for a file in the file system.
-        folder: what a relative path begins at: the app's own folder.
-        read_lake: reads a file of the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
+        folder: where a relative path starts: the app's own folder.
+        read_lake: reads a file in the lake, by its path in the file system, up to `LARGEST_BYTES` and one more.
 
     Returns:
         Its bytes, up to `LARGEST_BYTES` and one more.
 
     Raises:
-        ConfigurationError: it is not there.
+        ConfigurationError: it does not exist, or cannot be read.
         ExportError: the lake cannot be read.
     """
     try:
