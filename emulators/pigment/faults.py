@@ -60,7 +60,7 @@ class Fault:
             try:
                 values[name] = types[name](value)
             except ValueError:
-                raise ValueError(f"{part!r}: {name} is a number") from None
+                raise ValueError(f"{name} is a number, not {value!r}") from None
         return cls(kind, **values)
 
 
