@@ -1,7 +1,7 @@
 """The functions, triggers only: decode, one call into the package, encode. See `pigment_export.app`.
 
-Nothing is read or built while the host indexes this file but the level of access that the decorators need; what a
-function does is imported when it is called.
+While the host indexes this file, it reads only the auth level that the decorators need; the code of a function is
+imported when it is called.
 """
 
 import os
@@ -24,9 +24,9 @@ if typing.TYPE_CHECKING:
 
 
 class _App(func.FunctionApp):
-    """The functions; once the host has their index, what every call needs is imported on another thread.
+    """The functions; after indexing, another thread imports what every call needs.
 
-    The host has more to do before the first call. Importing this file starts nothing.
+    The host is still busy before the first call. Importing this file starts nothing.
     """
 
     def get_functions(self) -> list[func.Function]:
@@ -37,15 +37,15 @@ class _App(func.FunctionApp):
 
 app = _App(http_auth_level=func.AuthLevel[auth_level_of(os.environ)])
 
-Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library refuses the built-in list
+Texts = func.Out[typing.List[str]]  # noqa: UP006 - the library rejects the built-in list
 
 
-# Only a tick: the lake's clock and the catalog decide what is due, so the host need not remember when it fired last. A
-# quarter of a minute late, since the lake's clock may be a little behind the host's.
+# Only a tick: the lake's clock and the catalog decide what is due, so the host keeps no state of it. A quarter of a
+# minute late, because the lake's clock can be a little behind the host's.
 @app.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", use_monitor=False)
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
-    """Start what the schedules say is due; the next tick is the retry."""
+    """Start the runs that are due; the next tick is the retry."""
     from pigment_export.app.triggers import serve, tick
 
     messages.set(serve("schedule", wiring.app, lambda app: tick(app, _start_due)))
@@ -54,7 +54,7 @@ def export_on_schedule(timer: func.TimerRequest, messages: Texts) -> None:  # no
 @app.timer_trigger(arg_name="timer", schedule="0 37 * * * *")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: ARG001 - the host passes it
-    """Heal, end and sweep what no other call would."""
+    """Repair claims, end runs, sweep staged files and delete old records."""
     from pigment_export.app.triggers import serve
     from pigment_export.runs.housekeeping import housekeeping
 
@@ -67,7 +67,7 @@ def housekeeping(timer: func.TimerRequest, messages: Texts) -> None:  # noqa: AR
 
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def export_one(message: func.QueueMessage) -> None:
-    """Deliver one export of a run; the message comes back where it fails for now."""
+    """Deliver one export of a run; if it fails for now, the message comes back."""
     from pigment_export.app.triggers import serve
     from pigment_export.runs.work import process_message
 
@@ -77,7 +77,7 @@ def export_one(message: func.QueueMessage) -> None:
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def record_poison(message: func.QueueMessage, messages: Texts) -> None:
-    """Send an export that the queue has given up again while its run lasts, or settle it."""
+    """Send a message that the queue has given up again, or fail its export."""
     from pigment_export.app.triggers import serve
     from pigment_export.runs import work
 
@@ -102,7 +102,7 @@ def list_runs(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="runs/{runId}", methods=["GET"])
 def run_status(req: func.HttpRequest) -> func.HttpResponse:
-    """Tell how far a run is."""
+    """Return the progress of a run."""
     return _answer(req, lambda call: call.run_status(req.route_params["runId"]))
 
 
@@ -114,7 +114,7 @@ def cancel_run(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="health", methods=["GET"])
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Tell whether the app is up; with `deep=true`, whether it can work."""
+    """Report whether the app is up; with `deep=true`, whether it can work."""
     return _answer(req, lambda call: call.health())
 
 
@@ -123,7 +123,7 @@ def status_page(req: func.HttpRequest) -> func.HttpResponse:
     """Show the status page."""
 
     def show(call: "HttpCall") -> "HttpAnswer":
-        from pigment_export.app import page  # no other call pays for the template library
+        from pigment_export.app import page  # no other call imports the template library
 
         return call.status(page.answer)
 
@@ -131,7 +131,7 @@ def status_page(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _start_due(app: "App", look: "Callable[[], Look]", seen: "Look") -> list[str]:
-    """Start what a tick has found due; most find nothing, and so do not import what it takes."""
+    """Start what a tick has found due; most ticks find nothing and import no more."""
     from pigment_export.runs.tick import start_due
 
     return start_due(app.runs, look, seen, app.load_catalog)
@@ -144,7 +144,7 @@ def _text(message: func.QueueMessage) -> str:
 def _answer(
     req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]", messages: Texts | None = None
 ) -> func.HttpResponse:
-    """Decode a call and encode its answer; where a library is missing, the host would send an empty 500."""
+    """Decode a call and encode its answer; without this, a missing library would be an empty 500."""
     headers = {name.lower(): value for name, value in req.headers.items()}
     try:
         from pigment_export.app.calls import HttpCall

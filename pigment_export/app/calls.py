@@ -1,7 +1,7 @@
-"""What the HTTP functions do: admit the caller, do what is asked, and answer, whatever happens.
+"""The HTTP functions: admit the caller, process the call, and always answer.
 
-A function key is the host's business. Without one (`ANONYMOUS`), the app asks for Entra in front of it, and on each
-call for the principal that only Entra's own layer can set; on a local host, any call is admitted.
+The host checks function keys. Without them (`ANONYMOUS`), the app requires Entra in front of it and, on each call, the
+principal that only Entra's layer can set; on a local host, any call is admitted.
 """
 
 import logging
@@ -22,14 +22,14 @@ PRINCIPAL = "x-ms-client-principal-id"
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One call, and what each function makes of it.
+    """One call, with a method for each function.
 
     Attributes:
-        build: makes the parts for a call; raises what is wrong with the settings, each time.
+        build: makes the parts for a call; raises wrong settings each time.
         environ: the environment.
         headers: by name, in lower case.
         query: parameters of the address, by name.
-        body: as it came.
+        body: of the call.
     """
 
     build: Callable[[Deadline], App]
@@ -69,16 +69,16 @@ class HttpCall:
         """Answer `GET /api/status`.
 
         Args:
-            show: makes the status page; imported on use, since no other call pays for its library.
+            show: makes the status page; imported on use, so that no other call imports its library.
         """
         return self._answer(lambda app, _by, _query: show(app))
 
     def _answer(self, act: Callable[[App, str, Query], HttpAnswer], *parameters: str) -> HttpAnswer:
-        """Answer a caller who is admitted; what is the app's own failure is logged, whichever call met it.
+        """Answer an admitted caller; failures of the app itself are logged.
 
         Args:
-            act: makes the answer, of the parts, of who calls, and of the query.
-            *parameters: that the query may have.
+            act: makes the answer from the parts, the caller and the query.
+            *parameters: allowed in the query.
         """
         try:
             asked_by = admit(self.environ, self.headers)
@@ -99,13 +99,13 @@ def admit(environ: Mapping[str, str], headers: Mapping[str, str]) -> str:
         headers: of the call, names in lower case.
 
     Returns:
-        Who calls, as far as it is known: a principal's object id, or by which right.
+        The caller, as far as it is known: a principal's object id, or the kind of key.
 
     Raises:
-        PermanentError: the app's setup admits no call (503), or not one without a principal (401).
+        PermanentError: the app's setup admits no call (503), or the call has no principal (401).
     """
     guarded = text_of(environ, "WEBSITE_AUTH_ENABLED").lower() == "true"
-    principal = shorten(headers.get(PRINCIPAL, "")) if guarded else ""  # without Entra, any caller could send it
+    principal = shorten(headers.get(PRINCIPAL, "")) if guarded else ""  # without Entra, any caller could set it
     level = auth_level_of(environ)
     if level == "ANONYMOUS" and not is_local_host(environ):
         if not guarded:

@@ -15,15 +15,15 @@ from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 from pigment_export.runs.work import messages_for
 
-RUN_FAILED = "run_failed"  # a run that has ended is no error of a call, and its answer carries the run
+RUN_FAILED = "run_failed"  # an ended run is not an error of the call, so the answer has the run
 
 
 def started(app: App, claim: Claim) -> HttpAnswer:
-    """Return 202 with where to follow a run that was claimed, and the messages to send.
+    """Return 202 with the address of a claimed run, and the messages to send.
 
     Args:
         app: the parts.
-        claim: new, or found: then the answer says how far the run is.
+        claim: new, or found; then the answer has the run's progress.
 
     Raises:
         ExportError: the lake cannot be used.
@@ -35,7 +35,7 @@ def started(app: App, claim: Claim) -> HttpAnswer:
 
 
 def run_status(app: App, run_id: str) -> HttpAnswer:
-    """Return how far a run is: 202 while it goes on, 200 when all succeeded, 409 when not.
+    """Return a run's progress: 202 while it is in progress, 200 if all succeeded, 409 if not.
 
     Args:
         app: the parts.
@@ -48,7 +48,7 @@ def run_status(app: App, run_id: str) -> HttpAnswer:
 
 
 def cancel_run(app: App, run_id: str, asked_by: str) -> HttpAnswer:
-    """Cancel a run, and return how far it is; one that has ended stays as it is.
+    """Cancel a run, and return its progress; an ended run does not change.
 
     Args:
         app: the parts.
@@ -66,7 +66,7 @@ def list_runs(app: App, query: Query) -> HttpAnswer:
 
     Args:
         app: the parts.
-        query: how many, and of which state.
+        query: number and state of runs.
 
     Raises:
         ExportError: the lake cannot be used.

@@ -1,7 +1,7 @@
-"""Check whether the app can do its work: one line for each thing that it depends on, with what to fix.
+"""Check whether the app can work: one line per dependency, with what to fix.
 
-A check passes only where what it names was really done: the key is read past what is kept, Pigment accepts it for an
-export, and the lake's promises that everything rests on are tried on the real service. Azure roles: as for an export.
+Each check really does what it names: it reads the key without the cache, has Pigment accept it for an export, and tests
+on the real lake the guarantees that the app relies on. Azure roles: as for an export.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from pigment_export.lake.interface import Lake
 from pigment_export.retry import Deadline
 from pigment_export.runs.deployment import Runs
 
-STALE_ETAG = '"0x0000000000000"'  # of nothing that ever was
+STALE_ETAG = '"0x0000000000000"'  # of no existing file
 PROBE = b"pigment\n"
 PROBE_METADATA = {"pigment_probe": "kept"}
 
@@ -29,7 +29,7 @@ LAKE_BREAKS_PROMISE = ErrorRow(
 
 
 def report(app: App, *, deep: bool) -> HealthReport:
-    """Return what a caller is told of the app's health.
+    """Return the health report for a caller.
 
     Args:
         app: the parts.
@@ -41,7 +41,7 @@ def report(app: App, *, deep: bool) -> HealthReport:
 
 
 def each(app: App) -> Iterator[Check]:
-    """Do each check when it is asked for, whatever the ones before it came to.
+    """Yield the checks, each run on demand, also after failed ones.
 
     Args:
         app: the parts.
@@ -74,7 +74,7 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
         deadline: of this call.
 
     Raises:
-        ExportError: it does not.
+        ExportError: Pigment does not accept it.
     """
     if check_key(secret, deadline):
         return "Pigment accepts it for exports and metadata"
@@ -84,9 +84,9 @@ def use_key(check_key: Callable[[str | None, Deadline], bool], secret: str | Non
 
 
 def _of_lake(runs: Runs) -> Iterator[Check]:
-    """Try with two small files and a record what the lake promises; those of renames only where there are files.
+    """Test the lake's guarantees with two small files and a record; those of renames only if the files were written.
 
-    All three are removed in the end; what cannot be removed is swept a day later.
+    All three are removed at the end; the sweep removes leftovers a day later.
     """
     lake = runs.lake.once
     probe = f"{runs.layout.probes}{runs.new_nonce()}"
@@ -151,11 +151,11 @@ def _write_once(lake: Lake, path: str) -> str:
 
 
 def checked(name: str, look: Callable[[], str]) -> Check:
-    """Return what a check came to.
+    """Return the outcome of a check.
 
     Args:
         name: of the check.
-        look: does it; returns what was seen, or raises.
+        look: runs it; returns what was seen, or raises.
     """
     try:
         return Check(name=name, ok=True, detail=look())

@@ -1,7 +1,7 @@
-"""HTTP itself: an answer as its function encodes it. Errors are problem+json (RFC 9457).
+"""HTTP answers, and errors as problem+json (RFC 9457).
 
-The statuses are made for Data Factory and Logic Apps: 202 is asked again, 200 is success, 409 is final: they do not
-retry it.
+The statuses are chosen for Data Factory and Logic Apps: after 202 they poll again, 200 is success, and 409 is final:
+they do not retry it.
 """
 
 import http
@@ -13,13 +13,13 @@ from pigment_export.app.schemas import Problem, plain
 from pigment_export.catalog.options import Model
 from pigment_export.errors import ConfigurationError, ErrorRow, ExportError, PermanentError, RetryableError, Who
 
-POLL_SECONDS = 20  # between two looks at a run
-RETRY_SECONDS = 30  # before asking again where Azure does not answer for now
-MOST_PROBLEMS = 50  # in one answer: a person corrects no more at once, and what was sent may have any number
+POLL_SECONDS = 20  # between two polls of a run
+RETRY_SECONDS = 30  # before a retry after Azure did not answer
+MOST_PROBLEMS = 50  # per answer: enough for a person, while a request can have any number
 PROBLEM = "application/problem+json"
 SERVER_ERROR = 500
 
-# The status of an error by its code, where its class alone doesn't tell.
+# The status of an error by its code, if its class does not determine it.
 STATUSES = {
     "malformed": 400,
     "request": 422,
@@ -34,7 +34,7 @@ STATUSES = {
     "anonymous_unguarded": 503,
 }
 
-# What callers alone meet.
+# Errors that only callers get.
 # fmt: off
 # A table: the head of each row stands on one line.
 ANONYMOUS_UNGUARDED = ErrorRow("anonymous_unguarded", PermanentError, Who.ADMINISTRATOR,
@@ -68,13 +68,13 @@ class HttpAnswer(NamedTuple):
 def json_answer(
     model: Model, status: int, headers: Mapping[str, str] | None = None, *, beside: Model | None = None
 ) -> HttpAnswer:
-    """Return an answer of what a model says.
+    """Return an answer with a model as its body.
 
     Args:
-        model: a `Problem`, or another model of what callers are told.
+        model: a `Problem`, or another model of answers.
         status: of the answer.
-        headers: beside those of its content.
-        beside: another model whose fields stand beside, as a problem may carry them.
+        headers: in addition to those of its content.
+        beside: another model whose fields to add, e.g. to a problem.
     """
     fields = {**(plain(beside) if beside else {}), **plain(model)}
     media_type = PROBLEM if isinstance(model, Problem) else "application/json"
@@ -82,7 +82,7 @@ def json_answer(
 
 
 def problem(code: str, status: int, detail: str, remedy: str, **more: Any) -> Problem:
-    """Return what went wrong, as callers are told.
+    """Return a problem document.
 
     Args:
         code: stable name of the error class.
@@ -96,21 +96,21 @@ def problem(code: str, status: int, detail: str, remedy: str, **more: Any) -> Pr
 
 
 def error_answer(error: ExportError) -> HttpAnswer:
-    """Return the answer that an error makes: 4xx for the caller to correct, 500 for the app's own setup, 503 for later.
+    """Return the answer for an error: 4xx for the caller to correct, 500 for the app's setup, 503 to retry later.
 
     Args:
-        error: whatever was raised.
+        error: of any kind.
     """
     cause = error.cause
     status = STATUSES.get(cause.code, 503 if isinstance(error, RetryableError) else SERVER_ERROR)
     problems = error.problems if isinstance(error, ConfigurationError) else None
     detail = f"{len(problems)} problems" if problems and len(problems) > 1 else cause.reason
     who, remedy, headers = cause.who, cause.remedy, {}
-    if isinstance(error, RetryableError):  # whatever retries in the app, this call has ended
+    if isinstance(error, RetryableError):  # even if the app retries, this call has ended
         lasts = "" if who is Who.NO_ACTION else f"; if it lasts: {who}: {remedy}"
         who, remedy = Who.CALLER, f"call again in {RETRY_SECONDS} seconds{lasts}"
         headers = {"Retry-After": str(RETRY_SECONDS)}
     if problems and len(problems) > MOST_PROBLEMS:
         problems = (*problems[:MOST_PROBLEMS], f"and {len(problems) - MOST_PROBLEMS} more")
-    told_who = None if status < SERVER_ERROR else str(who)  # below, it is the caller
+    told_who = None if status < SERVER_ERROR else str(who)  # below 500, it is the caller
     return json_answer(problem(cause.code, status, detail, remedy, problems=problems, who=told_who), status, headers)

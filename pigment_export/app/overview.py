@@ -1,6 +1,6 @@
-"""What the status page shows: each export's health, failures and held files, at a cost that no history raises.
+"""The data of the status page: each export's health, failures and held files. Its cost does not grow with history.
 
-One read of `_latest.json` for each export, and one listing for each day that is looked back.
+It reads `_latest.json` once per export, and makes one listing per day that it looks back.
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
 
@@ -23,8 +23,8 @@ from pigment_export.runs.follow import RunListing, recent_runs
 from pigment_export.runs.timetable import Freshness, freshness_of, next_occurrences, schedules_of
 
 MOST_FAILURES = 20
-MOST_BARS = 30  # of a chart: a month of days
-READERS = 8  # of `_latest.json` at once: a hundred exports take a second or two
+MOST_BARS = 30  # in a chart: a month of days
+READERS = 8  # parallel reads of `_latest.json`: a hundred exports take a second or two
 
 
 class Word(StrEnum):
@@ -52,12 +52,12 @@ class ExportHealth:
 
     Attributes:
         name: the export's.
-        owner: as the catalog names them.
-        health: in a word.
-        note: what to add to it; empty for nothing.
-        latest: its last good file; None where there is none.
+        owner: from the catalog.
+        health: in one word.
+        note: more about its health, often empty.
+        latest: its last good file; None if there is none.
         rows: of its last files, oldest first.
-        next_at: its next occurrence; None where it has no schedule.
+        next_at: its next occurrence; None if it has no schedule.
     """
 
     name: str
@@ -85,12 +85,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the page shows.
+    """The data of the page.
 
     Attributes:
         deployment: the app's own name.
         now: the lake's clock.
-        time_zone: to show times in.
+        time_zone: for the times on the page.
         exports: of the catalog, the most urgent first.
         failures: of recent runs, newest first.
         held: files that wait for a decision, newest first.
@@ -119,7 +119,7 @@ class Overview:
 
 
 def overview_of(app: App) -> Overview:
-    """Look at the catalog, at recent runs and at each export's last files.
+    """Read the catalog, recent runs and each export's last files.
 
     Args:
         app: the parts.
@@ -129,7 +129,7 @@ def overview_of(app: App) -> Overview:
     """
     now, runs, catalog = app.lake.now(), app.runs, app.catalog()
     receipts = [(run, name, receipt) for _, run in recent_runs(runs) for name, receipt in run.receipts.items()]
-    seen = {name: (run, receipt) for run, name, receipt in reversed(receipts)}  # the newest of each stays
+    seen = {name: (run, receipt) for run, name, receipt in reversed(receipts)}  # keep the newest of each
     files = _latest_files(runs, catalog.exports)
     schedules = schedules_of(runs)
     next_at = next_occurrences(runs, catalog, now)
@@ -194,7 +194,7 @@ def _latest_files(runs: Runs, exports: Iterable[Export]) -> Mapping[str, Latest]
         try:
             return runs.lake.once.read(path).data
         except ExportError:
-            return None  # read again below: the host drops what another thread than the function's logs of a wait
+            return None  # read again below: the host drops log lines from other threads than the function's
 
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(read, paths.values()))

@@ -20,7 +20,7 @@ NOT_DEPLOYED = ("pigment_export.cli", "pigment_export.__main__")
 
 
 def import_everything() -> None:
-    """Import every module of the app, and so every library that a call may need.
+    """Import every module of the app, and so every library that a call can need.
 
     Raises:
         ImportError: the package lacks one.
@@ -31,10 +31,10 @@ def import_everything() -> None:
 
 
 def incomplete(missing: ImportError) -> bytes:
-    """Log that the package lacks a library, and return the problem that answers a call with 500.
+    """Log that the package lacks a library, and return the problem for an answer with 500.
 
     Args:
-        missing: what an import raised.
+        missing: the error of the import.
     """
     cause = PACKAGE_INCOMPLETE.cause(str(missing))
     log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger="http", **cause.to_fields())

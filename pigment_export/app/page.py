@@ -1,7 +1,7 @@
 """The status page: one self-contained HTML document, the same over HTTP and from the command line.
 
-It loads nothing: no script, no font, no image; its Content-Security-Policy lets in its own style sheet and no more.
-Whatever a name, a reason or a path holds is escaped by the template library.
+It loads nothing: no script, no font, no image; its Content-Security-Policy allows only its own style sheet. The
+template library escapes all names, reasons and paths.
 """
 
 import base64
@@ -20,8 +20,8 @@ from pigment_export.app.parts import App
 from pigment_export.runs.follow import RECENT_DAYS
 
 TEMPLATES = Path(__file__).parent
-CHART_HEIGHT, BAR_WIDTH = 40, 6  # of the drawing, in its own units
-LEAST_BAR = 1.0  # an empty file is seen, too
+CHART_HEIGHT, BAR_WIDTH = 40, 6  # of the drawing, in its units
+LEAST_BAR = 1.0  # so that an empty file is visible, too
 
 
 def answer(app: App) -> HttpAnswer:
@@ -40,7 +40,7 @@ def render(overview: Overview) -> str:
     """Return the page.
 
     Args:
-        overview: what it shows.
+        overview: its data.
     """
     style = Markup(_style())  # noqa: S704 - the app's own file
     page = _environment().get_template("page.html")

@@ -9,7 +9,7 @@ from pigment_export.catalog.source import read_bytes
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.call import CallLake
 
-if TYPE_CHECKING:  # a tick of the timer that finds nothing due pays for none of them
+if TYPE_CHECKING:  # a tick with nothing due imports none of them
     from collections.abc import Callable
     from pathlib import Path
 
@@ -26,12 +26,12 @@ class App:
     Attributes:
         settings: of this deployment.
         lake: bound to the deadline of the call.
-        folder: what a relative `EXPORTS_FILE` begins at.
-        load_catalog: understands the catalog's bytes.
-        make_runs: makes what works with runs, on a lake that is bound to a call.
-        read_key: reads the Pigment key of a secret (None: the deployment's own), past what is kept.
-        check_key: asks Pigment whether it accepts that key for exports; returns whether it may read metadata, too.
-        base_url: origin that answers name in `Location`.
+        folder: base of a relative `EXPORTS_FILE`.
+        load_catalog: parses the catalog's bytes.
+        make_runs: makes `Runs` on a lake that is bound to a call.
+        read_key: reads the Pigment key of a secret (None: the deployment's own), without the cache.
+        check_key: checks that Pigment accepts that key for exports; returns whether it can also read metadata.
+        base_url: origin for `Location` in answers.
     """
 
     settings: Settings
@@ -56,7 +56,7 @@ class App:
         """Read the catalog's bytes, from a file or from the lake.
 
         Raises:
-            ConfigurationError: it is not there.
+            ConfigurationError: it does not exist.
             ExportError: the lake cannot be read.
         """
 

@@ -1,6 +1,6 @@
-"""`POST /api/runs`: start a run, retry one, release what is held in one; or find the run of the same key.
+"""`POST /api/runs`: start a run, retry one, or release its held files; or find the run of the same key.
 
-Everything that is wrong with what a call selects is told at once.
+An error lists every problem with the request at once.
 """
 
 from contextlib import suppress
@@ -26,11 +26,11 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> HttpAnsw
     Args:
         app: the parts.
         body: a `RunRequest`.
-        key: the `Idempotency-Key`; None where there is none.
-        asked_by: who calls, as far as it is known.
+        key: the `Idempotency-Key`, or None.
+        asked_by: the caller, as far as it is known.
 
     Returns:
-        202 with where to follow it, and the messages of what is to be enqueued.
+        202 with the run's address, and the messages to send.
 
     Raises:
         ExportError: nothing was started.
@@ -40,7 +40,7 @@ def start_run(app: App, body: bytes, key: str | None, asked_by: str) -> HttpAnsw
     problems += [*more, *_key_problems(key)]
     if problems:
         raise ConfigurationError([*problems, *_other_problems(app, wanted)], code="request")
-    request = wanted.normalised() | ({"export": to_json(inline)} if inline else {})  # the same, however it was written
+    request = wanted.normalised() | ({"export": to_json(inline)} if inline else {})  # the same for any spelling
     asked = ClaimRequest("http", key or app.runs.new_nonce(), asked_by, request, date_asked=wanted.date)
     claim = claim_run(app.runs, asked, lambda: _select(app, wanted, inline))
     if not claim.is_planned:
@@ -55,7 +55,7 @@ def _key_problems(key: str | None) -> list[str]:
 
 
 def _inline_export(request: RunRequest, *, allowed: bool) -> tuple[Export | None, tuple[str, ...]]:
-    """Return the export that a caller defines, and what is wrong with it."""
+    """Return the export that a caller defines, and its problems."""
     if request.export is None:
         return None, ()
     if not allowed:
@@ -93,7 +93,7 @@ def _select(app: App, request: RunRequest, inline: Export | None) -> Chosen:
 
 
 def _other_problems(app: App, request: RunRequest) -> list[str]:
-    """Return what is wrong with the valid part of a request that has problems already."""
+    """Return problems in the valid part of a request that already has problems."""
     problems: list[str] = []
     with suppress(ExportError):
         try:

@@ -1,7 +1,7 @@
-"""What the functions of timers and queues have in common: one call each, with its own time and a loud failure.
+"""The common part of timer and queue functions: one call each, with its own deadline and logged failures.
 
-What a function does is given to it, so that each imports no more than its own work: most ticks find nothing due, and
-then import and build nothing but what it takes to read two files of the lake.
+The work is passed in, so that each function imports only its own: most ticks find nothing due, and import and build
+only what they need to read two files of the lake.
 """
 
 import logging
@@ -23,15 +23,15 @@ SECONDS = {
 
 
 def serve[T](trigger: str, build: Callable[[Deadline], App], act: Callable[[App], T]) -> T:
-    """Do what a trigger is for, within a call of its own.
+    """Run the work of a trigger within its own call.
 
     Args:
-        trigger: one of `SECONDS`; names it in the event.
-        build: makes the parts for a call; raises what is wrong with the settings, each time.
-        act: does it; returns what it came to.
+        trigger: one of `SECONDS`; its name in the event.
+        build: makes the parts for a call; raises wrong settings each time.
+        act: does the work; returns its result.
 
     Raises:
-        ExportError: it was not done; `trigger_failed` is logged unless records or events of its own tell why.
+        ExportError: it failed; `trigger_failed` is logged unless other records or events show why.
     """
     app = None
     try:
@@ -40,15 +40,15 @@ def serve[T](trigger: str, build: Callable[[Deadline], App], act: Callable[[App]
     except ExportError as error:
         if app is None or trigger == "schedule":
             log(Event.TRIGGER_FAILED, level=logging.ERROR, trigger=trigger, **error.cause.to_fields())
-        raise error.with_traceback(None) from None  # its cause says it all, and the host logs every line of a traceback
+        raise error.with_traceback(None) from None  # its cause is enough, and the host logs every line of a traceback
 
 
 def tick(app: App, start: Callable[[App, Callable[[], Look], Look], list[str]]) -> list[str]:
-    """Look whether the schedules say that anything is due, and only then start it.
+    """Check whether anything is due, and only then start it.
 
     Args:
         app: the parts.
-        start: claims what is due; looks again where another tick is at work.
+        start: claims what is due; looks again if another tick interferes.
 
     Returns:
         The messages to send.
