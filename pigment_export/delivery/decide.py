@@ -17,33 +17,19 @@ from pigment_export.retry import FUNCTION_TIMEOUT_SECONDS
 
 LONGEST_CALL = timedelta(seconds=FUNCTION_TIMEOUT_SECONDS)  # from the look before a fetch until its file is published
 
-NOT_OURS = ErrorRow(
-    "destination_not_ours",
-    PermanentError,
-    Who.ADMINISTRATOR,
-    "move the file away, or change EXPORT_PATH; then run the export again",
-)
-TAKEN = ErrorRow(
-    "destination_taken",
-    PermanentError,
-    Who.ADMINISTRATOR,
-    "run the export again, or put {run_id} into EXPORT_PATH: two runs started in the same second",
-)
-DAY_IS_OVER = ErrorRow(
-    "day_is_over",
-    PermanentError,
-    Who.EXPORT_OWNER,
-    "keep the file; to export Pigment's current data, run without a date",
-)
-EXPIRED = ErrorRow(
-    "run_expired",
-    PermanentError,
-    Who.ADMINISTRATOR,
-    "check this run's events for what delayed it, then start a new run",
-)
-OUTLIVED = ErrorRow(
-    "call_outlived", RetryableError, Who.NO_ACTION, "if it happens often, keep the machine awake during a run"
-)
+# fmt: off
+# A table: the head of each row stands on one line.
+NOT_OURS = ErrorRow("destination_not_ours", PermanentError, Who.ADMINISTRATOR,
+    "move the file away, or change EXPORT_PATH; then run the export again")
+TAKEN = ErrorRow("destination_taken", PermanentError, Who.ADMINISTRATOR,
+    "run the export again, or put {run_id} into EXPORT_PATH: two runs started in the same second")
+DAY_IS_OVER = ErrorRow("day_is_over", PermanentError, Who.EXPORT_OWNER,
+    "keep the file; to export Pigment's current data, run without a date")
+EXPIRED = ErrorRow("run_expired", PermanentError, Who.ADMINISTRATOR,
+    "check this run's events for what delayed it, then start a new run")
+OUTLIVED = ErrorRow("call_outlived", RetryableError, Who.NO_ACTION,
+    "if it happens often, keep the machine awake during a run")
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

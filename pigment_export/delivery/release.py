@@ -19,15 +19,13 @@ from pigment_export.errors import ConflictError, ErrorRow, MissingError, Permane
 RELEASED = "released"  # the note on a released file
 CHUNK_BYTES = 8 * 1024 * 1024  # per read: memory does not depend on the file's size
 
-GONE = ErrorRow(
-    "held_file_gone",
-    PermanentError,
-    Who.CALLER,
-    "check whether another run has released the file (its receipt says so); if not, run the export again",
-)
-CHANGED = ErrorRow(
-    "held_file_changed", PermanentError, Who.ADMINISTRATOR, "find out who changed the file, then run the export again"
-)
+# fmt: off
+# A table: the head of each row stands on one line.
+GONE = ErrorRow("held_file_gone", PermanentError, Who.CALLER,
+    "check whether another run has released the file (its receipt says so); if not, run the export again")
+CHANGED = ErrorRow("held_file_changed", PermanentError, Who.ADMINISTRATOR,
+    "find out who changed the file, then run the export again")
+# fmt: on
 
 
 def release(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) -> Receipt:
