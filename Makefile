@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.13
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Whatever a shell has set: without bytecode, each of hundreds of processes would compile the project again.
+# Overrides the shell's value: without bytecode, each of hundreds of processes would compile the project again.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup test soak long check format lock schema demo start bench package clean
@@ -21,25 +21,25 @@ $(STAMP): requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
 
-setup: $(STAMP) ## make .venv with the hashed pins
+setup: $(STAMP) ## create .venv from the hashed pins
 
 test: $(STAMP) ## set up, then run all tests
 	$(BIN)/python -m pytest -n auto
 
-long: $(STAMP) ## the runs that are too long for `make test`: 500 exports over the whole network
+long: $(STAMP) ## run the tests that are too long for `make test`, such as 500 exports over the whole network
 	$(BIN)/python -m pytest -n 0 -m long
 
-soak: $(STAMP) ## RUNS=100 SEED=1: runs in which chance lets things go wrong and kills the process, each one judged
+soak: $(STAMP) ## RUNS=100 SEED=1: run the app with random faults and kills, and check every run
 	@$(BIN)/python -m tests.soak --runs $(or $(RUNS),100) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),45)
 
-check: $(STAMP) ## ruff, format, mypy --strict, drift and import-direction, the templates
+check: $(STAMP) ## run ruff, the formatter, mypy --strict, the checks of drift and imports, and those of the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 0 tests/test_project.py
 	$(BIN)/python scripts/check_infra.py
 
-format: $(STAMP) ## mend what ruff can mend
+format: $(STAMP) ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -47,7 +47,7 @@ lock: $(STAMP) ## compile requirements*.txt from their .in files
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --no-header --upgrade requirements-dev.in -o requirements-dev.txt
 
-schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi.json, docs/records.md, docs/cli.md, tables of docs/errors.md
+schema: $(STAMP) ## write the generated files: exports.schema.json, docs/openapi.json, docs/records.md, docs/cli.md, tables of docs/errors.md
 	$(BIN)/python -m scripts.make_schema
 	$(BIN)/python -m scripts.make_openapi
 	$(BIN)/python -m scripts.make_errors_page
@@ -55,17 +55,17 @@ schema: $(STAMP) ## write the generated parts: exports.schema.json, docs/openapi
 	$(BIN)/python -m scripts.make_records_page
 	$(BIN)/python -m scripts.make_cli_page
 
-demo: $(STAMP) ## the whole way, on local stand-ins; FAULT=reset,path=metric,after=5000 breaks a stream
+demo: $(STAMP) ## run an export on local stand-ins; FAULT=reset,path=metric,after=5000 breaks a stream
 	@$(BIN)/python -m emulators.demo $(FAULT:%=--fault %)
 
-start: $(STAMP) ## the app on local stand-ins, with a simulator of the Functions host; takes FAULT, too, and PORT (0: a free one)
+start: $(STAMP) ## run the app on local stand-ins, with a simulated Functions host; also accepts FAULT, and PORT (0: a free one)
 	@$(BIN)/python -m emulators.start $(FAULT:%=--fault %) $(PORT:%=--port %)
 
-bench: $(STAMP) ## measure the whole transfer beside rclone and others, into docs/benchmarks.md (nginx, rclone, curl)
+bench: $(STAMP) ## compare the whole transfer with rclone and others, into docs/benchmarks.md (needs nginx, rclone, curl)
 	$(BIN)/python -m benchmarks.transfer --write
 
-package: $(STAMP) ## build and try the deployable zip
+package: $(STAMP) ## build and test the deployable zip
 	$(BIN)/python scripts/package.py
 
-clean: ## remove what make made
+clean: ## remove the files that make created
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -47,7 +47,7 @@ class Vault(WebServer):
         super().__init__(self._answer_with_id, tls, port=port)
         self._name = name
         self._secrets: dict[str, list[_Secret]] = {}  # versions, the newest last
-        self.failures: list[Told | Raw] = []  # given first, one each, to whoever has a token
+        self.failures: list[Told | Raw] = []  # given first, one per request with a token
         self.reads: list[str] = []  # names of secrets that were asked for with a token
 
     def set(self, name: str, value: str, *, expires_at: datetime | None = None, enabled: bool = True) -> str:

@@ -1,6 +1,6 @@
 """Who may call the lake stand-in: bearer tokens of the identity stand-in, or what the account key signed.
 
-No token is checked for roles: whoever has one for storage may do everything.
+Roles are not checked: a token for storage can do everything.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key
 """

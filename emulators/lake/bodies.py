@@ -1,7 +1,7 @@
-"""The bytes of the lake stand-in: each request body is one file on disk, gone when nothing refers to it.
+"""The bytes of the lake stand-in: each request body is one file on disk, deleted when nothing refers to it.
 
-A file of the lake is a sequence of bodies. So an append costs no copy, parallel appends never touch each other,
-whoever reads a file keeps the bytes that it had when the reading began, and memory holds one buffer per request.
+A file of the lake is a sequence of bodies. So an append needs no copy, parallel appends do not affect each other, a
+reader keeps the bytes that the file had when the read began, and memory holds one buffer per request.
 """
 
 import hashlib
