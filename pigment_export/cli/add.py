@@ -48,7 +48,7 @@ def add(
     }
     fields = {field: value for field, value in fields.items() if value is not None}
     define(name, fields, where="command line")
-    remarks = {"id": f"{_one_line(thing.name)}, in {_one_line(thing.application)}"} if thing.name else {}
+    remarks = {"id": f"{thing.name}, in {thing.application}"} if thing.name else {}
     catalog.replace(catalog.with_table(name, fields, remarks))
     if thing.type == PERSONAL:
         say(
@@ -142,7 +142,3 @@ def _slug(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:LONGEST_NAME].rstrip("_")
     return slug if slug[:1].isalpha() or not slug else f"x_{slug}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

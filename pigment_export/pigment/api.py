@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pigment_export.catalog.exports import Export, Kind, Listed
+from pigment_export.errors import shorten
 from pigment_export.pigment.errors import UNREADABLE_LISTING
 
 LISTING_BYTES = 16 * 1024 * 1024  # at most, of one answer
@@ -64,7 +65,7 @@ def listing_of(what: str, **ids: str | None) -> ExportRequest:
 
 
 def listed_in(data: bytes, application: Listed | None = None, kind: Kind | None = None) -> tuple[Listed, ...]:
-    """Read a listing.
+    """Read a listing. Names are what people typed: of each text, one line of printable characters is kept.
 
     Args:
         data: Pigment's answer.
@@ -84,5 +85,5 @@ def listed_in(data: bytes, application: Listed | None = None, kind: Kind | None 
     owner = (application.name, application.id) if application else None
     return tuple(
         Listed(its_id, name, type_, kind or _KINDS.get(type_), *(owner or (name, its_id)))
-        for its_id, name, type_ in rows
+        for its_id, name, type_ in (map(shorten, row) for row in rows)
     )

@@ -123,6 +123,15 @@ def test_what_was_written_by_hand_stays_as_it_is(here: Here, tmp_path: Path) -> 
     assert "# Revenue, in Finance" in after
 
 
+def test_a_name_that_is_no_line_of_text_does_no_harm(here: Here, everything: Everything, tmp_path: Path) -> None:
+    everything.pigment.model.blocks[REVENUE].name = "\x1b[31mReve\x07\nnue\u202e\x7f"
+    for command in (["blocks"], ["views"], ["add", METRIC]):
+        done = here(*command)
+        assert done.returncode == 0, done.stderr
+        assert not [letter for letter in done.stdout + done.stderr if not letter.isprintable() and letter != "\n"]
+    assert "# [31mReve nue, in Finance" in catalog(tmp_path)
+
+
 def test_a_catalog_with_the_line_ends_of_windows_keeps_them(here: Here, tmp_path: Path) -> None:
     path = tmp_path / "mine" / "exports.toml"
     before = f'# ours\r\n[cost]\r\nkind = "metric"\r\nid = "{COST}"\r\n'
