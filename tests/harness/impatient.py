@@ -2,7 +2,7 @@
 
 import signal
 
-from pigment_export.cli import commands as cli
+from pigment_export.__main__ import main
 from pigment_export.errors import ExportError
 from pigment_export.retry import Deadline
 
@@ -16,4 +16,4 @@ def interrupted(deadline: Deadline, error: ExportError, attempt: int) -> bool:
 
 if __name__ == "__main__":
     setattr(Deadline, "waits_for", interrupted)  # noqa: B010 - a method of the class, for the whole process
-    cli.main()
+    main()
