@@ -1,4 +1,4 @@
-"""The HTTP functions in process, on a lake in memory: every answer is held to `docs/openapi.json`."""
+"""The HTTP functions in process, on a lake in memory: every answer is validated against `docs/openapi.json`."""
 
 import functools
 import json
@@ -31,14 +31,14 @@ ENVIRON = {
 
 @functools.cache
 def schema(name: str) -> Draft202012Validator:
-    """A component's schema, with those that it refers to."""
+    """Return the validator of a component, with the components that it refers to."""
     document = {"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]}
     return Draft202012Validator(document, format_checker=FormatChecker())
 
 
 @dataclass
 class Told:
-    """An answer, decoded."""
+    """A decoded answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -48,7 +48,7 @@ class Told:
 
 
 def told(path: str, method: str, answer: HttpAnswer) -> Told:
-    """Decode an answer that the description of the interface allows."""
+    """Decode an answer, and check that `docs/openapi.json` allows it."""
     responses = OPENAPI["paths"][path][method]["responses"]
     assert str(answer.status) in responses, f"{answer.status} is not described"
     described = responses[str(answer.status)]
@@ -64,12 +64,12 @@ def told(path: str, method: str, answer: HttpAnswer) -> Told:
 
 
 class ApiWorld(World):
-    """A deployment, and its HTTP functions.
+    """A deployment and its HTTP functions.
 
     Args:
         *exports: as for `World`.
         inline: whether callers may define exports.
-        **environ: beside `ENVIRON`.
+        **environ: added to `ENVIRON`.
     """
 
     def __init__(self, *exports: Any, inline: bool = False, **environ: str) -> None:
@@ -99,7 +99,7 @@ class ApiWorld(World):
         return self.pigment
 
     def app(self, call: Deadline | None = None) -> App:
-        """The parts, within a call that is as long, on this world's clocks."""
+        """Return the app's parts, bound to a call of the same length on this world's clocks."""
         seconds = call.ends_at - call.began_at if call else ANSWER_SECONDS
         deadline = self.deadline(seconds, patience_seconds=seconds / 2)
         read = settings.load(self.environ)
@@ -137,7 +137,7 @@ class ApiWorld(World):
         return told("/api/runs/{runId}/cancel", "post", self.call(sent, query).cancel_run(run_id))
 
     def status(self, query: Mapping[str, str] | None = None) -> Told:
-        """Ask for a run that is not there."""
+        """Ask for a run that does not exist."""
         return self.get("20261124T060000Z-0000000000000000", query)
 
     def recent(self, query: Mapping[str, str] | None = None) -> Told:
@@ -151,7 +151,7 @@ class ApiWorld(World):
             record_poison(self.runs(), text, queue="poison")
 
     def names(self, answer: Told) -> list[str]:
-        """The exports of a run's plan."""
+        """Return the exports in a run's plan."""
         plan = self.runs().plan_of(answer.body["run_id"])
         assert plan
         return list(plan.names)

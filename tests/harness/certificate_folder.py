@@ -1,4 +1,4 @@
-"""A folder of certificates, as OpenSSL looks them up: each file is named by the hash of its subject."""
+"""A folder of certificates as OpenSSL expects it: each file is named by the hash of the subject."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ NEEDS_OPENSSL = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl 
 
 
 def as_folder(bundle: Path, folder: Path) -> Path:
-    """Return a folder with the one certificate of a bundle."""
+    """Turn a bundle of one certificate into such a folder."""
     command = ["openssl", "x509", "-hash", "-noout", "-in", str(bundle)]
     name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     folder.mkdir()

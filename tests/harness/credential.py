@@ -1,14 +1,14 @@
-"""A credential that asks no one."""
+"""A credential that makes no request."""
 
 from typing import Any
 
 from azure.core.credentials import AccessToken
 
-FAR_FUTURE = 4102444800  # 2100: a token that ends soon would be fetched anew
+FAR_FUTURE = 4102444800  # 2100: a token that expires soon would be requested again
 
 
 class Giving:
-    """Gives the same token for everything."""
+    """A credential that gives the same token for every scope."""
 
     def __init__(self, token: Any) -> None:
         self._token = token

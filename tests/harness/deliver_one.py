@@ -1,4 +1,4 @@
-"""A worker process: delivers one export of a run whose plan lies in the lake; for tests that kill it."""
+"""A worker process that delivers one export of a run whose plan is in the lake; for tests that kill it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Fixtures of the lake stand-in's own tests: the lake, and the real SDK's clients that talk to it."""
+"""Fixtures for the lake stand-in's own tests: the lake, and clients of the real SDK that connect to it."""
 
 import contextlib
 import ssl
@@ -44,7 +44,7 @@ def lake(tls: ssl.SSLContext, tmp_path: Path) -> Iterator[Lake]:
 
 @pytest.fixture
 def connect(lake: Lake, ca_file: Path) -> Iterator[Callable[..., DataLakeServiceClient]]:
-    """Open a service client: with the given credential, by the given scheme, and without retries."""
+    """Yield a function that opens a client without retries, with the given credential and scheme."""
     with contextlib.ExitStack() as opened:
 
         def open_client(

@@ -1,4 +1,4 @@
-"""A lake in memory, as the adapter shows it, held to the same contract tests."""
+"""A lake in memory that behaves like the adapter: the same contract tests run over both."""
 
 import itertools
 import threading
@@ -12,7 +12,7 @@ from pigment_export.errors import ExportError
 from pigment_export.lake.interface import ListedBlob, PathInfo, StoredRecord
 from pigment_export.lake.paths import parent
 
-ANYTHING = "*"  # a condition that no adapter sends: whatever is there is replaced
+ANYTHING = "*"  # a condition that no adapter sends: any existing file is replaced
 EPOCH = datetime(2026, 11, 24, 6, tzinfo=UTC)
 
 
@@ -28,16 +28,16 @@ class _Node:
 
 
 def refused(name: str, path: str) -> ExportError:
-    """The error that the adapters raise for one of the service's error codes."""
+    """Return the error that the adapter raises for one of the service's error codes."""
     status = 412 if name.endswith("ConditionNotMet") else 409 if name.endswith("AlreadyExists") else NO_ANSWER
     return meaning_of(LAKE, status, frozenset({name})).raised(f"{path} ({name})")
 
 
 class FakeLake:
-    """One file system. Thread safe; its clock stands still until it is advanced.
+    """A file system. Thread-safe; its clock moves only when it is advanced.
 
     Args:
-        now: its clock, at first.
+        now: the clock's first instant.
     """
 
     def __init__(self, now: datetime = EPOCH) -> None:
@@ -47,7 +47,7 @@ class FakeLake:
         self._nodes: dict[str, _Node] = {}
         self._folders: set[str] = {""}
 
-    # What tests see and do
+    # For the tests
 
     def now(self) -> datetime:
         return self._now.replace(microsecond=0)
@@ -67,7 +67,7 @@ class FakeLake:
         return self._nodes[path].data
 
     def put(self, path: str, data: bytes, metadata: Mapping[str, str]) -> None:
-        """Put a file there, as some other program would."""
+        """Write a file, as another program would."""
         with self._lock:
             self._make_parents(path)
             self._nodes[path] = self._new(data=data, metadata=dict(metadata), is_record=True)

@@ -1,6 +1,6 @@
-"""The faults that can be named, the steps at which each can strike, and how each is made to happen.
+"""The faults that can be named, the steps at which each can occur, and how each is injected.
 
-What each comes to stands in `tests/faults/matrix.toml`, which is rendered into `docs/delivery.md`.
+The expected outcomes are in `tests/faults/matrix.toml`, which is rendered into `docs/delivery.md`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,9 +26,9 @@ class Cell:
     Attributes:
         dependency: `identity`, `vault`, `pigment` or `lake`.
         fault: its name.
-        step: at which it strikes.
-        arm: makes it happen so many times from here on.
-        warm: whether token and key were read before.
+        step: at which it occurs.
+        arm: injects it, as often as it is told.
+        warm: whether the lake's token and the key were read before.
         impatient: whether every timeout is short.
         after_good: whether an earlier run has published a good file.
         options: of the export's definition.
@@ -48,7 +48,7 @@ class Cell:
         return f"{self.dependency} / {self.fault} / {self.step}"
 
 
-# Step to the lake's operation, a pattern in its path, and how many fitting requests pass first.
+# By step: the lake's operation, a pattern in its path, and how many matching requests pass first.
 LAKE_STEPS: dict[str, tuple[str, str, int]] = {
     "read receipt": ("get", "/receipts/", 0),
     "look": ("head", r"\.csv$", 0),
@@ -88,7 +88,7 @@ LAKE_FAULTS: dict[str, LakeFault] = {
     "503": Answer(503, "ServerBusy"),
     "login page with 200": Page(),
 }
-SLOW = {"no answer in time"}  # cells that wait in real time: tried at one step of each kind
+SLOW = {"no answer in time"}  # these cells wait in real time: tested at one step of each kind
 SLOW_STEPS = {"look", "append", "rename"}
 
 TLD = {"lake": ("*.dfs.core.windows.net", "*.blob.core.windows.net"), "vault": ("*.vault.azure.net",)}
@@ -228,13 +228,13 @@ def _arm_body(change: Callable[[bytes], bytes], world: FaultWorld, times: int) -
 
 
 def _arm_gzip(after: int, world: FaultWorld, times: int) -> None:
-    """Answers are compressed, and end cleanly before their trailer."""
+    """Make answers compressed, and end them cleanly before their trailer."""
     world.everything.pigment.switches.gzip = True
     _arm_pigment(PigmentFault("cut"), after, world, times)
 
 
 def _rotate_key(world: FaultWorld, _: int) -> None:
-    """The key that the vault had given is no longer valid; the vault has the next one."""
+    """Make the key that the vault gave invalid, and store the next one in the vault."""
     pigment, vault = world.everything.pigment, world.everything.vault
     newer = f"{DEMO_KEY}_{len(pigment.keys)}"
     pigment.keys[newer] = Key()
@@ -244,7 +244,7 @@ def _rotate_key(world: FaultWorld, _: int) -> None:
 
 
 def cells() -> Iterator[Cell]:
-    """Every cell that can be made to happen."""
+    """Yield every cell that can be tested."""
     yield from _identity_cells()
     yield from _vault_cells()
     yield from _pigment_cells()

@@ -1,6 +1,6 @@
-"""One delivery over the real protocols, with a fault of one dependency at one step; what it came to and what it cost.
+"""One delivery over the real protocols, with a fault of one dependency at one step: its outcome and its cost.
 
-The servers live as long as the tests; each delivery has clients of its own. Waits are counted, not waited.
+The servers run as long as the tests; each delivery has its own clients. Waits are counted, not slept.
 """
 
 import hashlib
@@ -42,11 +42,11 @@ from pigment_export.settings import load
 from pigment_export.transfer.stream import Source
 from tests.harness.run_world import export
 
-NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # the lake's clock; it goes on a second a look
-SHORT_SECONDS = 0.4  # what stands for every timeout
-LASTING = 200  # times: more than any call tries
-REQUESTS_OF_A_TRY = 30  # to the lake, at most: one without a fault makes half of them
-WATCHDOG_SECONDS = 30.0  # of real time for one delivery, whose waits are not waited
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # the lake's clock; it advances by a second each time it is read
+SHORT_SECONDS = 0.4  # in place of every timeout
+LASTING = 200  # times: more than the attempts of any call
+REQUESTS_OF_A_TRY = 30  # to the lake, at most: an attempt without a fault makes half as many
+WATCHDOG_SECONDS = 30.0  # of real time for one delivery, whose waits take none
 NAME = "revenue"
 SHORTENED = {
     clients: ("CONNECT_SECONDS", "READ_SECONDS"),
@@ -57,15 +57,15 @@ SHORTENED = {
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a delivery came to, and what it cost.
+    """The outcome of a delivery, and its cost.
 
     Attributes:
-        outcome: `healed`, `held CLASS`, `failed CLASS`; `again CLASS` where the message comes back.
-        asked: requests of an export that Pigment saw.
-        staged: staged files that were made.
-        bodies: bytes of bodies that were read, as a multiple of one's size.
-        waited_seconds: all waits together.
-        requests: to the dependency that failed.
+        outcome: `healed`, `held CLASS`, `failed CLASS`, or `again CLASS` if the message comes back.
+        asked: number of export requests to Pigment.
+        staged: number of staged files that were created.
+        bodies: bytes read of bodies, as a multiple of the size of one body.
+        waited_seconds: sum of all waits.
+        requests: number of requests to the lake.
     """
 
     outcome: str
@@ -77,7 +77,7 @@ class Observed:
 
 
 class Counted:
-    """A source that counts what is read from it."""
+    """A source that counts the bytes that are read."""
 
     def __init__(self, source: Source, count: Callable[[int], None]) -> None:
         self._source, self._count = source, count
@@ -92,7 +92,7 @@ class Counted:
 
 
 class FaultWorld:
-    """The servers, and deliveries against them."""
+    """The servers, and deliveries that use them."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.everything = Everything(folder)
@@ -105,7 +105,7 @@ class FaultWorld:
         self.key = DEMO_KEY
 
     def close_identity(self) -> None:
-        """Let nothing listen where the identity endpoint was."""
+        """Move the identity endpoint to a port where nothing listens."""
         host, port = self.closed
         self._monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://{host}:{port}/msi/token")
 
@@ -113,7 +113,7 @@ class FaultWorld:
         self._stack.enter_context(self.everything)
         (self._folder / "stranger").mkdir()
         stranger = Authority(self._folder / "stranger")
-        # A server whose certificate no client here trusts, a port that never answers, and one that is closed.
+        # A server with a certificate that no client here trusts, a port that never answers, and a closed port.
         hosts = (*LakeServer.hosts, *VaultServer.hosts, *self.everything.pigment.hosts)
         self.untrusted = self._stack.enter_context(LakeServer(stranger.server_context(*hosts)))
         self.silent = self._stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[:2]
@@ -144,12 +144,12 @@ class FaultWorld:
         impatient: bool = False,
         after_good: bool = False,
     ) -> Observed:
-        """Claim a run of one export, arm a fault, deliver; then disarm, and deliver again if the message came back.
+        """Claim a run of one export, inject a fault and deliver. Then deliver without it if the message came back.
 
         Args:
-            arm: lets the fault happen from here on.
+            arm: injects the fault.
             definition: the export; by default a metric.
-            warm: whether the lake's token and the key were read before; else the fault strikes at first contact.
+            warm: whether the lake's token and the key were read before; otherwise the first contact is in the call.
             impatient: whether every timeout is short.
             after_good: whether an earlier run has published a good file.
         """
@@ -182,7 +182,7 @@ class FaultWorld:
             assert time.monotonic() - began < WATCHDOG_SECONDS
             assert sum(waits) <= CALL_SECONDS
             new = everything.lake.calls[calls:]
-            # What is tried again was waited for: each wait may be followed by all requests of a try, and no more.
+            # No retry without a wait: each wait may be followed by the requests of one attempt, and no more.
             assert len(new) <= REQUESTS_OF_A_TRY * (len(waits) - waited + 1)
             observed = Observed(
                 outcome,
@@ -200,7 +200,7 @@ class FaultWorld:
         return observed
 
     def _check(self, plan: Plan, outcome: str, *, after_good: bool) -> None:
-        """Nothing half is readable, and nothing is left aside."""
+        """Check that no incomplete file is readable, and that no staged file is left."""
         tree = self.everything.lake.tree()
         destination = plan.exports[0].destination
         if outcome.split(maxsplit=1)[0] in ("healed", "again") and self.body:
@@ -257,7 +257,7 @@ class FaultWorld:
         return f"{receipt.state} {receipt.cause.code}"
 
     def disarm(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         everything = self.everything
         everything.lake.faults.clear()
         everything.identity.failures.clear()

@@ -1,6 +1,6 @@
-"""Python processes without the second that each takes to import its libraries: forked from one that has them.
+"""Python processes that start without importing their libraries, which takes a second: forked from one that has them.
 
-A fork is a process like any other: it has its own environment, folder and streams, and dies of SIGKILL.
+A fork is a process like any other: it has its own environment, folder and streams, and SIGKILL kills it.
 """
 
 import atexit
@@ -32,23 +32,23 @@ _CLOCK = ("FAKETIME", "LD_PRELOAD", "DONT_FAKE")
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """What every process of a test is given: its way to programs, and the clock that the tests are run with.
+    """Return the variables that every process of a test gets: the path to programs, and the clock of the test run.
 
-    A process that loses `FAKETIME` goes by its parent's clock for ten seconds, and by the machine's from then on.
+    A process without `FAKETIME` uses its parent's clock for ten seconds, and the machine's clock from then on.
     """
     names = ("PATH", "HOME", "LANG", "SYSTEMROOT")
     return {name: text for name, text in environ.items() if name in names or name.startswith(_CLOCK)}
 
 
 class Forked:
-    """One process, with what tests use of `subprocess.Popen`; safe to use from several threads.
+    """A process, with the part of `subprocess.Popen` that tests use; safe to use from several threads.
 
     Args:
-        server: that forked it.
+        server: the server that forked it.
         command: for messages.
         pid: its id.
-        output: files with what it prints, to stdout and to stderr.
-        stdout: what it prints, where that is read while it runs.
+        output: the files for its stdout and stderr.
+        stdout: its output, if that is read while it runs.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class Forked:
         self.stdout = stdout
 
     def kill(self) -> None:
-        """Kill it as SIGKILL does, and wait for its end."""
+        """Kill it with SIGKILL, and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._end, signal.SIGKILL)
         self.wait()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; returns its status.
+        """Wait for its end, and return its status.
 
         Raises:
-            TimeoutExpired: it runs on.
+            TimeoutExpired: it is still running.
         """
         ended = select.poll()
         ended.register(self._end, select.POLLIN)
@@ -84,16 +84,16 @@ class Forked:
         return self._status
 
     def finish(self) -> subprocess.CompletedProcess[str]:
-        """Wait for its end; returns what it has printed, too."""
+        """Wait for its end, and return its status and output."""
         status = self.wait()
         return subprocess.CompletedProcess(self._command, status, *(file.read_text() for file in self._output))
 
 
 class ForkServer:
-    """The process that is forked; a context manager, safe to use from several threads.
+    """The process that forks the others; a context manager, safe to use from several threads.
 
     Args:
-        folder: for the output of what it forks.
+        folder: for the output of the forked processes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,11 +110,11 @@ class ForkServer:
 
     def __exit__(self, *_: object) -> None:
         with self._process as process:
-            os.killpg(process.pid, signal.SIGKILL)  # with what a failed test has left behind
+            os.killpg(process.pid, signal.SIGKILL)  # with any processes that a failed test has left behind
         self._link.close()
 
     def start(self, module: str, *arguments: str, environment: Mapping[str, str], folder: Path = ROOT) -> Forked:
-        """Run a module as `python -m` does; what it prints is read when it has ended."""
+        """Run a module as `python -m` does. Its output is read after its end."""
         with self._lock:
             self._count += 1
             output = [self._folder / f"{self._count}.{stream}" for stream in ("out", "err")]
@@ -126,7 +126,7 @@ class ForkServer:
     def start_worker(
         self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], descriptor: int
     ) -> Forked:
-        """Run the Functions worker: stands in for `emulators.host.process.start_worker`."""
+        """Run the Functions worker, in place of `emulators.host.process.start_worker`."""
         reading, writing = os.pipe()
         with open(os.devnull) as nothing:  # noqa: PTH123
             streams = {0: nothing.fileno(), 1: writing, 2: writing, descriptor: descriptor}
@@ -142,17 +142,17 @@ class ForkServer:
         return self.ask(request, list(streams.values()))
 
     def ask(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> int:
-        """Ask the server for something; returns its answer."""
+        """Send a request to the server, and return its answer."""
         with self._lock:
             socket.send_fds(self._link, [json.dumps(request).encode()], descriptors)
             return int(self._link.recv(_MESSAGE_BYTES))
 
 
 def serve(link: socket.socket) -> dict[str, Any] | None:
-    """Fork when asked to.
+    """Fork on each request, until the link is closed.
 
     Returns:
-        In the child, what is to be run; None at the server's end.
+        In a child, the request to run; in the server, None at its end.
     """
     while True:
         message, received, _, _ = socket.recv_fds(link, _MESSAGE_BYTES, 8)
@@ -173,7 +173,7 @@ def serve(link: socket.socket) -> dict[str, Any] | None:
 
 
 def _arrange(wanted: Sequence[int], received: Sequence[int]) -> None:
-    """Give the descriptors that came their numbers."""
+    """Give the received descriptors the wanted numbers."""
     above = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, max(wanted) + 1) for descriptor in received]
     for descriptor in received:
         os.close(descriptor)
@@ -183,27 +183,27 @@ def _arrange(wanted: Sequence[int], received: Sequence[int]) -> None:
 
 
 def main() -> None:
-    """Import all of the app, then serve."""
-    path = sys.path[1:]  # without this project's folder
+    """Import the whole app, then serve."""
+    path = sys.path[1:]  # without the folder of this project
     importlib.import_module("azure_functions_runtime")
     for found in pkgutil.walk_packages(pigment_export.__path__, "pigment_export."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
     gc.collect()
-    gc.freeze()  # no fork looks through what all of them share
+    gc.freeze()  # so that no fork collects, and copies, what all of them share
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     if request:
         try:
             run(request, path)
         except SystemExit as ending:
             if not isinstance(ending.code, int | None):
-                raise  # the interpreter tells it
+                raise  # the interpreter reports it
             leave(ending.code or 0)
         leave(0)
 
 
 def run(request: Mapping[str, Any], path: Sequence[str]) -> None:
-    """Be the process that was asked for."""
+    """Become the requested process."""
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
@@ -219,7 +219,7 @@ def run(request: Mapping[str, Any], path: Sequence[str]) -> None:
 
 
 def leave(status: int) -> None:
-    """End as an interpreter does, but for taking a thousand modules apart: nine tenths of a short process's work."""
+    """End as an interpreter does, but without destroying its modules: nine tenths of the work of a short process."""
     threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

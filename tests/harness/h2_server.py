@@ -1,4 +1,4 @@
-"""A peer over real TLS that does exactly what a test scripts, sound or not, and a CONNECT proxy to reach it by."""
+"""A peer over real TLS that follows a test's script exactly, valid or not, and a CONNECT proxy to reach it."""
 
 import socket
 import ssl
@@ -18,14 +18,14 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 def settings(**values: int) -> bytes:
-    """SETTINGS, e.g. `settings(INITIAL_WINDOW_SIZE=10)`."""
+    """Return SETTINGS, e.g. `settings(INITIAL_WINDOW_SIZE=10)`."""
     frame = frames.SettingsFrame(0)
     frame.settings = {getattr(frames.SettingsFrame, name): value for name, value in values.items()}
     return frame.serialize()
 
 
 def headers(status: int | None, *fields: tuple[str, str], end: bool = False, parts: int = 1) -> bytes:
-    """HEADERS of an answer; of trailers where there is no status; in `parts` frames."""
+    """Return the HEADERS of an answer, or of trailers if there is no status, in `parts` frames."""
     pseudo = [(":status", str(status))] if status is not None else []
     block = Encoder().encode([*pseudo, *fields])
     cuts = [block[len(block) * i // parts : len(block) * (i + 1) // parts] for i in range(parts)]
@@ -36,7 +36,7 @@ def headers(status: int | None, *fields: tuple[str, str], end: bool = False, par
 
 
 def data(payload: bytes, *, end: bool = False, padding: int | None = None, stream: int = 1) -> bytes:
-    """One DATA frame."""
+    """Return one DATA frame."""
     frame = frames.DataFrame(stream, payload, flags=["END_STREAM"] if end else [])
     if padding is not None:
         frame.flags.add("PADDED")
@@ -45,27 +45,27 @@ def data(payload: bytes, *, end: bool = False, padding: int | None = None, strea
 
 
 def raw_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """Any nine bytes and a payload."""
+    """Return a frame with any header and payload."""
     return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
 
 
 def reset(code: int) -> bytes:
-    """RST_STREAM."""
+    """Return RST_STREAM."""
     return frames.RstStreamFrame(1, error_code=code).serialize()
 
 
 def goaway(last: int, code: int = 0) -> bytes:
-    """GOAWAY."""
+    """Return GOAWAY."""
     return frames.GoAwayFrame(0, last_stream_id=last, error_code=code, additional_data=b"bye").serialize()
 
 
 def ping() -> bytes:
-    """PING."""
+    """Return PING."""
     return frames.PingFrame(0, b"12345678").serialize()
 
 
 def window_update(stream: int, increment: int) -> bytes:
-    """WINDOW_UPDATE."""
+    """Return WINDOW_UPDATE."""
     return frames.WindowUpdateFrame(stream, window_increment=increment).serialize()
 
 
@@ -89,14 +89,14 @@ class Peer:
         self._sock.sendall(b"".join(chunks))
 
     def more(self) -> bytes:
-        """What comes next; nothing when the client is gone."""
+        """Return the next bytes; empty when the client has hung up."""
         try:
             return self._sock.recv(65536)
         except (ConnectionError, ssl.SSLError):
             return b""
 
     def read_exactly(self, count: int) -> bytes:
-        """That many bytes, or an EOFError."""
+        """Return that many bytes, or raise EOFError."""
         while len(self._buffer) < count:
             got = self.more()
             if not got:
@@ -107,7 +107,7 @@ class Peer:
         return taken
 
     def frame(self) -> Frame:
-        """The client's next frame."""
+        """Return the client's next frame."""
         head = self.read_exactly(9)
         frame, length = Frame.parse_frame_header(memoryview(head))
         frame.parse_body(memoryview(self.read_exactly(length)))
@@ -124,7 +124,7 @@ class Peer:
         self.send(*(first or (settings(),)))
 
     def await_headers(self) -> None:
-        """Read until the request's headers are there."""
+        """Read until the request's headers have arrived."""
         while not self.fields:
             self.frame()
 
@@ -145,17 +145,17 @@ class Peer:
         return found
 
     def end(self) -> None:
-        """Say that nothing more comes, and read until the client is gone: what was sent is not lost, as by a reset."""
+        """End the sending side, and read until the client hangs up: a reset could lose what was sent."""
         self._sock.shutdown(socket.SHUT_WR)
         self.await_close()
 
     def await_close(self) -> None:
-        """Read until the client is gone."""
+        """Read until the client hangs up."""
         while self.more():
             pass
 
     def read_http1(self) -> bytes:
-        """A request of HTTP/1.1, with the body that its length announces."""
+        """Return an HTTP/1.1 request, with a body of its announced length."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self.read_exactly(1)
@@ -164,7 +164,7 @@ class Peer:
 
 
 class _Threads:
-    """Serves connections on threads and keeps what went wrong."""
+    """A server of connections, each on a thread, which keeps their errors for the test."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -205,7 +205,7 @@ class _Threads:
                 self.serve(sock)
         except (EOFError, ConnectionError, ssl.SSLError):
             pass  # the client may hang up at any moment
-        except BaseException as error:  # noqa: BLE001 - raised where the test can see it
+        except BaseException as error:  # noqa: BLE001 - raised again in the test
             self.failures.append(error)
 
     def serve(self, sock: socket.socket) -> None:
@@ -214,12 +214,12 @@ class _Threads:
 
 
 class ScriptedServer(_Threads):
-    """A TLS server whose every connection runs a script.
+    """A TLS server that runs a script on every connection.
 
     Args:
         certificate: for the names that the tests use.
-        script: what to do on a connection; it is closed afterwards.
-        alpn: protocols to offer; none at all if empty.
+        script: run on each connection, which is closed afterwards.
+        alpn: protocols to offer; empty for no ALPN.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class ScriptedServer(_Threads):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"https://localhost:{self.port}/export"
 
     def serve(self, sock: socket.socket) -> None:
@@ -246,10 +246,10 @@ class ScriptedServer(_Threads):
 
 
 class ConnectProxy(_Threads):
-    """A proxy that opens tunnels, to localhost whatever name is asked for.
+    """A proxy that opens every tunnel to localhost, for any name.
 
     Args:
-        answer: to CONNECT.
+        answer: the answer to CONNECT.
     """
 
     def __init__(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
@@ -288,6 +288,6 @@ def _relay(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def silent_listener() -> Iterator[int]:
-    """A port that accepts connections and says nothing."""
+    """Yield a port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The command line in the hands of a person who presses Ctrl-C at the first wait; for tests of failures."""
+"""The command line, interrupted with Ctrl-C at the first wait; for tests of failures."""
 
 import signal
 

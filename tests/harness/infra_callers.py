@@ -1,6 +1,6 @@
-"""Small interpreters of the caller templates: as much of Data Factory and Logic Apps as those use.
+"""Small interpreters for the caller templates, with the parts of Data Factory and Logic Apps that those use.
 
-`Pipeline` and `Workflow` call what answers by the app's HTTP contract: a stand-in or the real app.
+`Pipeline` and `Workflow` call anything with the app's HTTP contract: a stand-in, or the real app.
 """
 
 import json
@@ -35,14 +35,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a pipeline or workflow came to."""
+    """The outcome of a pipeline or workflow."""
 
     succeeded: bool
     message: str = ""
 
 
 def seconds_of(limit: str) -> float:
-    """A time span as Data Factory (d.hh:mm:ss) or ISO 8601 (PT8H, PT30S) writes it."""
+    """Return a time span in the notation of Data Factory (d.hh:mm:ss) or ISO 8601 (PT8H, PT30S) in seconds."""
     if found := re.fullmatch(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)", limit):
         days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
@@ -56,7 +56,7 @@ VAULT_KEY = "the function key"
 
 
 def vault_or(answer: Answer) -> Answer:
-    """The vault with the function key, and whatever answers for the app behind it."""
+    """Return the vault with the function key, in front of the app."""
 
     def told(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         parts = urlsplit(url)
@@ -71,7 +71,7 @@ def vault_or(answer: Answer) -> Answer:
     return told
 
 
-# Both were seen: https://learn.microsoft.com/answers/questions/ has several of each.
+# Both occur in practice: https://learn.microsoft.com/answers/questions/ has several of each.
 ERROR_FORMATS = (
     "Invoking Web Activity failed with HttpStatusCode - '{code} : {phrase}', message - '",
     "Invoking Web Activity failed with HttpStatusCode - '{word}', message - '",
@@ -85,11 +85,11 @@ class Pipeline:
         definition: the pipeline's properties.
         answer: the app.
         clock: simulated time.
-        parameters: given to the run; the rest by default.
+        parameters: of the run; the others have their defaults.
         run_id: of the pipeline.
-        error_format: how the text of a failed Web activity begins; Data Factory's documentation does not say.
-        until_fails_with_its_inside: whether an Until counts as failed where an activity in it failed; Data Factory's
-            documentation leaves that open, so a pipeline must be right either way.
+        error_format: the beginning of a failed Web activity's message, which Data Factory does not document.
+        until_fails_with_its_inside: whether an Until fails if an activity in it failed. Data Factory does not document
+            it, so a pipeline must work either way.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class Pipeline:
         return Outcome(succeeded, self._failure)
 
     def _sequence(self, activities: Sequence[Mapping[str, Any]]) -> bool:
-        """Run activities in the order of their dependencies; succeeded is what every last one says.
+        """Run activities in the order of their dependencies. They succeed if every last one does.
 
         Source: https://learn.microsoft.com/azure/data-factory/tutorial-pipeline-failure-error-handling
         """
         states: dict[str, str] = {}
-        for activity in activities:  # they stand in an order that their dependencies allow
+        for activity in activities:  # the definition lists them in an order that fits their dependencies
             wanted = {found["activity"]: found["dependencyConditions"] for found in activity.get("dependsOn", ())}
             met = all(
                 states[name] in conditions or ("Completed" in conditions and states[name] != "Skipped")
@@ -198,7 +198,7 @@ class Pipeline:
 
     @staticmethod
     def _check_proof(activity: Mapping[str, Any], headers: Mapping[str, str], *, of_the_vault: bool) -> None:
-        """A token, or a key that stands in no log."""
+        """Check that the call has a token, or a key that no log shows."""
         properties, policy = activity["typeProperties"], activity["policy"]
         if of_the_vault:
             assert properties["authentication"] == {"type": "MSI", "resource": "https://vault.azure.net"}
@@ -242,7 +242,7 @@ class Workflow:
         return Outcome(succeeded=succeeded)
 
     def _sequence(self, actions: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Run actions, which stand in an order that runAfter allows; a skipped last one counts as those before it."""
+        """Run actions, listed in an order that fits `runAfter`. A skipped last one counts as those before it."""
         for name, action in actions.items():
             if self._failure is not None:
                 return False
@@ -308,7 +308,7 @@ class Workflow:
 
     @staticmethod
     def _check_proof(action: Mapping[str, Any], headers: Mapping[str, str], *, of_the_vault: bool) -> None:
-        """A token, or a key that stands in no history."""
+        """Check that the call has a token, or a key that no run history shows."""
         authentication = action["inputs"].get("authentication")
         if of_the_vault or "x-functions-key" in headers:
             assert action["runtimeConfiguration"]["secureData"]["properties"] == ["inputs", "outputs"]

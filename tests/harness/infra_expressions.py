@@ -1,4 +1,4 @@
-"""The expression language of Data Factory and Logic Apps: as much of it as the caller templates use."""
+"""The expression language of Data Factory and Logic Apps, as far as the caller templates use it."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Expression:
-    """The expression language that both share: literals, calls, members."""
+    """An expression in the language that both share: literals, calls, members."""
 
     _TOKEN = re.compile(r"\s*(?:'((?:[^']|'')*)'|(\d+)|(\w+)|(\?\[|.))", re.DOTALL)
 
@@ -74,7 +74,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 
 
 def evaluate(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """A value of a definition: an expression where it begins with @, a text with expressions in @{…}, else itself."""
+    """Evaluate a value of a definition: an expression (`@…`), a text with expressions (`@{…}`), or a plain value."""
     if isinstance(value, str) and "@{" in value:
         return re.sub(r"@\{(.+?)\}", lambda found: str(evaluate(f"@{found[1]}", functions) or ""), value)
     if isinstance(value, str) and value.startswith("@"):
@@ -83,7 +83,7 @@ def evaluate(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
 
 
 def evaluate_in_data_factory(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
-    """The same of a pipeline, whose expressions are objects; a plain text there is taken as it stands."""
+    """Evaluate a value of a pipeline, where expressions are objects, and a text is never an expression."""
     if isinstance(value, Mapping) and value.get("type") == "Expression":
         return evaluate(value["value"], functions)
     assert not (isinstance(value, str) and value.startswith("@")), f"not marked as an expression: {value}"

@@ -1,4 +1,4 @@
-"""What the tests of `infra/` read: the scenarios' kept snapshots, and templates that the compiler makes on the spot."""
+"""Input of the tests of `infra/`: the stored snapshots of the scenarios, and freshly compiled templates."""
 
 import atexit
 import functools
@@ -27,13 +27,13 @@ SCENARIOS = (
     "entra-callers",
     "no-role-assignments",
 )
-HERE = {"environmentName": "demo", "location": "westeurope"}  # what every deployment says
+HERE = {"environmentName": "demo", "location": "westeurope"}  # required by every deployment
 
 Resource = dict[str, Any]
 
 
 def script(name: str) -> ModuleType:
-    """A script of `scripts/`, imported."""
+    """Import a script from `scripts/`."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec
     assert spec.loader
@@ -47,23 +47,23 @@ CHECK = script("check_infra")
 
 @functools.cache
 def snapshot(scenario: str) -> dict[str, Any]:
-    """What a scenario would deploy, as kept; `make check` compares it with the templates."""
+    """Return the stored snapshot of what a scenario deploys; `make check` compares it with the templates."""
     return json.loads((INFRA / "scenarios" / f"{scenario}.snapshot.json").read_text())
 
 
 def resources(scenario: str, kind: str) -> list[Resource]:
-    """The resources of one type."""
+    """Return the resources of one type."""
     return [resource for resource in snapshot(scenario)["predictedResources"] if resource["type"] == kind]
 
 
 def site(scenario: str) -> Resource:
-    """The function app."""
+    """Return the function app."""
     [found] = resources(scenario, "Microsoft.Web/sites")
     return found
 
 
 def app_settings(scenario: str) -> dict[str, str]:
-    """The app settings; what only Azure knows is an expression in brackets."""
+    """Return the app settings; a value that only Azure can compute is an expression in brackets."""
     listed = site(scenario)["properties"]["siteConfig"]["appSettings"]
     settings = {setting["name"]: setting["value"] for setting in listed}
     assert len(settings) == len(listed), "a setting stands twice"
@@ -72,7 +72,7 @@ def app_settings(scenario: str) -> dict[str, str]:
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """One role assignment: which role, and on what."""
+    """A role assignment: the role and its scope."""
 
     role: str
     scope: str
@@ -88,12 +88,12 @@ _ASSIGNMENT = re.compile(
 
 
 def grant_of(assignment: Resource) -> Grant:
-    """The grant of a role assignment, whose name must be made of its scope, principal and role."""
+    """Return the grant of a role assignment; check that its name is derived from scope, principal and role."""
     found = _ASSIGNMENT.fullmatch(assignment["id"])
     if found:
         role, scope = found["role"], found["scope"]
         assert found["again"] == scope, "the name is made of another scope"
-    else:  # the principal was known: id and name are plain
+    else:  # the principal is known, so id and name are literals
         scope = assignment["id"].partition("/providers/Microsoft.Authorization/")[0]
         role = assignment["properties"]["roleDefinitionId"].rpartition("/")[2]
     assert assignment["properties"]["roleDefinitionId"].endswith(f"/roleDefinitions/{role}")
@@ -101,12 +101,12 @@ def grant_of(assignment: Resource) -> Grant:
 
 
 def grants(scenario: str) -> set[Grant]:
-    """All role assignments of a scenario."""
+    """Return all role assignments of a scenario."""
     return {grant_of(found) for found in resources(scenario, "Microsoft.Authorization/roleAssignments")}
 
 
 def compiler() -> str:
-    """The Bicep compiler; without one the test fails in CI and is skipped on a laptop."""
+    """Return the path of the Bicep compiler. Without one, the test fails in CI and is skipped on a laptop."""
     found = CHECK.find_bicep(os.environ)
     if found is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(CHECK.HOW_TO_GET_ONE)
@@ -114,24 +114,24 @@ def compiler() -> str:
 
 
 class TemplateError(Exception):
-    """The compiler refuses a template, or what it is given."""
+    """The compiler rejects a template or its parameters."""
 
 
 class _Service:
-    """The compiler as a service, which is started once and warm from then on: a fifth of the work of a start each.
+    """The compiler as a service, started once and then warm: a fifth of the work of starting it each time.
 
     Source: https://github.com/Azure/bicep/blob/main/docs/cli-jsonrpc.md
     """
 
     def __init__(self) -> None:
-        environment = os.environ | {"DOTNET_TieredPGO": "0"}  # it would pay after minutes
+        environment = os.environ | {"DOTNET_TieredPGO": "0"}  # it would pay only after minutes
         command = [compiler(), "jsonrpc", "--stdio"]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._ids = itertools.count()
         atexit.register(self._process.communicate)
 
     def ask(self, method: str, **request: Any) -> dict[str, Any]:
-        """Call a method; returns its result.
+        """Call a method, and return its result.
 
         Raises:
             TemplateError: it failed.
@@ -158,7 +158,7 @@ _service = functools.cache(_Service)
 
 @functools.cache
 def compiled(entry: str) -> dict[str, Any]:
-    """The ARM template that the compiler makes of a file of `infra/`."""
+    """Return the compiled ARM template of a file in `infra/`."""
     done = _service().ask("compile", path=str(INFRA / entry))
     if not done["success"]:
         raise TemplateError(done["diagnostics"])
@@ -166,10 +166,10 @@ def compiled(entry: str) -> dict[str, Any]:
 
 
 def predicted(template: str, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """What a template would deploy with these parameters.
+    """Return what a template would deploy with these parameters.
 
     Raises:
-        TemplateError: nothing, since the template refuses them.
+        TemplateError: the template rejects them.
     """
     lines = [f"using '{os.path.relpath(INFRA / template, folder)}'"]
     lines += [f"param {name} = {bicep_value(value)}" for name, value in parameters.items()]
@@ -182,14 +182,14 @@ def predicted(template: str, parameters: Mapping[str, Any], folder: Path) -> dic
 
 
 def refusal(parameters: Mapping[str, Any], folder: Path) -> str:
-    """Why `main.bicep` refuses these parameters before it makes anything."""
+    """Return why `main.bicep` rejects these parameters before anything is deployed."""
     with pytest.raises(TemplateError) as refused:
         predicted("main.bicep", HERE | dict(parameters), folder)
     return str(refused.value)
 
 
 def bicep_value(value: object) -> str:
-    """A JSON value in Bicep."""
+    """Return a JSON value in Bicep."""
     if isinstance(value, Mapping):
         return "{\n" + "".join(f"{name}: {bicep_value(member)}\n" for name, member in value.items()) + "}"
     if isinstance(value, list):
@@ -198,7 +198,7 @@ def bicep_value(value: object) -> str:
 
 
 def every_resource(template: Mapping[str, Any]) -> list[Resource]:
-    """All resources of a compiled template, those of its modules too; references to existing ones left out."""
+    """Return all resources of a compiled template and its modules, without references to existing ones."""
     found: list[Resource] = []
     listed = template["resources"]
     for resource in listed.values() if isinstance(listed, dict) else listed:
@@ -210,20 +210,20 @@ def every_resource(template: Mapping[str, Any]) -> list[Resource]:
 
 
 def keys_of(value: object) -> set[str]:
-    """Every key of a JSON value, at any depth."""
+    """Return every key of a JSON value, at any depth."""
     if isinstance(value, dict):
         return set(value) | {key for member in value.values() for key in keys_of(member)}
     return {key for member in value for key in keys_of(member)} if isinstance(value, list) else set()
 
 
 def token_of(scenario: str) -> str:
-    """What ends every name of a deployment."""
+    """Return the token that ends every resource name of a deployment."""
     [component] = resources(scenario, "Microsoft.Insights/components")
     return str(component["name"]).removeprefix("appi-pigment-")
 
 
 def host_storage(scenario: str) -> str:
-    """Name of the Functions host's storage account."""
+    """Return the name of the Functions host's storage account."""
     [container] = [
         found["name"]
         for found in resources(scenario, "Microsoft.Storage/storageAccounts/blobServices/containers")

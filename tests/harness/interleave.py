@@ -1,9 +1,9 @@
-"""Every order of a few actors' requests, up to so many preemptions and kills: the real code, a lake in memory.
+"""Every order of the requests of a few actors, up to a number of preemptions and kills: real code, a lake in memory.
 
-An order is made again from its beginning each time: actors run one after another, but where the order says that another
-goes on, or that the one at work dies. Where the next request concerns a path that no other actor asks for, nothing can
-differ, and no order branches there. One order can be played by itself, too, its turns named by the requests before
-which they come.
+Each order is played from its beginning. Actors run one after another, except where the order lets another actor
+continue, or kills the running one. If the next request is for a path that no other actor uses, the order cannot matter,
+and no order branches there. A single order can be played, too; its turns are then named by the requests before which
+they come.
 """
 
 import itertools
@@ -13,16 +13,16 @@ from typing import Any, Literal
 
 from tests.harness.stepping import Around, Killed, Step, Stepper
 
-MOST_STEPS = 400  # of one order: more is a loop
+MOST_STEPS = 400  # of one order: more means an endless loop
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Before a step of an order, another actor goes on, or the one at work dies.
+    """A turn before a step: another actor continues, or the running one is killed.
 
     Attributes:
-        step: its number, from 0, over all actors.
-        to: who goes on; None where the one at work dies.
+        step: number of the step, from 0, over all actors.
+        to: the actor that continues; None to kill the running one.
     """
 
     step: int
@@ -31,19 +31,19 @@ class Turn:
 
 type Order = tuple[Turn, ...]
 type Move = tuple[str, Step | Literal["ends", "dies"]]
-"""An actor goes on until it is about to make a request, or to its end; or it dies."""
+"""An actor continues until it is about to make a request, or to its end; or it is killed."""
 
 
 @dataclass(slots=True)
 class Scene:
-    """What is played once.
+    """A scene, which is played once.
 
     Attributes:
         actors: by name; each gets the function to put around its requests.
-        check_now: what holds at every moment.
-        check_end: what holds when all have ended.
-        redeliver: what brings the work of those who died to its end; not called where none has.
-        is_shared: whether requests for a path concern more than one actor.
+        check_now: checks what must hold at every moment.
+        check_end: checks what must hold when all actors have ended.
+        redeliver: finishes the work of killed actors; called only if there are any.
+        is_shared: returns whether more than one actor makes requests for a path.
     """
 
     actors: Mapping[str, Callable[[Around], Any]]
@@ -54,22 +54,22 @@ class Scene:
 
 
 class ViolationError(AssertionError):
-    """Something that must hold did not."""
+    """Something that must hold does not."""
 
 
 def explore(build: Callable[[], Scene], *, preemptions: int, kills: int = 0) -> int:
     """Play every order.
 
     Args:
-        build: makes the scene anew.
-        preemptions: at most so many times an actor is left before it has ended.
-        kills: at most so many die.
+        build: makes a new scene.
+        preemptions: how often an actor may be interrupted by another one, at most.
+        kills: how many actors may be killed, at most.
 
     Returns:
-        How many orders were played.
+        The number of orders that were played.
 
     Raises:
-        ViolationError: with the order in which something did not hold.
+        ViolationError: something does not hold; it names the order.
     """
     played = 0
     for names in itertools.permutations(build().actors):
@@ -90,12 +90,12 @@ def play(scene: Scene, names: tuple[str, ...], order: Order) -> list[Turn]:
     """Play one order to its end.
 
     Args:
-        scene: as built.
-        names: of the actors: who goes first, and who follows where one has ended.
+        scene: a new one.
+        names: of the actors, in the order in which they run.
         order: the turns.
 
     Returns:
-        Where an order that goes on from this one may branch: after its last turn.
+        The turns that can extend this order, all after its last turn.
     """
     at_work = {name: Stepper(scene.actors[name]) for name in names}
     try:
@@ -110,7 +110,7 @@ def play(scene: Scene, names: tuple[str, ...], order: Order) -> list[Turn]:
 
 
 def _played(scene: Scene, at_work: dict[str, Stepper], order: Order) -> list[Turn]:
-    """Let the actors go on in their order until all have ended; returns where it may branch."""
+    """Run the actors in this order until all have ended; return the turns that can extend it."""
     turns = {turn.step: turn for turn in order}
     last = order[-1].step if order else -1
     branches: list[Turn] = []
@@ -137,12 +137,12 @@ def direct(scene: Scene, *moves: Move) -> None:
     """Play one order.
 
     Args:
-        scene: as built; an actor begins with its first move.
-        moves: one after another.
+        scene: a new one; an actor starts with its first move.
+        moves: in order.
 
     Raises:
-        ViolationError: something did not hold.
-        LookupError: an actor ended before it came to the request that a move names.
+        ViolationError: something does not hold.
+        LookupError: an actor ended before the request that a move names.
     """
     at_work: dict[str, Stepper] = {}
     try:
@@ -164,7 +164,7 @@ def direct(scene: Scene, *moves: Move) -> None:
 
 
 def _judge(scene: Scene, at_work: Mapping[str, Stepper]) -> None:
-    """Let those who died be followed up, and check what holds at the end."""
+    """Finish the work of killed actors, and check what must hold at the end."""
     raised = {name: stepper.error for name, stepper in at_work.items() if not isinstance(stepper.error, Killed)}
     assert set(raised.values()) <= {None}, f"raised: {raised}"
     if any(isinstance(stepper.error, Killed) for stepper in at_work.values()):

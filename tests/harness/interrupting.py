@@ -1,7 +1,7 @@
-"""A command to which Ctrl-C comes at chosen instants: `interrupting.py MODULE INSTANTS [ARGUMENT …]`.
+"""A command that gets Ctrl-C at chosen instants: `interrupting.py MODULE INSTANTS [ARGUMENT …]`.
 
-An instant is `EVENT:FILE:FUNCTION`, as Python's tracing names it (`call` or `return`); several are joined by commas,
-each is met once.
+An instant is `EVENT:FILE:FUNCTION`, with the events `call` and `return` of Python's tracing. Several are joined by
+commas; each occurs once.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A lake with any number of records of ended runs: its listing is made as it is read, and never there as a whole."""
+"""A lake with any number of records of ended runs. Its listing is generated while it is read, and never in memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -9,14 +9,14 @@ from pigment_export.lake.paths import Layout
 
 
 class ManyRecords:
-    """The records of a lake, beside copies of one ended run for every few seconds of a span.
+    """A lake with the records of one ended run, and a listing with many copies of them, spread over a span of time.
 
     Args:
-        records: of the lake; that of one ended run are what is copied.
-        layout: where things are.
+        records: the lake, with one ended run.
+        layout: its paths.
         began: when the first copy was claimed.
-        span: over which they are spread.
-        count: how many records there are to be in all.
+        span: from the first copy to the last.
+        count: number of records in all.
     """
 
     def __init__(self, records: Any, layout: Layout, began: datetime, span: timedelta, count: int) -> None:

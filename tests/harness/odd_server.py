@@ -1,4 +1,4 @@
-"""A server that answers with whatever bytes it is told to, HTTP or not, and hangs up after each."""
+"""A server that answers with given bytes, HTTP or not, and hangs up after each answer."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ type Answering = Callable[[Request], bytes | None]
 
 
 class OddServer(Listener):
-    """Answers each request with bytes; None hangs up without any.
+    """A server that answers each request with given bytes; None hangs up without an answer.
 
     Args:
         tls: the certificate; None for plain HTTP.
@@ -44,6 +44,6 @@ class OddServer(Listener):
             http.raw(answer)
 
     def challenge(self) -> bytes:
-        """A vault's answer to a request without a token, as the library wants it."""
-        # The resource is the host less its first label: the client checks that it belongs to the vault.
+        """A vault's answer to a request without a token, as the client library expects it."""
+        # The resource is the host without its first label: the client checks that it belongs to the vault.
         return HEALTHY_CHALLENGE.format(resource=self.url.replace("127.", "", 1)).encode()

@@ -1,7 +1,7 @@
-"""Import each of the named modules by itself, and tell which of them did something meanwhile: JSON, by name.
+"""Import each named module by itself, and print what each did meanwhile, by name, as JSON.
 
-It runs alone, on the standard library. Libraries are imported once, under the same eyes; each module then in a fork of
-its own, so that none is helped by another, and each has the libraries without the half second that they take.
+A program that needs only the standard library. It imports the libraries once, with the same checks; then each module in
+its own fork, so that none profits from another, and the half second for the libraries is spent only once.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def hear(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def problem() -> str:
-    """What has happened up to now."""
+    """Return what has been done up to now."""
     if threading.active_count() != 1:
         return f"threads: {threading.enumerate()}"
     done = [(event, args) for event, args in seen if event != "socket.__new__" and args[-1] != ("::1", 0)]
@@ -30,14 +30,14 @@ def problem() -> str:
 
 
 def forked(names: list[str]) -> tuple[str, list[str]]:
-    """Import modules in a process of their own; what they did, and all that is imported then."""
+    """Import modules in their own process; return what they did, and the names of all imported modules."""
     reading, writing = os.pipe()
     if not os.fork():
         try:
             for name in names:
                 importlib.import_module(name)
             told = problem()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent tells it
+        except BaseException as error:  # noqa: BLE001 - the parent reports any error
             told = repr(error)
         with open(writing, "w", closefd=False) as pipe:
             json.dump([told, list(sys.modules)], pipe)
@@ -54,7 +54,7 @@ def main(product: str, names: list[str]) -> dict[str, str]:
     told, loaded = forked(names)
     for library in loaded:
         if library.partition(".")[0] != product:
-            with contextlib.suppress(ImportError):  # a name that a library gave to a part of itself
+            with contextlib.suppress(ImportError):  # a name that a library made up for a part of itself
                 importlib.import_module(library)
     return {"libraries": problem() or told} | {name: forked([name])[0] for name in names}
 

@@ -1,4 +1,4 @@
-"""Fixtures: the adapter over the lake stand-in; a plugin beside `emulated_lake`."""
+"""Fixtures: the adapter over the lake stand-in; a plugin that needs `emulated_lake`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -15,7 +15,7 @@ from tests.harness.credential import Giving
 
 @pytest.fixture
 def token() -> str:
-    """A bearer token that the stand-in accepts, and that must show nowhere."""
+    """Return a bearer token that the stand-in accepts, and that must appear nowhere."""
     return "emulated:https://storage.azure.com:system:5ec2e75ec2e7"
 
 
@@ -23,7 +23,7 @@ def token() -> str:
 def open_lake(
     lake: Lake, ca_file: Path, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., AdlsLake]]:
-    """Open the adapter on the stand-in; what is passed goes before the defaults."""
+    """Yield a function that opens the adapter on the stand-in; its arguments override the defaults."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
     with ExitStack() as opened:
 

@@ -1,4 +1,4 @@
-"""A deployment in memory: its lake, its clock, its catalog and what Pigment says; shared by the tests of runs."""
+"""A deployment in memory: its lake, clock and catalog, and Pigment's answers; shared by the tests of runs."""
 
 import itertools
 import json
@@ -55,7 +55,7 @@ def broken_catalog() -> Any:
 
 @dataclass
 class Body:
-    """A whole body."""
+    """A complete body."""
 
     data: bytes
     protocol: str = "HTTP/2"
@@ -71,7 +71,7 @@ class Body:
 
 @dataclass
 class Seen:
-    """Remembers requests, and lets them through."""
+    """A recorder of requests, which lets them through."""
 
     requests: list[tuple[str, str]] = field(default_factory=list)
 
@@ -88,23 +88,23 @@ class Seen:
 
 
 class World:
-    """One lake, one clock, and what Pigment would say.
+    """A deployment's lake, clock and catalog, and Pigment's answers.
 
     Args:
-        *exports: of the catalog, or their names.
+        *exports: of the catalog: definitions or names.
     """
 
     def __init__(self, *exports: str | Export) -> None:
         self.lake = FakeLake(now=BEGAN)
         self.exports = tuple(export(item) if isinstance(item, str) else item for item in exports or ("revenue",))
         self.says: dict[str, bytes | ExportError] = {}
-        self.fetched: list[str] = []  # exports that Pigment was asked for
-        self.chosen = 0  # times that the catalog was read
-        self.out_until = datetime.min.replace(tzinfo=UTC)  # until then, nothing that the app depends on answers
+        self.fetched: list[str] = []  # exports that were requested from Pigment
+        self.chosen = 0  # how often the catalog was read
+        self.out_until = datetime.min.replace(tzinfo=UTC)  # until then, no dependency of the app answers
         self._nonces = itertools.count(1)
         self._seconds = 0.0
 
-    # What the app is made of
+    # The parts of the app
 
     def runs(
         self,
@@ -133,7 +133,7 @@ class World:
         )
 
     def deadline(self, seconds: float = 3300, *, patience_seconds: float = 120) -> Deadline:
-        """A call's time: who waits lets all clocks go on."""
+        """Return a deadline whose waits advance all clocks."""
 
         def sleep(waited: float) -> None:
             self._seconds += waited
@@ -142,7 +142,7 @@ class World:
         return Deadline(seconds, patience_seconds=patience_seconds, clock=lambda: self._seconds, sleep=sleep)
 
     def pass_seconds(self, seconds: float) -> None:
-        """Let a call take that long."""
+        """Advance all clocks, as if a call took that long."""
         self._seconds += seconds
         self.lake.advance(timedelta(seconds=seconds))
 
@@ -163,20 +163,20 @@ class World:
         yield Body(answer)
 
     def _within(self, runs: Runs | None) -> Runs:
-        """The runs, within a call that begins now."""
+        """Return the runs, within a call that begins now."""
         return (runs or self.runs()).within(self.deadline())
 
     def _check_up(self) -> None:
         if self.lake.now() < self.out_until:
             raise RetryableError(OUTAGE)
 
-    # What tests do
+    # Actions of tests
 
     def claim(self, runs: Runs | None = None, asked: ClaimRequest = ASKED, choose: Choose | None = None) -> Claim:
         return claim_run(self._within(runs), asked, choose or self.choose)
 
     def tick(self, runs: Runs | None = None, *, catalog: Callable[[], Catalog] | None = None) -> list[str]:
-        """The timer's function."""
+        """Run the function of the timer."""
         runs = self._within(runs)
         read = catalog or self.catalog
         see = partial(
@@ -191,7 +191,7 @@ class World:
         return [] if seen.is_idle else start_due(runs, see, seen, lambda _: read())
 
     def occurrences(self) -> dict[str, list[tuple[str, ...]]]:
-        """The exports of each scheduled run, by its occurrence."""
+        """Return the exports of each scheduled run, by occurrence."""
         found: dict[str, list[tuple[str, ...]]] = {}
         plans = [Plan.from_json(self.lake.content(claim)) for claim in self.claims()]
         for plan in sorted(plans, key=lambda plan: plan.run_id):
@@ -224,7 +224,7 @@ class World:
             retention=retention,
         )
 
-    # What tests see
+    # Observations of tests
 
     def is_there(self, path: str) -> bool:
         return path in self.lake.paths()
@@ -236,14 +236,14 @@ class World:
         return self.under("_runs/_keys/")
 
     def plans(self) -> list[str]:
-        """Paths of all `run.json`."""
+        """Return the paths of all `run.json`."""
         return [path for path in self.under("_runs/dt=") if path.endswith("/run.json")]
 
     def json(self, path: str) -> dict[str, Any]:
         return json.loads(self.lake.content(path))
 
     def state(self, plan: Plan, name: str) -> str | None:
-        """What a receipt says."""
+        """Return the state in a receipt, or None without one."""
         path = plan.folder.receipt(name)
         return self.json(path)["state"] if self.is_there(path) else None
 
@@ -251,12 +251,12 @@ class World:
         return self.json(plan.folder.result)["state"] if self.is_there(plan.folder.result) else None
 
     def break_record(self, path: str, metadata: dict[str, str] | None = None) -> None:
-        """Write what nobody can read where a record is."""
+        """Replace a record with an unreadable one."""
         self.lake.delete(path)
         self.lake.put(path, b"{", metadata or {})
 
 
 def events(caplog: pytest.LogCaptureFixture, event: Event) -> list[dict[str, Any]]:
-    """The events of one name that were logged so far."""
+    """Return the events of one name that were logged so far."""
     said = [json.loads(record.getMessage()) for record in caplog.records if record.name == "pigment_export"]
     return [fields for fields in said if fields["event"] == event]

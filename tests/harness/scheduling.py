@@ -1,9 +1,9 @@
-"""How tests are shared out to processes: what is made once for many of them is made in one process alone."""
+"""Distribution of tests to processes: tests that share an expensive part run in one process."""
 
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
-# Those with the most work, so that none of them is begun when all else is done. Only the order depends on it.
+# The files with the most work, so that none of them starts last. Only the order depends on this list.
 LONGEST = (
     "tests/infra",
     "tests/app/test_function_app.py",
@@ -22,7 +22,7 @@ LONGEST = (
 
 
 class ByFile(LoadFileScheduling):
-    """A file is tested in one process, as all of `tests/infra` is: they ask one compiler. The longest come first."""
+    """A scheduler: a file runs in one process, as does all of `tests/infra`, which shares a compiler; longest first."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]

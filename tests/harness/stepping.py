@@ -1,4 +1,4 @@
-"""Workers whose every request can be counted, failed, killed or interleaved: the harness of the delivery tests."""
+"""Workers, each request of which can be counted, failed, killed or interleaved: the harness of the delivery tests."""
 
 import inspect
 import threading
@@ -14,17 +14,17 @@ OUTAGE = Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wa
 
 
 class Killed(BaseException):
-    """The process is gone: whatever it asks from now on never reaches the lake."""
+    """The process was killed: no further request reaches the lake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request among those that a worker makes.
+    """One of the requests of a worker.
 
     Attributes:
-        operation: what it asks, as `rename`.
-        path: what its path contains.
-        nth: which of those, from 1.
+        operation: its operation, such as `rename`.
+        path: a part of its path.
+        nth: number among such requests, from 1.
     """
 
     operation: str
@@ -32,7 +32,7 @@ class Step:
     nth: int = 1
 
     def is_reached(self, requests: Sequence[tuple[str, str]]) -> bool:
-        """Return whether the last of some requests is this one."""
+        """Return whether the last of these requests is this one."""
         if not requests or not self._takes(requests[-1]):
             return False
         return sum(map(self._takes, requests)) == self.nth
@@ -42,7 +42,7 @@ class Step:
 
 
 def at(operation: str, path: str = "", nth: int = 1) -> Step:
-    """Name a request: the nth of an operation whose path contains a text."""
+    """Return the nth request of an operation on a path that contains a text."""
     return Step(operation, path, nth)
 
 
@@ -51,17 +51,17 @@ type Changed = Callable[[Around], Around]
 
 
 def unchanged(around: Around) -> Around:
-    """Leave the requests as they are."""
+    """Change no request."""
     return around
 
 
 def without(condition: str, operation: str, part: str) -> Changed:
-    """Take a condition from some requests.
+    """Remove a condition from some requests.
 
     Args:
-        condition: the parameter that carries it, as `replacing`.
+        condition: its parameter, such as `replacing`.
         operation: of the requests.
-        part: what their paths contain.
+        part: a part of their paths.
     """
 
     def changed(around: Around) -> Around:
@@ -76,10 +76,10 @@ def without(condition: str, operation: str, part: str) -> Changed:
 
 
 class Watched:
-    """A lake, each request of which goes through a function that may do anything about it.
+    """A lake, each request of which goes through a function that can change, drop or fail it.
 
     Args:
-        target: the fake to ask in the end.
+        target: the fake that answers in the end.
         around: gets the operation's name, its path and the call itself.
     """
 
@@ -105,12 +105,12 @@ class Watched:
 
 
 class Striking:
-    """Counts requests, and strikes at one of them.
+    """A counter of requests that fails one of them.
 
     Args:
-        at: the request to strike: one that is named, or, where every one is struck in turn, its number from 0.
+        at: the request to fail: a named one, or its number from 0 in tests that fail each request in turn.
         applied: whether the request takes effect all the same.
-        kill: whether the process dies there; else only the answer is lost.
+        kill: whether the process is killed there; otherwise only the answer is lost.
     """
 
     def __init__(self, at: Step | int | None, *, applied: bool = False, kill: bool = False) -> None:
@@ -127,7 +127,7 @@ class Striking:
         if not self._is_struck():
             return call()
         if self._applied:
-            with suppress(ExportError):  # whatever the answer would have been, it never arrives
+            with suppress(ExportError):  # its answer, even an error, never arrives
                 call()
         if self._kill:
             self._dead = True
@@ -141,11 +141,11 @@ class Striking:
 
 
 class Late:
-    """Gives one request no answer; it takes effect later all the same, just before another one.
+    """A request without an answer, which takes effect later, just before another one.
 
     Args:
         at: the request.
-        before: the other one, of the same worker.
+        before: the other request, of the same worker.
     """
 
     def __init__(self, at: Step, *, before: Step) -> None:
@@ -166,17 +166,17 @@ class Late:
 
 
 class Stepper:
-    """A worker on a thread of its own that makes one request at a time, when it is told to.
+    """A worker on its own thread that makes one request at a time, on command.
 
     Args:
-        work: gets the function to put around each request; what it returns or raises is kept.
+        work: gets the function to put around each request; its result or error is kept.
     """
 
     def __init__(self, work: Callable[[Around], Any]) -> None:
         self._arrived = threading.Semaphore(0)
         self._go = threading.Semaphore(0)
         self._dead = False
-        self._requests: list[tuple[str, str]] = []  # the last one waits to be let through
+        self._requests: list[tuple[str, str]] = []  # the last one waits for `step`
         self.finished = False
         self.answer: Any = None
         self.error: BaseException | None = None
@@ -186,47 +186,47 @@ class Stepper:
 
     @property
     def next_path(self) -> str:
-        """The path of the request that it makes with the next `step`; empty where it has finished."""
+        """Path of the request that the next `step` makes; empty if it has finished."""
         return "" if self.finished else self._requests[-1][1]
 
     def step(self) -> None:
-        """Let it make one request; returns when it wants to make the next one, or has finished."""
+        """Let it make one request; return when it is about to make the next one, or has finished."""
         if not self.finished:
             self._go.release()
             self._arrived.acquire()
 
     def is_at(self, step: Step) -> bool:
-        """Return whether a named request is the one that it makes with the next `step`."""
+        """Return whether the next `step` makes this request."""
         return not self.finished and step.is_reached(self._requests)
 
     def reach(self, step: Step) -> None:
-        """Let it make requests until a named one comes next.
+        """Let it make requests until this one is next.
 
         Args:
-            step: the request that it makes with the next `step`.
+            step: the request that the next `step` then makes.
 
         Raises:
-            AssertionError: it has finished before.
+            AssertionError: it finished before.
         """
         while not self.is_at(step):
             assert not self.finished, f"it never came to {step}"
             self.step()
 
     def finish(self) -> None:
-        """Let it make all the requests that it still wants."""
+        """Let it make all its remaining requests."""
         while not self.finished:
             self.step()
         self._thread.join()
 
     def kill(self) -> None:
-        """Let none of its requests through any more."""
+        """Stop it: no further request gets through."""
         self._dead = True
         self.finish()
 
     def _run(self, work: Callable[[Around], Any]) -> None:
         try:
             self.answer = work(self._around)
-        except BaseException as error:  # noqa: BLE001 - whatever ended it is the test's to judge
+        except BaseException as error:  # noqa: BLE001 - the test judges any error
             self.error = error
         self.finished = True
         self._arrived.release()
@@ -242,10 +242,10 @@ class Stepper:
 
 
 def in_step(ahead: int, first: Stepper, second: Stepper, seen: Callable[[], None] = lambda: None) -> None:
-    """Let two workers make their requests in turns, to the end of both.
+    """Let two workers take turns with their requests, until both have finished.
 
     Args:
-        ahead: requests that the first one makes before the second one begins.
+        ahead: number of requests that the first one makes before the second one starts.
         first: a worker.
         second: another.
         seen: called after each turn.

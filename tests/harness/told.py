@@ -1,4 +1,4 @@
-"""What every error of the app tells, and what none may."""
+"""The check of what every error of the app must show, and must not."""
 
 import traceback
 
@@ -8,7 +8,7 @@ MOST_REASON_CHARACTERS = 900
 
 
 def check_told(error: ExportError, secret: str) -> None:
-    """Check that an error is in the registry, says who must act on it and how, on one short line, and no secret."""
+    """Check that an error is registered, and has who must act and how, a short reason of one line, and no secret."""
     cause = error.cause
     assert cause.code in ERROR_ROWS
     assert cause.who
