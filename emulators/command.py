@@ -82,16 +82,16 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m emulators",
         description="Local stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2, on real protocols, "
-        "behind a proxy that plays the network. emulators/README.md says what is not faithful.",
+        "behind a proxy that acts as the network. emulators/README.md lists the differences from the real services.",
     )
     parser.add_argument("--powershell", action="store_true", help="print the variables for PowerShell")
     parser.add_argument(
         "--settings",
         type=Path,
         metavar="FILE",
-        help="write a local.settings.json for 'func start' in place of printing variables",
+        help="write a local.settings.json for 'func start' instead of printing variables",
     )
-    parser.add_argument("--folder", type=Path, help="where the certificate and the lake's files go [a temporary one]")
+    parser.add_argument("--folder", type=Path, help="folder for the certificate and the lake's files [a temporary one]")
     parser.add_argument("--proxy-port", type=port, default=0, help="the proxy's port [a free one]")
     parser.add_argument(
         "--map",
@@ -99,10 +99,10 @@ def _options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="HOST=ADDRESS:PORT",
-        help="lead a host name elsewhere, as *.dfs.core.windows.net=127.0.0.1:9000; may be repeated",
+        help="connect a host name to another server, e.g. *.dfs.core.windows.net=127.0.0.1:9000; repeatable",
     )
     parser.add_argument(
-        "--allow", action="append", default=[], metavar="HOST", help="let a host through to itself; may be repeated"
+        "--allow", action="append", default=[], metavar="HOST", help="connect this name to the real host; repeatable"
     )
     parser.add_argument(
         "--rows",
@@ -110,7 +110,7 @@ def _options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="BLOCK=N",
-        help="how many rows a block has, by its id; 0 for a header only; may be repeated",
+        help="number of rows of a block, by its id; 0: only a header; repeatable",
     )
     parser.add_argument(
         "--limit",
@@ -119,11 +119,11 @@ def _options() -> argparse.Namespace:
         help=f"requests in five minutes before 429 [none; Pigment's is {WINDOW_REQUESTS}]",
     )
     parser.add_argument(
-        "--account-key", type=_account_key, metavar="BASE64", help="the lake takes signatures by this key, too"
+        "--account-key", type=_account_key, metavar="BASE64", help="the lake also accepts signatures with this key"
     )
     add_fault_option(parser)
-    parser.add_argument("--gzip", action="store_true", help="Pigment compresses for those who ask for it")
-    parser.add_argument("--http1", action="store_true", help="Pigment speaks HTTP/1.1 only, as through an old proxy")
+    parser.add_argument("--gzip", action="store_true", help="Pigment compresses for clients that accept it")
+    parser.add_argument("--http1", action="store_true", help="Pigment speaks only HTTP/1.1, as through an old proxy")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""`python -m emulators.demo`: the whole way in a few lines: timer, queue, files, HTTP, and one failure."""
+"""`python -m emulators.demo`: show a run in a few lines: timer, queue, files, HTTP, and one failure."""
 
 import argparse
 import json
@@ -21,10 +21,10 @@ OK, CONFLICT = 200, 409
 
 
 def main() -> int:
-    """Let the timer fire, look at what came of it, then let an export fail.
+    """Let the timer fire, show the results, then let an export fail.
 
     Returns:
-        0 where everything went as it should.
+        0 if everything went as expected.
     """
     parser = argparse.ArgumentParser(prog="python -m emulators.demo", description=__doc__)
     add_fault_option(parser)

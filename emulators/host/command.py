@@ -1,4 +1,4 @@
-"""`python -m emulators.host`: one function app on the machine's clock, until it is interrupted."""
+"""`python -m emulators.host`: run a function app on the machine's clock until interrupted."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json")
     add_host_options(parser)
     parser.add_argument(
-        "--settings", type=Path, metavar="FILE", help="whose Values the app gets [FOLDER/local.settings.json]"
+        "--settings", type=Path, metavar="FILE", help="file whose Values the app gets [FOLDER/local.settings.json]"
     )
     asked = parser.parse_args()
     if asked.settings and not asked.settings.is_file():
@@ -43,7 +43,7 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=port, default=LOCAL_PORT, help="of HTTP, on 127.0.0.1; 0 for a free one [%(default)s]"
     )
-    parser.add_argument("--enable-auth", action="store_true", help="ask for keys, which are made up and printed")
+    parser.add_argument("--enable-auth", action="store_true", help="require keys, which are generated and printed")
 
 
 def open_host(folder: Path, environ: dict[str, str], *, keys: Keys | None, port: int) -> Host:

@@ -72,7 +72,7 @@ def add_fault_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND,NAME=VALUE,…",
-        help="something goes wrong with Pigment, as reset,path=metric,after=5000,code=0; may be repeated",
+        help="a fault in Pigment, e.g. reset,path=metric,after=5000,code=0; repeatable",
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m emulators.start`: the app on all stand-ins, after a first run, until it is interrupted."""
+"""`python -m emulators.start`: make a first run, then run the app with all stand-ins until interrupted."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ STATUS_PAGE = "/api/status"
 def main() -> None:
     """Start all, let a run take place so that there is something to see, and stay."""
     parser = argparse.ArgumentParser(
-        prog="python -m emulators.start", description=__doc__, epilog="Settings of the environment win."
+        prog="python -m emulators.start", description=__doc__, epilog="Environment variables override the settings."
     )
     add_host_options(parser)
     add_fault_option(parser)
@@ -52,11 +52,11 @@ def _show_a_run(host: Host, everything: Everything, keys: Keys | None) -> None:
     host.run_until_idle()
     code, header = (f"?code={keys.function}", f" -H 'x-functions-key: {keys.function}'") if keys else ("", "")
     published = sorted(path for path in everything.lake.tree() if path.endswith(".csv"))
-    print(f"\nA first run has taken place, {started['run_id']}. To be opened at once:")
+    print(f"\nThe first run is {started['run_id']}. Open:")
     print(f"  status page  {host.url}{STATUS_PAGE}{code}")
     for path in published[:1]:
         print(f"  a file       {everything.lake.link(path)}")
-    print("Another run, and how it goes:")
+    print("Start another run, and follow it:")
     print(f"  curl -X POST -H 'Content-Type: application/json'{header} -d '{{}}' {host.url}/api/runs")
     print(f"  curl{header} {host.url}/api/runs")
     print("Ctrl-C stops.")
