@@ -77,7 +77,7 @@ def export_one(message: func.QueueMessage) -> None:
 @app.queue_trigger(arg_name="message", queue_name="%EXPORT_QUEUE%-poison", connection="AzureWebJobsStorage")
 @app.queue_output(arg_name="messages", queue_name="%EXPORT_QUEUE%", connection="AzureWebJobsStorage")
 def record_poison(message: func.QueueMessage, messages: Texts) -> None:
-    """Send a message that the queue has given up again, or fail its export."""
+    """Handle a message that the queue has given up: send it again, or settle its export."""
     from pigment_export.app.triggers import serve
     from pigment_export.runs import work
 
@@ -144,7 +144,7 @@ def _text(message: func.QueueMessage) -> str:
 def _answer(
     req: func.HttpRequest, make: "Callable[[HttpCall], HttpAnswer]", messages: Texts | None = None
 ) -> func.HttpResponse:
-    """Decode a call and encode its answer; without this, a missing library would be an empty 500."""
+    """Decode a call and encode its answer, even if a library is missing: the host would send an empty 500."""
     headers = {name.lower(): value for name, value in req.headers.items()}
     try:
         from pigment_export.app.calls import HttpCall

@@ -24,7 +24,7 @@ def main() -> None:
 def _leave() -> None:
     """End the process at once. Python's own end takes long enough for a second Ctrl-C, which would change the code.
 
-    So would a first one that came while Python ran code that it had made from a text, as dataclasses do.
+    So would a first one, if it came while Python runs generated code, such as that of dataclasses.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
     for stream in (sys.stdout, sys.stderr):

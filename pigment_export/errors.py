@@ -4,7 +4,7 @@
   error that this call does not retry, but a later call can recover from.
 - `ConfigurationError`: settings or catalog are wrong; nothing was called and nothing changed.
 - `PermanentError`: the same request would get the same answer; a person must act, or the caller must change it.
-- `RetryableError`: a later try may succeed; carries how long to wait if the other side asked for it.
+- `RetryableError`: a later attempt may succeed; carries how long to wait if the other side asked for it.
 - `SetupError`: retryable, but only a changed setup helps; the command line stops at once.
 - `ConflictError`: a precondition of a write failed, or the write had already been done: look, then decide.
 - `MissingError`: a path that a write needs does not exist.

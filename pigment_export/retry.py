@@ -6,8 +6,8 @@ Every retry uses one `Deadline`, which the entry point passes down:
         with attempt:
             etag = files.create(path)
 
-The block runs until it succeeds. Waits grow, and their sum is limited by a patience. When it is used up, the error is
-raised to the caller (the queue brings the message back). Progress renews the patience.
+The block runs until it succeeds. Waits grow, and a patience limits their sum. When it is used up, the error is raised
+to the caller (and the queue brings the message back). Progress renews the patience.
 """
 
 import logging
@@ -178,7 +178,7 @@ class Deadline:
             The result of the call.
 
         Raises:
-            RetryableError: of the last try, if patience or time is used up.
+            RetryableError: of the last attempt, if patience or time is used up.
         """
         for attempt in self.attempts():
             with attempt:

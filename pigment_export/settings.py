@@ -17,7 +17,7 @@ from pigment_export.environment import AUTH_LEVELS, EXPORTS_FILE, deployment_of,
 from pigment_export.errors import ConfigurationError
 from pigment_export.lake.paths import Layout, root_problems, template_problems
 
-ALIKE = 0.9  # of two names without their underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
+ALIKE = 0.9  # similarity of names without underscores: DATALAKE_URL, EXPORT_TIMEZONE, PIGMENT_BASE_URI
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Setting:
         default: the text to use if it is not set; None if there is no default.
         example: a valid value; the default, unless the row names another.
         required: whether the app cannot run without it.
-        laptop_only: whether it is refused in Azure.
+        laptop_only: whether it is rejected in Azure.
         shown: whether messages may show a wrong value: not if it may be a key, or an address with a token.
         name: the environment variable: the name of the row, in capitals.
     """
@@ -87,10 +87,10 @@ _origin = _matching(
 )
 _boolean = _matching("(?ai)true|false", "true or false", lambda text: text.lower() == "true")
 _auth_level = _matching(f"(?ai){'|'.join(AUTH_LEVELS)}", f"one of {', '.join(AUTH_LEVELS)}", str.upper)
-_key = _matching("[!-~]+", "printable ASCII without spaces")  # all that a header takes
+_key = _matching("[!-~]+", "printable ASCII without spaces")  # what a header accepts
 _uuid = _matching("(?ai)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID")
 _secret = _matching("[0-9a-zA-Z-]{1,127}", "the secret's name, never the key: up to 127 letters, digits and '-'")
-# 63 characters at most, and '-poison' stands behind ours.
+# At most 63 characters, including the '-poison' that the host appends.
 # Source: https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata
 _queue = _matching("(?!.*--)[a-z0-9][a-z0-9-]{1,54}[a-z0-9]", "3 to 56 lower-case letters, digits and single '-'")
 _file_system = _matching("(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3 to 63 lower-case letters, digits and single '-'")
@@ -167,7 +167,7 @@ class Settings:
 
     @property
     def layout(self) -> Layout:
-        """Where things go in the lake."""
+        """The paths in the lake."""
         return Layout(self.data_lake_root, self.export_path)
 
 

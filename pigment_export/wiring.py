@@ -73,7 +73,7 @@ def identity_of(settings: Settings, environ: Mapping[str, str]) -> Identity:
 
     from pigment_export.azure import identity
 
-    for library in ("azure", "msal", "urllib3"):  # its lines per request or failure repeat our events
+    for library in ("azure", "msal", "urllib3"):  # their lines for each request and failure repeat our events
         logging.getLogger(library).setLevel(logging.ERROR)
     return identity.identity_of(settings.identity_client_id, environ)
 
@@ -93,7 +93,7 @@ def keys_of(settings: Settings, identity: Callable[[], Identity]) -> Keys:
 
 
 def pigment_of(settings: Settings, keys: Keys) -> Pigment:
-    """Return Pigment's API."""
+    """Return the client of Pigment's API."""
     from pigment_export.pigment.client import Pigment
 
     return Pigment(settings.pigment_base_url, keys, version=__version__)
@@ -152,7 +152,7 @@ _app = once(lambda: app_of(os.environ))
 
 
 def app(deadline: Deadline) -> App:
-    """Return the parts of this process, bound to a call; raises wrong settings each time."""
+    """Return the parts of this process, bound to a call. Wrong settings are reported each time."""
     return _app()(deadline)
 
 

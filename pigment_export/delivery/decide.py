@@ -1,4 +1,4 @@
-"""Decide the next step of a delivery from what was seen. Pure: no request is made here.
+"""The decisions of a delivery: its next step, from what was seen. Pure: no request is made here.
 
 The destination is the truth: everything depends on whether a file is there, which run wrote it, and when it was
 fetched. Newer and older refer to `fetched_at`; of two fetches in the same second, the first stays. Each decision has
@@ -53,7 +53,7 @@ class RecordFile:
     Attributes:
         state: `SUCCEEDED` or `SUPERSEDED`.
         file: its description.
-        etag: the file's.
+        etag: its ETag.
     """
 
     state: State
@@ -152,11 +152,11 @@ def expired(expires_at: datetime) -> Cause:
 
 
 def abandoned(cause: Cause, last: Cause | None) -> Cause:
-    """Return why an export failed that is not retried, with the reason of its last try.
+    """Return why an export that is not retried failed, with the reason of its last attempt.
 
     Args:
         cause: why it is not retried.
-        last: why the last try failed, from the `retrying` receipt; None if there is none.
+        last: why the last attempt failed, from the `retrying` receipt; None if there is none.
     """
     if last is None:
         return cause

@@ -1,8 +1,8 @@
-"""One export of one run: from a look at the destination to a receipt that agrees with it.
+"""The delivery of one export of one run: from a look at the destination to a receipt that agrees with it.
 
 The destination is the truth and describes itself; the rename's condition is the only lock. A worker owns only its
-staged file. `decide` chooses the next step, `deliver` does it, and `Reconciler` reconciles the records. Why each step
-is safe at every kill and in every interleaving: `docs/delivery.md`.
+staged file. `decide` chooses the next step, `deliver` does it, and `Reconciler` reconciles the records.
+`docs/delivery.md` says why each step is safe at every kill and in every interleaving.
 """
 
 import logging
@@ -29,19 +29,19 @@ type Fetch = Callable[[Export, Deadline], AbstractContextManager[Source]]
 def deliver(
     reconciler: Reconciler, *, fetch: Fetch, new_nonce: Callable[[], str], progress: Listen = lambda _: None
 ) -> Receipt:
-    """Bring an export of a run that fetches to a final receipt.
+    """Fetch an export, publish its file, and bring its receipt to a final state.
 
     Args:
         reconciler: of the export.
-        fetch: opens the body of an export; called again for every try.
-        new_nonce: 16 random hexadecimal digits.
+        fetch: opens the body of an export; called again for every attempt.
+        new_nonce: returns 16 random hexadecimal digits.
         progress: called with the progress of the transfer.
 
     Returns:
         The current receipt: this call's, or a better one.
 
     Raises:
-        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
+        RetryableError: the export has no final receipt; a `retrying` receipt says why, if the lake accepts it.
     """
 
     def fetched_and_published() -> Receipt:
@@ -61,9 +61,10 @@ def deliver(
 def _fetched(
     reconciler: Reconciler, fetch: Fetch, new_nonce: Callable[[], str], progress: Listen
 ) -> tuple[UnpublishedFile, Transferred, Occupant] | Receipt:
-    """Fetch what is to be fetched, complete and proven; else the receipt that stands.
+    """Fetch the export, complete and proven; return the current receipt if there is nothing to fetch.
 
-    Only Pigment's own refusals ask it again. Beside the file stands what was at the destination before it was asked.
+    Pigment is asked again only if Pigment itself was the reason. With the staged file, the result has what was at the
+    destination before the request.
     """
     task, deadline = reconciler.task, reconciler.deadline
     for attempt in deadline.attempts():
@@ -81,7 +82,7 @@ def _fetched(
 
 
 def _judged(task: Task, came: Inspection, latest: Latest | None, there: FileDescription | None) -> Verdict:
-    """Ask the guards; what is no failure, and yet should be seen, is logged."""
+    """Ask the guards, and log what is not a failure but should be seen."""
     verdict = judge(task.export, came, latest, there)
     subject = {"run_id": task.run_id, "name": task.export.name, "owner": task.export.owner}
     if HEADER_CHANGED in verdict.notes:

@@ -107,5 +107,5 @@ class Occupant:
         return cls(info.now, info.etag, FileDescription.from_metadata(info.metadata))
 
     def is_of(self, run_id: str) -> bool:
-        """Return whether it is a file of this run, from any try."""
+        """Return whether it is a file of this run, from any attempt."""
         return self.file is not None and self.file.run_id == run_id

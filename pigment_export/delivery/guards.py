@@ -1,7 +1,7 @@
-"""Guards against quiet loss: whether a complete file should be held for a person to decide. Pure.
+"""Guards against silent loss: whether a complete file should be held for a person to decide. Pure.
 
-A key sees what its owner sees: when the owner loses access, rows vanish without an error. And an error page can look
-like a CSV. So a file is compared with those before it.
+A Pigment key sees what its owner sees: when the owner loses access, rows vanish without an error. And an error page can
+look like a CSV. So a file is compared with those before it.
 """
 
 from collections.abc import Sequence
@@ -116,7 +116,7 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
 
 
 def _ending(export: Export, came: Inspection, latest: Latest | None) -> str | None:
-    """Return what is wrong with the ending: a cut body that ended cleanly mostly lacks the final newline.
+    """Return what is wrong with the ending: a cut body that ended cleanly usually lacks the final newline.
 
     Pigment does not promise one, so a file with rows is published without it unless all earlier files had it. A single
     line without a line end can be anything: half a header, an error message, a page. It counts as a complete header

@@ -1,4 +1,4 @@
-"""Publish a complete file, hold it, or drop it for a newer one; the rename's condition is the only lock."""
+"""The end of a complete file: published, held, or dropped for a newer one. The rename's condition is the only lock."""
 
 from collections.abc import Callable
 
@@ -53,7 +53,7 @@ def publish(
 
 
 def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], Decision]) -> Decision:
-    """Decide, and rename if that is the decision; returns the decision that was carried out."""
+    """Decide, and rename the file if that is the decision. A returned `Proceed` has been carried out."""
     for attempt in reconciler.deadline.attempts(ConflictError):
         with attempt:
             decision = decide()
@@ -68,7 +68,7 @@ def _moved(reconciler: Reconciler, file: UnpublishedFile, decide: Callable[[], D
 
 
 def _hold(reconciler: Reconciler, file: UnpublishedFile, mine: FileDescription) -> str:
-    """Move the file aside; returns its path."""
+    """Move the file aside, and return its path."""
     path = reconciler.task.destination.held(mine.run_id, mine.nonce)
     for attempt in reconciler.deadline.attempts(ConflictError):
         with attempt:

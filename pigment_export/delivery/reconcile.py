@@ -1,6 +1,6 @@
-"""Reconcile the records of one export of one run with its destination: receipt and `_latest.json`.
+"""Reconciliation of the records of one export of one run, receipt and `_latest.json`, with its destination.
 
-Every worker does this: the one that published, one that finds the file already there, the poison function, the hourly
+Every worker does this: the one that published, one that finds the file already there, `record_poison`, the hourly
 housekeeping. Each record is read first and written on condition that it has not changed; a better record stays.
 """
 
@@ -90,7 +90,7 @@ class Reconciler:
 
         Args:
             cause: why it failed.
-            is_abandoned: whether it could have been retried; the receipt then has the reason of its last try, too.
+            is_abandoned: whether it could have been retried; the receipt then has the reason of its last attempt, too.
 
         Returns:
             The current receipt.
@@ -146,7 +146,7 @@ class Reconciler:
         return self._write_receipt(Receipt.of(self.task, State.HELD, file, **fields))
 
     def record_retrying(self, cause: Cause) -> None:
-        """Write why the last try failed, over nothing or another such reason. Without retries: it is raised anyway."""
+        """Write why the last attempt failed, unless the receipt is final. Not retried: the error is raised anyway."""
         receipt = Receipt.of(self.task, State.RETRYING, None, **cause.to_fields())
         log(Event.EXPORT_RETRYING, level=logging.WARNING, **receipt.to_event())
         try:
@@ -177,14 +177,14 @@ class Reconciler:
         return receipt
 
     def _put(self, receipt: Receipt, over: StoredRecord) -> Receipt:
-        """Write a receipt with the begin and end of its work, by the lake's clock; one request."""
+        """Write a receipt with the start and end of the work on it, by the lake's clock; one request."""
         started_at = self._first_look.now if self._first_look else None
         receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
         self.lake.once.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:
-        """Move `_latest.json` forward; returns notes for the receipt."""
+        """Move `_latest.json` forward, and return notes for the receipt."""
         for attempt in self.deadline.attempts(ConflictError):
             with attempt:
                 record = self.lake.read(self._destination.latest)
@@ -213,7 +213,7 @@ class Reconciler:
 
         Args:
             path: of the file.
-            etag: as seen.
+            etag: its ETag, as seen.
         """
         try:
             head = self.lake.read_range(path, HEADER_BYTES, etag)
@@ -236,7 +236,7 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
         The current receipt.
 
     Raises:
-        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
+        RetryableError: the export has no final receipt; a `retrying` receipt says why, if the lake accepts it.
     """
     try:
         try:
@@ -249,7 +249,7 @@ def settled(reconciler: Reconciler, deliver: Callable[[], Receipt]) -> Receipt:
             raise
         raise RetryableError(error.cause) from error  # the reason cannot be recorded either: a later call may succeed
     except BaseException as stopped:
-        # If a wait is interrupted, the error's context has the reason of the wait: record that.
+        # If a wait is interrupted, the context of the exception is the error that caused the wait: record that.
         if not isinstance(stopped, Exception) and isinstance(stopped.__context__, ExportError):
             reconciler.record_retrying(stopped.__context__.cause)
         raise

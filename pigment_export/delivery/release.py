@@ -1,7 +1,7 @@
-"""Release a held file: a new run publishes a file that another run fetched and a guard rejected.
+"""The release of a held file: a new run publishes a file that another run fetched and a guard rejected.
 
-The file's own `fetched_at` counts, not the present: it can replace an older file of its day, but never a newer one. If
-it loses, it stays held.
+The file's own `fetched_at` counts, not the time of the release: it can replace an older file of its day, but never a
+newer one. If it loses, it stays held.
 """
 
 import hashlib
@@ -29,18 +29,18 @@ CHANGED = ErrorRow("held_file_changed", PermanentError, Who.ADMINISTRATOR,
 
 
 def release(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) -> Receipt:
-    """Bring an export of a releasing run to a final receipt.
+    """Release a held file, and bring its receipt to a final state.
 
     Args:
         reconciler: of the export.
         held: the file to release.
-        new_nonce: 16 random hexadecimal digits.
+        new_nonce: returns 16 random hexadecimal digits.
 
     Returns:
         The current receipt: this call's, or a better one.
 
     Raises:
-        RetryableError: the export is not final; a `retrying` receipt says why, if the lake accepts it.
+        RetryableError: the export has no final receipt; a `retrying` receipt says why, if the lake accepts it.
     """
 
     def deliver() -> Receipt:
@@ -61,7 +61,7 @@ def _once(reconciler: Reconciler, held: HeldFile, new_nonce: Callable[[], str]) 
     if found.etag is None:
         if there.file is None or there.etag is None or there.file.fetched_at < held.fetched_at:
             raise GONE.raised(f"{held.path} no longer exists")
-        return reconciler.record_found(RecordFile(State.SUPERSEDED, there.file, there.etag))  # it may be this file
+        return reconciler.record_found(RecordFile(State.SUPERSEDED, there.file, there.etag))  # it may be the very file
     if found.file is None or info.size != held.bytes or found.file.sha256 != held.sha256:
         raise CHANGED.raised(f"{held.path} is not the file that its receipt describes")
     task, mine = reconciler.task, found.file

@@ -1,6 +1,6 @@
-"""Files that readers do not see: staged by one try, or held for a person to decide, until they are moved.
+"""Files that readers do not see: staged by one attempt, or held for a person to decide, until they are moved.
 
-After a lost answer, each write looks at the file, which only this try can have written.
+After a lost answer, each write looks at the file, which only this attempt can have written.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from pigment_export.lake.paths import parent
 
 @contextmanager
 def _staging() -> Iterator[None]:
-    """Marks an error that outlasted the call's waits, so that the call does not download the same data again."""
+    """Raise an error that outlasted the call's waits as a plain `ExportError`, so that the download is not repeated."""
     try:
         yield
     except (ConflictError, MissingError, RetryableError) as error:
@@ -30,7 +30,7 @@ class UnpublishedFile:
 
     Args:
         reconciler: of the export. The file is staged in the export's folder: it inherits that folder's default ACL.
-        new_nonce: 16 random hexadecimal digits.
+        new_nonce: returns 16 random hexadecimal digits.
         path: of a held file; a staged file gets a new one.
         etag: of that file, as last seen.
     """
@@ -52,7 +52,7 @@ class UnpublishedFile:
         self._drop()
 
     def open(self) -> None:
-        """Create the file; after a lost answer or a conflict, under another nonce, so that it is surely this try's."""
+        """Create the file; after a lost answer or a conflict, under another nonce, so that it is surely ours."""
         with _staging():
             for attempt in self._deadline.attempts(ConflictError):
                 with attempt:
@@ -85,7 +85,7 @@ class UnpublishedFile:
         """Write the description into the file's metadata; a rename keeps it.
 
         Raises:
-            ConflictError: another program has changed the file.
+            ConflictError: another writer has changed the file.
             MissingError: it no longer exists.
             RetryableError: patience or time is used up.
         """

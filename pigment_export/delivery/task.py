@@ -1,4 +1,4 @@
-"""The data of one export of a run: fixed when the run is planned, the same for every try. Pure."""
+"""The data of one export of a run: fixed when the run is planned, the same for every attempt. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -52,6 +52,6 @@ class Task:
     def may_replace(self, fetched_at: datetime) -> bool:
         """Return whether a file that was fetched at an instant may replace an older one.
 
-        Pigment has no past data: once the day is over, a fetch only creates a missing file.
+        Pigment has only current data: once the day is over, a fetch may only fill a gap.
         """
         return self.destination.replaces and fetched_at <= self.replaces_until

@@ -1,7 +1,7 @@
 """The lake within one call: repeatable requests are retried here; every effect counts as progress.
 
-Create, flush, describe, rename, write and delete are one request each. Their callers look at the path before they try
-again, because an error does not show whether the write took effect. The sweep removes what a delete leaves behind.
+Create, flush, describe, rename, write and delete are one request each. Their callers look at the path before they
+retry, because an error does not show whether the write took effect. The sweep removes what a delete leaves behind.
 """
 
 import builtins
@@ -29,7 +29,7 @@ class CallLake:
         self.deadline = deadline
 
     def now(self) -> datetime:
-        """The lake's clock, retried."""
+        """Return the lake's clock, retried."""
         return self.deadline.retry(self.once.now)
 
     def look(self, path: str) -> PathInfo:

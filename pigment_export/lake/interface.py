@@ -58,7 +58,7 @@ class Lake(Protocol):
     """Files, which are staged, completed and moved; and JSON records, each written completely in one step."""
 
     def now(self) -> datetime:
-        """The lake's clock."""
+        """Return the lake's clock."""
 
     # Files
 

@@ -1,7 +1,7 @@
 """All paths in the lake: path templates, run ids, and the names of records. Pure.
 
-Spark, Synapse, Fabric and Hive skip names that begin with `_`, and only published files end in `.csv`, so readers never
-pick up a staged file, a held file or a record.
+Spark, Synapse, Fabric and Hive skip names that begin with `_`, and only published files end in `.csv` or
+`.csv.gz`, so readers never pick up a staged file, a held file or a record.
 """
 
 import hashlib
@@ -108,7 +108,7 @@ class Destination:
     replaces: bool
 
     def staged(self, run_id: str, nonce: str) -> str:
-        """Return the path of a try's staged file, which readers ignore."""
+        """Return the path of an attempt's staged file, which readers ignore."""
         return f"{self.folder}/_{run_id}.{nonce}.partial"
 
     def held(self, run_id: str, nonce: str) -> str:
@@ -156,7 +156,7 @@ class Layout:
     template: str
 
     def destination(self, name: str, *, snapshot_date: date, run_id: str, is_compressed: bool = False) -> Destination:
-        """Return the destination of an export. `{instant}` is the run's claim's; a compressed file ends in `.gz`."""
+        """Return an export's destination. `{instant}` is that of the run's claim; a compressed file ends in `.gz`."""
         date_text = snapshot_date.isoformat()
         year, month, day = date_text.split("-")
         values = {"name": name, "date": date_text, "year": year, "month": month, "day": day}

@@ -1,4 +1,4 @@
-"""Take over exports to retry, or held files to release, from an earlier run.
+"""What a run takes over from an earlier run: exports to retry, or held files to release.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -44,7 +44,7 @@ def files_to_release(runs: Runs, run_id: str, names: Sequence[str]) -> Plan:
         names: of exports; none for all held ones.
 
     Raises:
-        ConfigurationError: there is no such run, it has no held file, or a named export is not held; every problem.
+        ConfigurationError: there is no such run, it has no held file, or a named export is not held.
         ExportError: the lake cannot be used.
     """
     plan, listing = _progress_of(runs, run_id, "release_of")

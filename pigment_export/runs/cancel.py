@@ -1,4 +1,4 @@
-"""Cancel a run with a record in its folder. Its workers check for it before and during each export.
+"""Cancellation of a run: a record in its folder, which its workers check before and during each export.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """
@@ -13,7 +13,7 @@ from pigment_export.runs.follow import RunListing, progress_of
 from pigment_export.runs.plan import Plan
 from pigment_export.transfer.stream import Listen, Progress
 
-CHECK_SECONDS = 10.0  # between two checks while a body comes: a chunk takes less, and each check is a request
+CHECK_SECONDS = 10.0  # between two checks during a download: a chunk takes less, and each check is a request
 
 CANCELLED = ErrorRow(
     "cancelled",
@@ -41,7 +41,7 @@ class Cancellation(Record):
 def cancel_run(runs: Runs, run_id: str, asked_by: str) -> tuple[Plan, RunListing] | None:
     """Cancel a run of this deployment; a run that has ended or is already cancelled does not change.
 
-    Workers end its exports as their messages come: most at once, those that wait for a retry at that retry.
+    Workers settle its exports as their messages come: most at once, those that wait for a retry at that retry.
 
     Returns:
         How far the run is; None if this deployment has no such run.
@@ -70,7 +70,7 @@ def cancellation_of(runs: Runs, plan: Plan) -> Cancellation | None:
 
 
 def stopping(runs: Runs, plan: Plan, progress: Listen) -> Listen:
-    """Return a listener to a transfer that stops it once its run is cancelled."""
+    """Return a listener that stops a transfer once its run is cancelled."""
     looked_at = runs.deadline.remaining_seconds
 
     def listen(reached: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Claim runs: once, with their whole plan. Repeating a claim is safe.
+"""Claims: each run is claimed once, with its whole plan. Repeating a claim is safe.
 
 Azure role: Storage Blob Data Contributor on the lake's container, for every function here.
 """
@@ -89,7 +89,7 @@ def claim_run(runs: Runs, request: ClaimRequest, choose: Choose) -> Claim:
 
 
 def publish_plan(runs: Runs, plan: Plan) -> None:
-    """Copy a claim's plan to the path with the run's id, unless it is already there."""
+    """Copy a claim's plan to `run.json`, which the run's id leads to, unless it is already there."""
     try:
         runs.deadline.retry(
             lambda: runs.lake.write(plan.folder.plan, plan.to_json(), plan.to_metadata(), replacing=None)

@@ -1,4 +1,4 @@
-"""End a run: write its result, and the marker if all succeeded, from a listing of its receipts.
+"""The end of a run: its result, and the marker if all succeeded, from a listing of its receipts.
 
 This can be done at any time, and more than once: by each export's worker after its receipt, and by `housekeeping`.
 """
@@ -32,7 +32,7 @@ def finish_run(lake: CallLake, plan: Plan) -> None:
                 return
             listed = lake.list(f"{plan.folder.path}/")
             if len(listed) < len(plan.exports):
-                return  # the number of names already shows that a receipt is missing
+                return  # the number of rows already shows that a receipt is missing
             seen = run_listing(plan.folder, plan.run_id, listed)
             receipts = _receipts(lake, plan, seen, listed)
             result = result_of(plan.run_id, plan.deployment, plan.snapshot_date, plan.names, receipts)

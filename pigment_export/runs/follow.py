@@ -1,4 +1,4 @@
-"""Follow runs: the progress of one, and of all from a listing of `_runs/`, without reading a record.
+"""The progress of runs: of one, and of all from a listing of `_runs/`, without reading a record.
 
 Azure role: Storage Blob Data Contributor on the lake's container.
 """

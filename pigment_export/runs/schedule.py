@@ -29,7 +29,7 @@ type Definition = tuple[str, str, str]
 
 @lru_cache
 def _newest(schedule: str, time_zone: str, now: datetime) -> datetime | None:
-    """The newest occurrence; evaluated once for all exports of the same schedule."""
+    """Return the newest occurrence; evaluated once for all exports with the same schedule."""
     return Cron(schedule, zone_in(time_zone)).newest(now)
 
 
@@ -104,7 +104,7 @@ class ScheduleRecord(Record):
         return self.model_copy(update={"catalog": catalog, "checked_at": now, "schedules": schedules})
 
     def claiming(self, claimed: Mapping[str, datetime]) -> Self:
-        """Return the record after occurrences were claimed, by export; none goes back."""
+        """Return the record after these occurrences, by export, were claimed. A newer claimed one is kept."""
 
         def after(entry: Entry) -> Entry:
             if entry.name not in claimed or entry.gone_at is not None:

@@ -19,7 +19,7 @@ from pigment_export.runs.follow import RunListing, run_listings
 from pigment_export.runs.plan import PlanSummary
 
 ORPHANED = timedelta(days=1)  # after its expiry, any deployment ends a run: its app was renamed, or its laptop closed
-CUT_OFF = timedelta(days=7)  # an older run may have had its run.json, because RETENTION_DAYS is at least 8
+CUT_OFF = timedelta(days=7)  # of a claim to repair: RETENTION_DAYS is at least 8, so run.json was not deleted
 LEFT_SECONDS = 600.0  # of a pass, kept for the work itself: a longer listing is cut off
 
 
@@ -118,5 +118,5 @@ class Survey:
     def _is_closed(self, seen: RunListing) -> bool:
         """Return whether a run can no longer change."""
         if seen.result is None:
-            return False  # not even if the run is marked: a person may have removed it
+            return False  # not even if the run is marked: a person may have removed its result
         return seen.is_marked or (seen.summary is not None and self._is_orphaned(seen.summary))

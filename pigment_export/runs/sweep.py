@@ -1,4 +1,4 @@
-"""Remove abandoned staged files, held files and records of old runs from the lake.
+"""Removal of abandoned staged files, and of held files and records of old runs.
 
 Published files are never removed. If a removal is cut off, the next pass completes it. Every function returns how many
 files or records it has removed.

@@ -65,7 +65,7 @@ def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Lis
 def fail_exports(runs: Runs, plan: Plan, causes: Mapping[str, Cause]) -> dict[str, Receipt]:
     """Bring exports of a run to a final receipt without asking Pigment, and end the run if they were the last ones.
 
-    Each receipt also has the reason of the export's last try.
+    Each receipt also has the reason of the export's last attempt.
 
     Args:
         runs: of this deployment.
@@ -130,10 +130,10 @@ def process_message(runs: Runs, text: str) -> Receipt | None:
 
 
 def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
-    """Process a message that the queue has given up: send it again, or fail its export.
+    """Handle a message that the queue has given up: send it again, or settle its export.
 
-    An export whose last try left a `retrying` receipt is sent again until its run expires, so that no outage ends it
-    earlier. An export that left no reason fails at once: its process may have been killed on each try.
+    An export whose last attempt left a `retrying` receipt is sent again until its run expires, so that no outage ends
+    it earlier. An export that left no reason is settled at once: its process may have been killed on each attempt.
 
     Returns:
         The messages to send again.
@@ -161,7 +161,7 @@ def record_poison(runs: Runs, text: str, *, queue: str) -> list[str]:
 
 
 def _found(runs: Runs, text: str) -> tuple[Plan, PlannedExport] | None:
-    """Return the run and the export that a message names; logs it if they do not exist."""
+    """Return the run and the export that a message names; log it if they do not exist."""
     named, reason = named_in(text), "it is not a message of this app"
     if named is not None:
         run_id, name = named

@@ -1,4 +1,4 @@
-"""Inspect the bytes of an export, and whether its ending is complete. Pure, and streaming.
+"""Inspection of a CSV: its columns, its rows, and whether its ending is complete. Pure, and streaming.
 
 It reads a CSV like Python's `csv.reader` (`strict=False`, line ends unchanged), but on bytes: delimiters, quotes and
 line ends are ASCII, so no UTF-8 sequence can contain them. There are two differences: a byte order mark is not part of
@@ -41,7 +41,7 @@ class Inspection:
 
 
 class Inspector:
-    """Takes the bytes of one CSV in order, in chunks of any size, and returns the result at the end.
+    """An inspector of one CSV, which gets its bytes in order, in chunks of any size.
 
     Args:
         delimiter: between fields: one ASCII character; not a letter, digit, quote, line end or NUL.
@@ -57,7 +57,7 @@ class Inspector:
         self._field = re.compile(
             rb'(?:"((?:[^"]++|"")*+)("?))?+([^%(d)b\r\n]*+)(%(d)b|\r\n?|\n|\Z)' % {b"d": re.escape(delimiter)}
         )
-        self._head = bytearray()  # the bytes up to the end of the header
+        self._head = bytearray()  # the first bytes, with the header
         self._columns: tuple[str, ...] = ()
         self._problem: str | None = None  # in the header
         self._records: Records | None = None  # once the header has ended
@@ -72,7 +72,7 @@ class Inspector:
         start = 0
         with memoryview(chunk) as view:
             while start < len(view):
-                # A piece that ends with a record has no open quoted field, which is faster to read.
+                # A line end mostly ends a record, and a piece without an open quoted field is faster to read.
                 end = chunk.rfind(b"\n", start, start + _PIECE_BYTES) + 1 or start + _PIECE_BYTES
                 with view[start:end] as piece:
                     if self._records is None:
@@ -120,7 +120,7 @@ class Inspector:
             self._problem = f"its header has no end within {HEADER_BYTES:,} bytes"
 
     def _read_header(self, *, final: bool = False) -> int | None:
-        """Read the names if the header has ended, or if all bytes have come; returns its end, or None."""
+        """Read the names if the header has ended, as it has if `final`. Return its end, or None."""
         end = len(codecs.BOM_UTF8) if self._head.startswith(codecs.BOM_UTF8) else 0
         if final and end == len(self._head):
             self._problem = "it has only a byte order mark" if end else "it is empty"

@@ -1,4 +1,4 @@
-"""Count the records of a CSV after its header, and the fields of each. Pure, and streaming.
+"""The records of a CSV after its header: how many, and how many fields each has. Pure, and streaming.
 
 One pass over a piece removes everything but delimiters, line ends and quotes. The rest of a regular row is known, so
 one comparison checks all rows. A quoted field without a delimiter or line end leaves an even number of adjacent quotes,
@@ -28,11 +28,11 @@ class Note(StrEnum):
 
 
 class Records:
-    """Counts the records after the header, and the fields of each.
+    """A counter of the records after the header, and of the fields of each.
 
     Args:
         delimiter: between fields.
-        columns: of the header.
+        columns: number of columns in the header.
         header: its bytes with its line end; may end in the middle of a line end.
     """
 
@@ -108,7 +108,7 @@ class Records:
             self._dropped_at_first += b"\r"  # of a line end; others are found before
 
     def _update_fast(self, text: bytes) -> bool:
-        """Count bytes without quoted text to cut out; returns False, without counting, if that is not certain."""
+        """Count a text in which nothing has to be cut out. Return False, and count nothing, if that is not certain."""
         if self._context == b'"' or text.endswith(b'"'):
             return False
         if self._has_cr and (self._after_cr or _LONE_CR.search(text)):
@@ -178,7 +178,7 @@ class Records:
         self.ended += rows
 
     def _note(self, widths: Sequence[int]) -> None:
-        """Note the widths of records that are not counted yet."""
+        """Note which of these records, not counted yet, have more or fewer fields than the header."""
         others = len(widths) - widths.count(self._columns)
         if not others:
             return

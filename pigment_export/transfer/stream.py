@@ -1,4 +1,4 @@
-"""The core: stream bytes from a source, through the inspector, to a hidden file; download and upload overlap.
+"""The core: bytes stream from a source through the inspector to a staged file; download and upload overlap.
 
 Memory is constant: `IN_FLIGHT + 1` buffers in rotation. One is filled while the others are appended, hashed and
 inspected, each on its own thread; a buffer is filled again only when all are done with it. The interfaces of a source
@@ -31,7 +31,7 @@ type Chunk = bytes | bytearray
 
 
 class Source(Protocol):
-    """The body of one answer; its opener translates errors into ours."""
+    """The body of one answer, which raises errors of this app only."""
 
     protocol: str
     """Protocol, e.g. `HTTP/2`."""
@@ -40,9 +40,9 @@ class Source(Protocol):
     delimiter: bytes
     """Delimiter between the fields of the CSV."""
     unpack: Callable[[Chunk], Iterator[bytes]] | None
-    """Decodes the chunks of `readinto`, the last one empty; None: the chunks are the content itself.
+    """Decodes the chunks of `readinto`, the last one empty; None if the chunks are the content itself.
 
-    The chunks are gzip, to be stored as they came. Raises like `readinto`, because their end is proven, too.
+    The chunks are gzip then, and are stored as they came. It raises like `readinto`, because it proves their end, too.
     """
 
     def readinto(self, buffer: memoryview) -> int:
@@ -131,7 +131,7 @@ def transfer(
 
     Raises:
         RetryableError: the body ended, but is not a complete CSV.
-        Exception: of source or sink, unchanged.
+        Exception: any error of source or sink, unchanged.
     """
     elapsed = elapsed or stopwatch()
     beginning = bytearray(chunk_bytes)
