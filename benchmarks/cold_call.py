@@ -1,8 +1,8 @@
 """One cold `export_one` in this new process, and where its CPU goes until Pigment is asked: `cold_start` runs it.
 
 `python -m benchmarks.cold_call PAUSE MESSAGE [MESSAGE…]` indexes the app, calls the function with each queue message as
-the host does, and prints JSON. `PAUSE` is `no` where the first call comes at once, else the imports ahead are waited
-for. It imports nothing that `azure.functions` does not import in any case.
+the host does, and prints JSON. `PAUSE` is `no` if the first call comes at once; otherwise it waits for the early
+imports. This module imports only what `azure.functions` imports in any case.
 """
 
 import importlib.machinery
@@ -21,13 +21,13 @@ import azure.functions
 
 
 class Parts:
-    """CPU milliseconds by part, while it counts; what one part calls of another is the other's."""
+    """CPU milliseconds by part, while it counts; calls into another part count for that part."""
 
     def __init__(self) -> None:
         self.milliseconds: Counter[str] = Counter()
         self.times: Counter[str] = Counter()
         self.is_counting = False
-        self._of_thread = threading.local()  # what the calls that it is in have called
+        self._of_thread = threading.local()  # nested calls of the current calls
 
     def counted(self, call: Callable[..., Any], part_of: Callable[..., str]) -> Callable[..., Any]:
         """Return the call, counted for the part that `part_of` names by its arguments."""
@@ -56,7 +56,7 @@ def package_of(_loader: object, module: Any) -> str:
 
 
 def main() -> None:
-    """Call the function and print what it took."""
+    """Call the function and print its CPU time."""
     parts, asked = Parts(), []
 
     def count(owner: Any, name: str, part_of: Callable[..., str]) -> None:

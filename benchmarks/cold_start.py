@@ -1,7 +1,7 @@
 """Measure what a cold start costs: CPU milliseconds of new processes, medians (`python -m benchmarks.cold_start [N]`).
 
-First the imports, then whole calls of `export_one` over the local stand-ins: until the first byte is asked of Pigment,
-by part, until the call's end, and the same in a warm process. As in Azure, TLS trusts certifi's whole bundle.
+First the imports, then whole calls of `export_one` with the local stand-ins: until the request to Pigment, by part,
+until the end of the call, and the same in a warm process. As in Azure, TLS trusts certifi's whole bundle.
 """
 
 import json
@@ -91,7 +91,7 @@ def measure_calls(repeats: int) -> None:
             for pause, found in calls.items():
                 taken, messages = messages[: 1 + WARM_CALLS], messages[1 + WARM_CALLS :]
                 found.append(json.loads(_run(["-m", "benchmarks.cold_call", pause, *taken], environ)))
-    for pause, what in (("no", "called as soon as it is indexed"), ("yes", "called when the imports ahead are done")):
+    for pause, what in (("no", "called at once"), ("yes", "called after the early imports")):
         print(f"\n{what}:")
         _show(calls[pause])
 

@@ -1,8 +1,8 @@
-"""How fast the inspector proves a CSV, beside sha256 alone and Python's own csv module.
+"""Measure how fast the inspector proves a CSV, compared with sha256 alone and Python's csv module.
 
     python -m benchmarks.inspect_speed [MEGABYTES]
 
-Each figure is MB per CPU second: the median of five passes over the same bytes, in chunks as the transfer has them.
+Each figure is MB per CPU second: the median of five passes over the same bytes, in the chunks of a transfer.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""How fast a body is read over HTTP/2 and TLS: the app's adapter, h2 alone, and curl, side by side.
+"""Measure how fast a body is read over HTTP/2 and TLS: with the app's adapter, h2 alone, and curl.
 
 nginx (Debian: `apt-get install nginx-light`) serves one CSV on a free port of this machine and is stopped afterwards.
-Each reader runs in a process of its own, in turns, so that a busy machine disturbs all alike.
+Each reader runs in its own process, in turns, so that a busy machine affects all equally.
 
     python -m benchmarks.read_side [--megabytes 400] [--repeats 5]
 """

@@ -1,9 +1,9 @@
-"""3 GB from Pigment into the lake, through all stand-ins: how fast, and how much memory it takes over idle imports.
+"""Transfer 3 GB from Pigment into the lake, through all stand-ins: the speed, and the memory above that of the imports.
 
     .venv/bin/python -m benchmarks.three_gigabytes [--gigabytes 3] [--repeat 1] [--quoted]
 
-The stand-ins run in this process, the app in one of its own, on the same cores and through a Python proxy: the rate is
-that of the whole bench, not of the app. The memory is the app's alone. Linux only: it reads /proc.
+The stand-ins run in this process, the app in its own, on the same cores and through a Python proxy: the rate is that of
+the whole bench, not of the app. The memory is only the app's. Linux only: it reads /proc.
 """
 
 import argparse

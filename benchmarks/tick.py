@@ -1,4 +1,4 @@
-"""What a tick of the timer that finds nothing due costs, in CPU seconds: `python -m benchmarks.tick`."""
+"""Measure the CPU seconds of a timer tick with nothing due: `python -m benchmarks.tick`."""
 
 import os
 import statistics

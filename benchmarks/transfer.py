@@ -1,12 +1,12 @@
-"""The whole transfer beside what else would do: Pigment over HTTP/2 and TLS, all proofs, ADLS Gen2 over TLS.
+"""Compare the whole transfer with alternatives: Pigment over HTTP/2 and TLS, all proofs, ADLS Gen2 over TLS.
 
     make bench        (or: python -m benchmarks.transfer [--tables TABLE ...] [--repeats 5] [--scale 1.0] [--write])
 
-Tables: `ways` (this app beside others), `profile` (its parts, each alone), `chunks` (their size, and how many are under
-way), `together` (exports side by side, and many small ones). `--write` puts them into `docs/benchmarks.md`.
+Tables: `ways` (this app and others), `profile` (its parts, each alone), `chunks` (their size, and how many are in
+flight), `together` (parallel exports, and many small ones). `--write` puts them into `docs/benchmarks.md`.
 
-nginx is source and sink: it serves the CSV from memory, takes every append, block and flush, and keeps none of them.
-Each contender runs in a process of its own, all in turns, so that a busy machine disturbs all alike. CPU and peak
+nginx is source and sink: it serves the CSV from memory, accepts every append, block and flush, and keeps none of them.
+Each contender runs in its own process, all in turns, so that a busy machine affects all equally. CPU and peak
 memory are those of its processes, start-up included.
 
 Needs nginx, rclone and curl (Debian: `apt-get install nginx-light rclone curl`), Linux, and as much free memory as

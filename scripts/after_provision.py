@@ -1,4 +1,4 @@
-"""Show what `azd provision` left to others: the owners' commands, and warnings. azd gives its outputs as variables."""
+"""Show the owners' commands and the warnings after `azd provision`. azd passes its outputs as variables."""
 
 import json
 import os

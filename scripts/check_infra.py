@@ -1,11 +1,10 @@
-"""Check the templates in `infra/`: the compiler, the scenarios' snapshots, checkov. `--write` renews what is kept.
+"""Check the templates in `infra/`: the compiler, the scenarios' snapshots, checkov. `--write` updates the snapshots.
 
-A warning of the compiler fails this check, and no deployment: a newer compiler may find more. Newer API versions are
-reported and fail nothing, since they appear with time alone.
+A compiler warning fails this check, but no deployment: a newer compiler may find more. Newer API versions are reported,
+but fail nothing, because they appear with time.
 
-It needs no Azure. Where no Bicep compiler is found it says how to get one, and fails if `CI` is set, or if `BICEP`
-names one that is not there; on a laptop it ends well without having checked, so that a change of no template needs no
-compiler.
+It needs no Azure. If there is no Bicep compiler, it explains how to get one, and fails if `CI` is set, or if `BICEP`
+names a missing file. On a laptop it succeeds without checking, so that other changes need no compiler.
 """
 
 import hashlib

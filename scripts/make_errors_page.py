@@ -1,4 +1,4 @@
-"""Write the tables of `docs/errors.md` and `docs/errors-azure.md` from the app's own.
+"""Write the tables of `docs/errors.md` and `docs/errors-azure.md` from the app's tables.
 
 From the project's folder: `python -m scripts.make_errors_page`.
 """
@@ -30,7 +30,7 @@ FAILURES = {
 
 
 def tables() -> Mapping[str, list[list[str]]]:
-    """Return the cells of each table by the name that its marks on the page have."""
+    """Return the cells of each table, by the name in its marks on the page."""
     answers = [(str(status), row) for status, row in sorted(errors.ANSWERS.items())]
     answers += [(f"{status}, of a list, metric or table", row) for status, row in errors.OF_BLOCKS.items()]
     answers += [("5xx", errors.meaning_of(500)), ("any other", errors.meaning_of(299))]

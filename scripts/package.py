@@ -1,13 +1,13 @@
-"""Build what is deployed: `dist/app` and, of the same files, `dist/function-app.zip`; then try it.
+"""Build the deployable package: `dist/app` and, from the same files, `dist/function-app.zip`; then test it.
 
-The app's files and every dependency of requirements.txt go in, by their hashes, for what Azure Functions runs on:
-Linux x86-64 and CPython 3.13. It needs nothing but Python 3.13 with pip, on Linux, macOS or Windows
-(`py -3.13 scripts/package.py`), and makes the same files on each of them: wheels are unpacked here instead of
-installed, lines end in LF, the zip is sorted, with one timestamp and the same permissions. (Where zlib is another
-one, the zip may be compressed otherwise; where Python is another release of 3.13, bytecode may differ.)
+The package has the app's files and every dependency of requirements.txt, by their hashes, for the platform of Azure
+Functions: Linux x86-64 and CPython 3.13. The script needs only Python 3.13 with pip, on Linux, macOS or Windows
+(`py -3.13 scripts/package.py`), and creates the same files on each of them: wheels are unpacked here instead of
+installed, lines end in LF, the zip is sorted, with one timestamp and the same permissions. (With another zlib, the
+compressed bytes may differ; with another release of Python 3.13, the bytecode may differ.)
 
-What was built is then unzipped and indexed by Microsoft's worker library in a process that finds nothing else: an app
-that can't be imported runs in Azure with no functions, and only a line in a log says so.
+Microsoft's worker library then indexes the unzipped package in an isolated process: an app that cannot be imported runs
+in Azure without functions, and only a log line shows it.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""A function app in Microsoft's worker library: print what it is indexed to, or serve it over a pipe.
+"""Run a function app in Microsoft's worker library: print its functions, or serve it over a pipe.
 
-`python -P worker.py FOLDER` prints the functions as one line of JSON and ends: so is a package tried before it is
-deployed. `python -P worker.py FOLDER DESCRIPTOR [PRELUDE]` is the worker process of the Functions host's stand-in.
-It imports nothing of this project, so that it indexes an unzipped package as well as a working copy. What crosses the
-pipe is made of builtins only:
+`python -P worker.py FOLDER` prints the functions as one line of JSON and exits; this tests a package before it is
+deployed. `python -P worker.py FOLDER DESCRIPTOR [PRELUDE]` is the worker process of the Functions host's stand-in. It
+imports nothing of this project, so that it can index an unzipped package as well as a working copy. The pipe carries
+only builtin types:
 
 - to the worker: a dict per call (`id`, `function_id`, `inputs`, `metadata`, `retry_count`, `max_retry_count`,
   `retry_error`), each value as `(kind, value)`;
