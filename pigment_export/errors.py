@@ -37,11 +37,7 @@ class Who(StrEnum):
 
     @classmethod
     def read(cls, text: str) -> "Who":
-        """Return who a record says must act; earlier versions used other texts.
-
-        Args:
-            text: as the record has it.
-        """
+        """Return who must act according to a record; earlier versions used other texts."""
         return next((who for who in cls if who == text), _EARLIER.get(text, cls.ADMINISTRATOR))
 
 

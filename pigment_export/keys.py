@@ -71,9 +71,6 @@ def checked_key(text: str, source: str, expires_at: datetime | None = None) -> K
 class FixedKey:
     """The one key of a laptop, from `PIGMENT_API_KEY`.
 
-    Args:
-        text: the key.
-
     Raises:
         PermanentError: it cannot be a key.
     """

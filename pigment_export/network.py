@@ -65,11 +65,7 @@ PROXY_UNREACHABLE = ErrorRow("proxy_unreachable", RetryableError, Who.NETWORK,
 
 
 def problems(environ: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the variables, one line each, before anything is asked over the network.
-
-    Args:
-        environ: the environment.
-    """
+    """Return what is wrong with the variables, one line each, without any request over the network."""
     checks: dict[tuple[str, ...], Callable[[str], str | None]] = {CA_BUNDLE_VARIABLES: ca_bundle_problem}
     if environ.get("no_proxy", environ.get("NO_PROXY", "")).strip() != "*":
         checks |= {PROXY_VARIABLES[:2]: proxy_problem, PROXY_VARIABLES[2:]: proxy_problem}
@@ -130,7 +126,7 @@ def row_of(error: BaseException) -> ErrorRow | None:
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what caused it, in whichever attribute a library keeps that."""
+    """Yield an error and its causes, from every attribute that libraries use for them."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting and len(seen) < _MOST_CAUSES:

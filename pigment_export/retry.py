@@ -171,12 +171,6 @@ class Deadline:
     def retry[T](self, call: Callable[[], T]) -> T:
         """Call until it succeeds; only for requests that can be repeated, such as reads and appends.
 
-        Args:
-            call: sends one request.
-
-        Returns:
-            The result of the call.
-
         Raises:
             RetryableError: of the last attempt, if patience or time is used up.
         """

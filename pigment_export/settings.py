@@ -182,9 +182,6 @@ def load(environ: Mapping[str, str], *, lake: bool = True) -> Settings:
         environ: the environment; an empty value counts as not set.
         lake: whether a lake is needed. `fetch` needs none, and gets empty texts for the lake's settings.
 
-    Returns:
-        The settings.
-
     Raises:
         ConfigurationError: a setting is missing or wrong. It lists every problem, each with an example.
     """

@@ -123,7 +123,7 @@ def define(name: str, fields: Mapping[str, Any], *, where: str) -> Export:
         return Export.model_validate({**fields, "name": name})
     except ValidationError as exc:
         errors = sorted(exc.errors(include_url=False), key=lambda error: error["loc"] != ("kind",))  # the kind first
-    problems = [f"{where}: {_name(name)}{_told(error, fields.get('kind'))}" for error in errors]
+    problems = [f"{where}: {_name(name)}{_message_of(error, fields.get('kind'))}" for error in errors]
     raise ConfigurationError(problems, code="catalog")  # without its cause, which shows the input: maybe a key
 
 
@@ -144,7 +144,7 @@ def _tables(data: bytes, file: str) -> dict[str, Any]:
     return tables
 
 
-def _told(error: ErrorDetails, kind: Any) -> str:
+def _message_of(error: ErrorDetails, kind: Any) -> str:
     """Return one of pydantic's errors as a message about the file, beginning with the field."""
     # Drop the tags of unions, unless nothing else is left: a field may have such a name.
     path = tuple(part for part in error["loc"] if not str(part).startswith("(")) or error["loc"]
@@ -156,7 +156,7 @@ def _told(error: ErrorDetails, kind: Any) -> str:
         case "extra_forbidden":
             return f"{field}: unknown{_where_it_belongs(path, kind)}"
         case "missing":
-            return f"{field}: missing. {_fields_beside(path, kind)[str(path[-1])].description}"
+            return f"{field}: missing. {_sibling_fields(path, kind)[str(path[-1])].description}"
         case "string_pattern_mismatch":
             shown = "" if path[-1] == "secret" else _shown(error["input"])  # a key may have been pasted there
             return f"{'' if path == ('name',) else field}: {_PATTERNS[error['ctx']['pattern']]}{shown}"
@@ -169,7 +169,7 @@ def _told(error: ErrorDetails, kind: Any) -> str:
 
 def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
     name = str(path[-1])
-    fields = set(_fields_beside(path, kind)) - {"name"}
+    fields = set(_sibling_fields(path, kind)) - {"name"}
     kinds = [other for other, options in OPTIONS.items() if name in _fields(options)]
     belongs = ""
     if kinds and len(path) == 1:
@@ -179,7 +179,7 @@ def _where_it_belongs(path: tuple[int | str, ...], kind: Any) -> str:
     return f"{belongs}; allowed: {', '.join(sorted(fields))}{_like(name, fields)}"
 
 
-def _fields_beside(path: tuple[int | str, ...], kind: Any) -> dict[str, FieldInfo]:
+def _sibling_fields(path: tuple[int | str, ...], kind: Any) -> dict[str, FieldInfo]:
     """Return the fields of the model that contains the last part of a path."""
     model: type[BaseModel] | None = Export
     for part in path[:-1]:

@@ -1,7 +1,7 @@
 """Guards against silent loss: whether a complete file should be held for a person to decide. Pure.
 
-A Pigment key sees what its owner sees: when the owner loses access, rows vanish without an error. And an error page can
-look like a CSV. So a file is compared with those before it.
+A Pigment key sees what its owner sees: when the owner loses access, rows vanish without an error. And an error
+page, or what a proxy sends, can look like a CSV. So a file is compared with those before it.
 """
 
 from collections.abc import Sequence

@@ -37,11 +37,6 @@ class Reconciler:
     Args:
         lake: the lake, within this call.
         task: the export of the run.
-
-    Attributes:
-        lake: the lake, within this call.
-        deadline: of this call.
-        task: the export of the run.
     """
 
     def __init__(self, lake: CallLake, task: Task) -> None:
@@ -209,12 +204,7 @@ class Reconciler:
         return (TWO_FILES,)
 
     def columns_at(self, path: str, etag: str) -> tuple[str, ...] | None:
-        """Return the header of a file that another call wrote; None if the file has been replaced since.
-
-        Args:
-            path: of the file.
-            etag: its ETag, as seen.
-        """
+        """Return the header of a file that another call wrote; None if the file with this ETag has been replaced."""
         try:
             head = self.lake.read_range(path, HEADER_BYTES, etag)
         except (ConflictError, MissingError):

@@ -15,10 +15,6 @@ from pigment_export.retry import Deadline
 class CallLake:
     """A lake, bound to the deadline of one call; its methods are those of `Lake`.
 
-    Args:
-        lake: the lake.
-        deadline: of the call.
-
     Attributes:
         once: the lake itself, without retries.
         deadline: of the call.

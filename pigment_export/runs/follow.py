@@ -55,9 +55,6 @@ def run_listings(layout: Layout, rows: Iterable[ListedBlob]) -> Iterator[RunList
     Args:
         layout: paths in the lake.
         rows: of a listing, in its order; claims and files that are not records of runs are skipped.
-
-    Yields:
-        Each run.
     """
     for run_id, records in itertools.groupby(rows, lambda row: layout.run_at(row.path)):
         if run_id is not None:

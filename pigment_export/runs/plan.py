@@ -26,10 +26,10 @@ class ClaimRequest:
 
     Attributes:
         trigger: `schedule`, `http` or `cli`: each has its own keys.
-        key: identifies the run: a repeat with the same key is the same run.
+        key: identifies the run: a repeated request has the same key.
         asked_by: who asks.
-        request: the request as JSON, normalised: a repeat must have the same.
-        occurrence: of the schedule.
+        request: the request as normalised JSON: a repeated request must have the same.
+        occurrence: of the schedule; None for other triggers.
         date_asked: the snapshot date that the caller named.
     """
 

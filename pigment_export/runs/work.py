@@ -39,13 +39,7 @@ GAVE_UP = ErrorRow(
 def deliver_export(runs: Runs, plan: Plan, planned: PlannedExport, progress: Listen = lambda _: None) -> Receipt:
     """Bring one export of a run to a final receipt, and end the run if this was the last one.
 
-    Fetches the export or, in a releasing run, publishes its held file; in a cancelled run, fails it.
-
-    Args:
-        runs: of this deployment.
-        plan: the run.
-        planned: the export.
-        progress: called with the progress of the transfer.
+    The export is fetched or, in a releasing run, its held file is published. In a cancelled run it fails.
 
     Returns:
         The current receipt.

@@ -22,7 +22,7 @@ from isal import isal_zlib
 from pigment_export.errors import ErrorRow, RetryableError, Who
 from pigment_export.transfer.inspector import Inspection, Inspector
 
-CHUNK_BYTES = 8 * 1024 * 1024  # few large appends are faster than many small ones (docs/benchmarks.md)
+CHUNK_BYTES = 8 * 1024 * 1024  # few large appends beat many small ones: each is a request (docs/benchmarks.md)
 IN_FLIGHT = 2  # parallel appends; more gain nothing, and cost a buffer each
 GZIP_LEVEL = 1  # isal's: 330 MB/s; higher levels save only another 2 %
 _GZIP = 31  # zlib's value for gzip's header and trailer
@@ -125,9 +125,6 @@ def transfer(
         progress: called on this thread after each chunk.
         chunk_bytes: of one append.
         elapsed: returns seconds since the request, so that the source's preparation counts; None: since now.
-
-    Returns:
-        The result.
 
     Raises:
         RetryableError: the body ended, but is not a complete CSV.
