@@ -1,4 +1,4 @@
-"""`python -m emulators`: start the stand-ins, print what leads a program to them, stop on Ctrl-C."""
+"""`python -m emulators`: start the stand-ins, print the variables that direct a program to them, stop on Ctrl-C."""
 
 import argparse
 import base64
@@ -18,7 +18,7 @@ from emulators.pigment.service import DEMO_KEY, EXPIRED_KEY, EXPORT_ONLY_KEY, WI
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run the stand-ins until interrupted."""
     options = _options()
     with contextlib.ExitStack() as stack:
         folder = (options.folder or stack.enter_context(temporary_folder("emulators-"))).resolve()
@@ -49,13 +49,13 @@ def main() -> None:
         host, port = everything.lake.address
         print(*lines, sep="\n")
         print(f"# the lake, without the proxy: https://{host}:{port}/{ACCOUNT} (file system {FILE_SYSTEM})")
-        print(f"# keys that Pigment knows: {DEMO_KEY} (in the vault), {EXPORT_ONLY_KEY}, {EXPIRED_KEY}")
-        print("# running; Ctrl-C stops")
+        print(f"# Pigment keys: {DEMO_KEY} (in the vault), {EXPORT_ONLY_KEY} (only exports), {EXPIRED_KEY} (rejected)")
+        print("# running; press Ctrl-C to stop")
         threading.Event().wait()
 
 
 def _variables(everything: Everything, *, powershell: bool) -> list[str]:
-    """What leads a shell's programs to the stand-ins, and a first command: to be pasted as it is, in any folder."""
+    """Return the variables for a shell, and a first command; they can be pasted as they are, in any folder."""
     there, python = local_settings.ROOT, sys.executable
     if powershell:
         removed = [f"Remove-Item Env:{name} -ErrorAction Ignore" for name in ("PIGMENT_API_KEY", "ALL_PROXY")]
@@ -69,10 +69,10 @@ def _variables(everything: Everything, *, powershell: bool) -> list[str]:
 
 
 def _core_tools(settings: Path) -> list[str]:
-    """How the app is started with Azure Functions Core Tools."""
+    """Return the commands that start the app with Azure Functions Core Tools."""
     there, bin_folder = shlex.quote(str(settings.parent)), shlex.quote(str(Path(sys.executable).parent))
     return [
-        f"# wrote {settings}; Azurite in a second shell, the app in a third:",
+        f"# wrote {settings}. Start Azurite in a second shell, the app in a third:",
         "npx azurite --silent --inMemoryPersistence",
         f"cd {there} && source {bin_folder}/activate && func start",
     ]
@@ -116,7 +116,7 @@ def _options() -> argparse.Namespace:
         "--limit",
         type=int,
         metavar="N",
-        help=f"requests in five minutes before 429 [none; Pigment's is {WINDOW_REQUESTS}]",
+        help=f"requests in five minutes before 429 [no limit; Pigment's own is {WINDOW_REQUESTS}]",
     )
     parser.add_argument(
         "--account-key", type=_account_key, metavar="BASE64", help="the lake also accepts signatures with this key"
@@ -150,5 +150,5 @@ def _account_key(text: str) -> str:
 def _rows(text: str) -> tuple[str, int]:
     block, _, rows = text.partition("=")
     if not rows.isdecimal() or block.lower() not in Model().blocks:
-        raise argparse.ArgumentTypeError(f"{text!r} is not BLOCK=N with the id of a block that there is")
+        raise argparse.ArgumentTypeError(f"{text!r} is not BLOCK=N with the id of an existing block")
     return block.lower(), int(rows)

@@ -1,4 +1,4 @@
-"""All stand-ins of Azure and Pigment together, and the environment that leads a program to them."""
+"""All stand-ins of Azure and Pigment together, and the environment that directs a program to them."""
 
 import contextlib
 from collections.abc import Collection, Mapping
@@ -19,9 +19,9 @@ class Everything:
 
     Args:
         folder: for the certificate and the lake's files.
-        account_key: lets other clients than the app into the lake.
-        maps: host name to another address that answers for it.
-        passthrough: hosts that are let through to themselves.
+        account_key: base64; the lake also accepts signatures with it, from clients other than the app.
+        maps: host name to the address of a server to use in place of a stand-in.
+        passthrough: names that the proxy connects to the real hosts.
         proxy_port: 0 for a free one.
         http2: whether Pigment speaks HTTP/2, or only HTTP/1.1 as through an old proxy.
     """
@@ -72,7 +72,7 @@ class Everything:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a program needs to find its way: the network first, then the app's settings."""
+        """The variables that direct a program to the stand-ins: the network's first, then the app's settings."""
         if self.proxy is None:
             raise RuntimeError("nothing is running")
         host, port = self.proxy.address

@@ -1,4 +1,4 @@
-"""Temporary folders that are gone when their program is, however it ends."""
+"""Temporary folders that are removed when their program ends, also by a signal."""
 
 import secrets
 import shutil
@@ -12,19 +12,19 @@ from emulators.terminal import on_signal
 
 @contextmanager
 def temporary_folder(prefix: str, *, within: Path | None = None) -> Iterator[Path]:
-    """Make a folder that goes with the block, or with a signal that ends the process in it.
+    """Create a folder; remove it at the end of the block, or when a signal ends the process.
 
     Args:
         prefix: of its name.
-        within: where it is made; the system's place for such otherwise.
+        within: its parent; default: the system's temporary folder.
     """
-    # Named before it is there: a signal may come in between.
+    # Named before it is created: a signal may come in between.
     folder = Path(within or tempfile.gettempdir(), f"{prefix}{secrets.token_hex(4)}")
 
     def remove() -> None:
         moved = folder
         with suppress(OSError):
-            moved = folder.rename(folder.with_name(f"{folder.name}.gone"))  # from under threads that still write to it
+            moved = folder.rename(folder.with_name(f"{folder.name}.gone"))  # other threads may still write to it
         shutil.rmtree(moved, ignore_errors=True)
 
     with on_signal(remove):

@@ -1,7 +1,7 @@
-"""HTTP/1.1 of all stand-ins, on the h11 library, and the listener under it.
+"""HTTP/1.1 of all stand-ins, on the h11 library, and the listener below it.
 
-A thread serves each connection, and all of them are joined at the end. What h11 refuses to send (a body without an end,
-a length that is a lie) is a fault that a stand-in plays: it goes out by `Http1.raw`.
+Each connection has its own thread; `stop` joins them all. Some faults need what h11 refuses to send (a body without an
+end, a wrong Content-Length): `Http1.raw` sends it.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ type Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 def port(text: str) -> int:
-    """Read a port of the command line.
+    """Parse a port on the command line.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a port.
     """
     number = int(text)
     if not 0 <= number <= LARGEST_PORT:
-        raise ValueError(f"{text} is no port")
+        raise ValueError(f"{text} is not a port")
     return number
 
 
 class PortTakenError(OSError):
-    """Another program listens there."""
+    """Another program uses the port."""
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -49,11 +49,11 @@ class Listener:
     """Accepts connections on 127.0.0.1.
 
     Args:
-        serve: is called with each connection, on its own thread; the connection closes when it returns.
+        serve: called with each connection, on its own thread; the connection closes when it returns.
         tls: the certificate; None for plain connections.
-        plain_too: whether a connection that does not begin with a TLS handshake is served as it is.
+        plain_too: whether to serve a connection without TLS if it does not begin with a TLS handshake.
         port: 0 for a free one.
-        drains: whether answers under way are still sent when it stops; else every connection is cut.
+        drains: whether `stop` lets answers in progress be sent; otherwise it cuts every connection.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class Listener:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            told = f"port {port} of 127.0.0.1 is taken: end what listens there, or name another port (0 for a free one)"
+            told = f"port {port} of 127.0.0.1 is taken: stop the program that uses it, or choose another port (0 for a free one)"
             raise PortTakenError(error.errno, told) from error
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting connections."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept no more, end every connection and wait for its thread."""
+        """Stop accepting, end every connection and wait for its thread."""
         with self._lock:
             self._stopping = True
             threads = set(self._threads)
@@ -94,7 +94,7 @@ class Listener:
                 hang_up(connection, self._end)
         if self._thread.is_alive():
             with contextlib.suppress(OSError):
-                socket.create_connection(self.address).close()  # wakes the thread that waits for one
+                socket.create_connection(self.address).close()  # wakes the accepting thread
             self._thread.join()
         self._socket.close()
         for thread in threads:
@@ -109,7 +109,7 @@ class Listener:
 
     @contextlib.contextmanager
     def held(self, connection: socket.socket) -> Iterator[None]:
-        """Hold a connection while a thread is busy with it, to be ended when the listener stops."""
+        """Register a connection while a thread uses it, so that `stop` can end it."""
         with self._lock:
             self._open.add(connection)
             if self._stopping:
@@ -132,7 +132,7 @@ class Listener:
                 thread.start()
 
     def _run(self, connection: socket.socket) -> None:
-        # A client that hangs up, or speaks no TLS or no HTTP, ends its connection: there is no one to tell.
+        # A client that hangs up, or does not speak TLS or HTTP, ends only its own connection.
         with connection, self.held(connection), contextlib.suppress(OSError, h11.RemoteProtocolError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is None or (
@@ -140,7 +140,7 @@ class Listener:
             ):
                 self._serve(connection)
                 return
-            # A copy is wrapped: wrapping takes a socket over, and this one stays ours to end.
+            # Wrap a copy: wrapping detaches the original socket, which `stop` needs to end the connection.
             with self._tls.wrap_socket(connection.dup(), server_side=True) as secured:
                 self._serve(secured)
         with self._lock:
@@ -152,9 +152,9 @@ class Request:
     """The head of a request.
 
     Attributes:
-        method: its verb.
+        method: the HTTP verb.
         target: path and query as sent.
-        fields: the header fields as sent, names in their own case.
+        fields: the header fields as sent, with the case of their names.
     """
 
     method: str
@@ -163,7 +163,7 @@ class Request:
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
-        """The fields by lower-case name; what came more than once is joined by commas."""
+        """The fields by lower-case name; repeated ones are joined by commas."""
         found: dict[str, list[str]] = {}
         for name, value in self.fields:
             found.setdefault(name.lower(), []).append(value)
@@ -171,7 +171,7 @@ class Request:
 
 
 class Http1:
-    """The server's side of one connection: `receive`, `body`, then an answer, and again.
+    """The server's side of one connection. For each request: `receive`, `body`, then an answer.
 
     Args:
         connection: with TLS or without.
@@ -184,9 +184,9 @@ class Http1:
         self._head = b""  # goes out with the first bytes of the body
 
     def receive(self) -> Request | None:
-        """Return the next request; None where there is none: the client has gone, or what it says is not HTTP (400)."""
+        """Return the next request, or None if the client has gone or sent something that is not HTTP (400)."""
         for _ in self.body():
-            pass  # what the last answer did not wait for
+            pass  # the rest of a body that the last answer did not need
         if self._h11.our_state is h11.DONE:
             self._h11.start_next_cycle()
         if self._h11.our_state is not h11.IDLE:
@@ -203,10 +203,10 @@ class Http1:
         return Request(self._method, event.target.decode("latin-1"), fields)
 
     def body(self) -> Iterator[bytes]:
-        """Yield the rest of the request's body as it comes.
+        """Yield the rest of the request's body as it arrives.
 
         Raises:
-            h11.RemoteProtocolError: the client went away before its end.
+            h11.RemoteProtocolError: the client left before the end of the body.
         """
         if self._h11.they_are_waiting_for_100_continue:
             waited = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
@@ -217,7 +217,7 @@ class Http1:
                 yield bytes(event.data)
 
     def reply(self, status: int, headers: Fields, pieces: Iterable[bytes] = ()) -> None:
-        """Answer; a body without a Content-Length is chunked, and one that the request allows no room is left out."""
+        """Send a whole answer. A body without Content-Length is chunked; HEAD, 204 and 304 get none."""
         self.start(status, headers)
         if self._method != "HEAD" and status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             for piece in pieces:
@@ -225,7 +225,7 @@ class Http1:
         self.end()
 
     def start(self, status: int, headers: Fields) -> None:
-        """Begin an answer; its head goes out with what comes next."""
+        """Begin an answer; its head is sent together with the next bytes."""
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
         self._head = self._h11.send(h11.Response(status_code=status, headers=fields, reason=_reason(status))) or b""
@@ -237,7 +237,7 @@ class Http1:
         self._head = b""
 
     def flush(self) -> None:
-        """Send the head before there is a body."""
+        """Send the head now, before the body."""
         self.raw(b"")
 
     def end(self) -> None:
@@ -249,14 +249,14 @@ class Http1:
         self.raw(self._h11.send(h11.EndOfMessage()) or b"")
 
     def raw(self, data: bytes | memoryview) -> None:
-        """Send bytes that are not HTTP, or no right HTTP."""
+        """Send bytes unchecked, such as invalid HTTP."""
         if self._head or data:
             self._socket.sendall(self._head + data)
         self._head = b""
 
     @property
     def early(self) -> bytes:
-        """What the client sent behind a CONNECT, before it was answered."""
+        """What the client sent after a CONNECT, before the answer."""
         return self._h11.trailing_data[0]
 
     def _next(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
@@ -266,7 +266,7 @@ class Http1:
 
 
 def hang_up(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
-    """End a connection that another thread may be busy with."""
+    """End a connection that another thread may be using."""
     with contextlib.suppress(OSError):
         connection.shutdown(how)
 

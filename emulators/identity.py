@@ -1,8 +1,8 @@
-"""Managed identity as App Service offers it to an app: tokens over plain HTTP on 127.0.0.1.
+"""Managed identity as App Service offers it: tokens over plain HTTP on 127.0.0.1.
 
 Source: https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
-A token's text names what it is for, `emulated:{resource}:{client id or system}:{hex}`, so that the other stand-ins can
-refuse one that is meant for somebody else.
+A token is `emulated:{resource}:{client id or system}:{hex}`, so that each stand-in can reject the tokens of another
+resource.
 """
 
 import secrets
@@ -13,11 +13,11 @@ from emulators.web import Asked, Raw, Told, WebServer
 
 API_VERSION = "2019-08-01"
 TOKEN_SECONDS = 24 * 3600
-_OTHER_WAYS = frozenset({"mi_res_id", "object_id", "principal_id"})  # to name an identity: it has none by these
+_OTHER_WAYS = frozenset({"mi_res_id", "object_id", "principal_id"})  # of naming an identity; not supported
 
 
 def token_is_for(token: str, resource: str) -> bool:
-    """Whether a token was made by this stand-in for a resource."""
+    """Return whether this stand-in issued a token for a resource."""
     begin = f"emulated:{resource}"
     return token.startswith((f"{begin}:", f"{begin}/:"))
 
@@ -26,7 +26,7 @@ class Identity(WebServer):
     """The identity endpoint.
 
     Args:
-        client_ids: the user-assigned identities that the app has, beside its own.
+        client_ids: of the app's user-assigned identities; it also has its own.
         port: 0 for a free one.
     """
 
@@ -34,12 +34,12 @@ class Identity(WebServer):
         super().__init__(self._answer, port=port)
         self._client_ids = frozenset(client_ids)
         self.header = secrets.token_hex(16)
-        self.failures: list[Told | Raw] = []  # given first, one each
+        self.failures: list[Told | Raw] = []  # answers to give first, one per request
         self.asked: list[str] = []  # resources, in order
 
     @property
     def environment(self) -> dict[str, str]:
-        """What App Service sets for an app with an identity."""
+        """The variables that App Service sets for an app with an identity."""
         return {
             "IDENTITY_ENDPOINT": f"http://{self.address[0]}:{self.address[1]}/msi/token",
             "IDENTITY_HEADER": self.header,

@@ -1,6 +1,6 @@
-"""The network: a certificate authority, and a CONNECT proxy that leads the real host names to local servers.
+"""The network: a certificate authority, and a CONNECT proxy that connects the real host names to local servers.
 
-The proxy refuses every name that it was not told of: an unexpected host fails loudly.
+The proxy rejects all other names, so a request to an unexpected host fails visibly.
 """
 
 import socket
@@ -15,7 +15,7 @@ import trustme
 from emulators.http1 import Http1, Listener, hang_up
 
 RELAY_BYTES = 256 * 1024
-IDLE_SECONDS = 900.0  # a tunnel without a byte for so long is closed
+IDLE_SECONDS = 900.0  # a tunnel closes after this long without a byte
 _EMPTY = {"Content-Length": "0"}
 
 
@@ -23,7 +23,7 @@ class Authority:
     """A certificate authority of its own.
 
     Args:
-        folder: where its certificate is written, for clients to trust.
+        folder: for the file with its certificate, which clients must trust.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,11 +32,11 @@ class Authority:
         self._ca.cert_pem.write_to_path(str(self.ca_file))
 
     def server_context(self, *hosts: str, alpn: Sequence[str] = ()) -> ssl.SSLContext:
-        """What a server of these names needs.
+        """Return a TLS context with a certificate for these names.
 
         Args:
-            hosts: names, `*.` as first label allowed; 127.0.0.1 is added.
-            alpn: protocols in order of preference; none for a server that knows no ALPN.
+            hosts: names, which may begin with `*.`; 127.0.0.1 is added.
+            alpn: protocols in order of preference; empty for a server without ALPN.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -48,11 +48,11 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Detour:
-    """Where one connection is led instead.
+    """Another address for one connection.
 
     Attributes:
         host: name, or `*.` and a suffix, as in the routes.
-        address: where to; None to refuse it.
+        address: to connect to; None rejects the connection.
     """
 
     host: str
@@ -63,14 +63,14 @@ class Proxy(Listener):
     """A CONNECT proxy on 127.0.0.1.
 
     Args:
-        routes: host name, or `*.` and a suffix, to the address that answers for it; exact names win.
-        passthrough: hosts, or suffixes with `*.`, that are let through to themselves.
+        routes: host name, or `*.` and a suffix, to the address of its server; exact names win.
+        passthrough: hosts, or suffixes with `*.`, to connect to the real hosts.
         port: 0 for a free one.
 
     Attributes:
-        refused: what was asked for and not led anywhere.
-        failures: statuses that the next requests are answered with, one each; 0 hangs up without an answer.
-        detours: of the next connections to these hosts, one each.
+        refused: the targets of the rejected requests.
+        failures: statuses to answer the next requests with, one each; 0 closes the connection without an answer.
+        detours: for the next connections to their hosts, one each.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class Proxy(Listener):
         self.detours: list[Detour] = []
 
     def lead(self, host: str, address: tuple[str, int] | None) -> None:
-        """Lead a name, or `*.` and a suffix, elsewhere from now on.
+        """Change the route of a name, or of `*.` and a suffix, from now on.
 
         Args:
             host: as in the routes.
-            address: where to; None to refuse it.
+            address: to connect to; None rejects the name.
         """
         if address is None:
             self._routes.pop(host, None)
@@ -96,7 +96,7 @@ class Proxy(Listener):
             self._routes[host] = address
 
     def route(self, host: str, port: int) -> tuple[str, int] | None:
-        """Where a name leads; None where it is refused."""
+        """Return the address for a name, or None to reject it."""
         names = _names(host)
         for pattern in names:
             if pattern in self._routes:
@@ -142,13 +142,13 @@ class Proxy(Listener):
 
 
 def _names(host: str) -> list[str]:
-    """Return the names by which a host may stand in the routes, the exact one first."""
+    """Return the names under which the routes may have a host, the exact one first."""
     name = host.lower()
     return [name, f"*.{name.partition('.')[2]}"]
 
 
 def _tunnel(client: socket.socket, server: socket.socket) -> None:
-    """Carry bytes both ways until both ends are done."""
+    """Relay bytes in both directions until both have ended."""
     for end in (client, server):
         end.settimeout(IDLE_SECONDS)
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -159,7 +159,7 @@ def _tunnel(client: socket.socket, server: socket.socket) -> None:
 
 
 def _relay(source: socket.socket, target: socket.socket) -> None:
-    """Carry bytes one way; an end is passed on, a failure ends both ways."""
+    """Relay bytes in one direction. Pass on the end of the stream; on a failure, end both directions."""
     buffer = bytearray(RELAY_BYTES)
     view = memoryview(buffer)
     try:

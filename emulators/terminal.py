@@ -1,10 +1,10 @@
-"""How the commands of the stand-ins begin and end.
+"""How the commands of the stand-ins start and end.
 
-What a person or the machine does (Ctrl-C, a port that is taken, a closed pipe) leaves one line, never a traceback.
+Ctrl-C, a port in use or a closed pipe prints one line at most, never a traceback.
 
-A signal ends the process where it stands. An exception could come between a lock and the block that gives it back, and
-the end would wait for ever; or in a finalizer, which drops it. Nothing is lost: threads and connections go with the
-process, a worker process ends when its pipe does, and what must not stay is said by `on_signal`.
+A signal ends the process at once, without an exception. An exception could come between a lock and the block that
+releases it, and the process would hang at its end; or in a finalizer, which swallows it. Nothing is lost: threads and
+connections end with the process, a worker process ends when its pipe closes, and `on_signal` cleans up the rest.
 """
 
 import importlib
@@ -24,33 +24,33 @@ _actions: list[Callable[[], object]] = []
 
 
 def run(module: str) -> NoReturn:
-    """Run the `main` of a module, which is imported here: a signal may come before that is done.
+    """Import a module and run its `main`. The import is part of it, because a signal may come during the import.
 
     Args:
         module: its full name.
     """
     for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell has it for what it starts in the background
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as shells do for background processes
             signal.signal(number, _end_by_signal)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # By lines: nothing is left to be written when a signal comes. A terminal need not have every letter.
+            # Line by line, so that a signal leaves nothing unwritten; escaped, because a terminal may lack a character.
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         sys.exit(importlib.import_module(module).main())
     except BrokenPipeError:
         end(0)
-    except OSError as error:  # a port that is taken, a folder that cannot be used, a full disk
+    except OSError as error:  # a port in use, a folder that cannot be used, a full disk
         print(error, file=sys.stderr)
         sys.exit(NOT_STARTED)
 
 
 @contextmanager
 def on_signal(action: Callable[[], object]) -> Iterator[None]:
-    """Have something done when a signal ends the process within the block.
+    """Run an action if a signal ends the process within the block.
 
     Args:
-        action: raises nothing, and waits for nothing that another thread, or the main one, may hold.
+        action: must not raise, nor wait for anything that another thread, or the main thread, may hold.
     """
     _actions.append(action)
     try:
@@ -60,7 +60,7 @@ def on_signal(action: Callable[[], object]) -> Iterator[None]:
 
 
 def print_line(text: str) -> None:
-    """Print a line from any thread. A reader that has gone ends the process."""
+    """Print a line from any thread. If the reader of the pipe has gone, end the process."""
     try:
         print(text)
     except BrokenPipeError:
@@ -68,18 +68,18 @@ def print_line(text: str) -> None:
 
 
 def end(code: int, last_line: str = "") -> NoReturn:
-    """End the process at once, from any thread and at any instant.
+    """End the process at once, from any thread and at any moment.
 
     Args:
         code: the exit code.
-        last_line: is the last that is written, to standard error.
+        last_line: the last line to write to standard error.
     """
     try:
         last = os.dup(sys.__stderr__.fileno()) if sys.__stderr__ else None
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.__stdout__, sys.__stderr__):
             if stream:
-                os.dup2(nowhere, stream.fileno())  # whatever other threads still say
+                os.dup2(nowhere, stream.fileno())  # discards what other threads still print
         for action in _actions.copy():
             action()
         if last is not None and last_line:
@@ -90,7 +90,7 @@ def end(code: int, last_line: str = "") -> NoReturn:
 
 def _end_by_signal(number: int, _: FrameType | None) -> None:
     for other in _SIGNALS:
-        # Not SIG_IGN, with which Python reports a signal that came an instant before as an error.
+        # Not SIG_IGN: with it, Python would report a signal that came just before as an error.
         signal.signal(other, lambda *_: None)
     if number == signal.SIGINT:
         end(INTERRUPTED, "interrupted")

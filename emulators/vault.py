@@ -1,7 +1,8 @@
 """Key Vault: reading secrets, behind its challenge.
 
 Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret
-Not done: writing, listing, roles (any token for the vault may read), one vault's name from another's.
+Not supported: writing, listing, roles (any token for the vault may read), and more than one vault (it answers as one
+vault for every name).
 """
 
 import re
@@ -47,8 +48,8 @@ class Vault(WebServer):
         super().__init__(self._answer_with_id, tls, port=port)
         self._name = name
         self._secrets: dict[str, list[_Secret]] = {}  # versions, the newest last
-        self.failures: list[Told | Raw] = []  # given first, one per request with a token
-        self.reads: list[str] = []  # names of secrets that were asked for with a token
+        self.failures: list[Told | Raw] = []  # answers to give first, one per request with a token
+        self.reads: list[str] = []  # names of the secrets in requests with a token
 
     def set(self, name: str, value: str, *, expires_at: datetime | None = None, enabled: bool = True) -> str:
         """Store a new version of a secret; the older ones stay readable by their version.
@@ -65,7 +66,7 @@ class Vault(WebServer):
         return next((secret for secret in reversed(versions) if version in (None, secret.version)), None)
 
     def _answer_with_id(self, asked: Asked) -> Told | Raw:
-        """Answer with the request's id, as the service always does; text is somebody else's page and has none."""
+        """Add a request id, as the service does to every answer; a text is another server's page and has none."""
         told = self._answer(asked)
         if isinstance(told, Raw) or isinstance(told.value, str):
             return told

@@ -1,4 +1,4 @@
-"""A small web server on a thread, for stand-ins whose answers are short."""
+"""A small web server, for stand-ins with short answers."""
 
 import json
 import socket
@@ -24,7 +24,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answer: a JSON value, or text as it is."""
+    """An answer: a JSON value, or a text that is sent unchanged."""
 
     status: int
     value: Any
@@ -33,20 +33,20 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes instead of an answer, HTTP or not; then the connection closes."""
+    """Bytes to send instead of an answer, HTTP or not; then the connection closes."""
 
     data: bytes = b""
-    seconds: float = 0.0  # of silence before them
+    seconds: float = 0.0  # to wait before sending
 
 
 type Answerer = Callable[[Asked], Told | Raw]
 
 
 class WebServer(Listener):
-    """Answers GET; any other method is refused (405).
+    """Answers GET; any other method gets 405.
 
     Args:
-        answer: from request to answer; called on several threads.
+        answer: returns the answer to a request; called on several threads.
         tls: the certificate; None for plain HTTP.
         port: 0 for a free one.
     """
@@ -57,7 +57,7 @@ class WebServer(Listener):
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """End every silence, close every connection, and listen no more."""
+        """Stop listening, end every wait and close every connection."""
         self._stopped.set()
         super().stop()
 

@@ -1,1 +1,1 @@
-"""`make demo`: what the app does, told in a few lines on all stand-ins."""
+"""`make demo`: a short demonstration of the app on all stand-ins."""

@@ -16,15 +16,15 @@ from emulators.pigment.faults import add_fault_option
 from emulators.pigment.model import REVENUE
 
 FIRST_LINES = 3
-KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "USER")  # of this environment; the app's is its own
+KEPT = ("PATH", "HOME", "LANG", "SYSTEMROOT", "USER")  # what the app gets of this shell's variables
 OK, CONFLICT = 200, 409
 
 
 def main() -> int:
-    """Let the timer fire, show the results, then let an export fail.
+    """Fire the timer, show the results, then make an export fail.
 
     Returns:
-        0 if everything went as expected.
+        0 if both runs ended as expected, else 1.
     """
     parser = argparse.ArgumentParser(prog="python -m emulators.demo", description=__doc__)
     add_fault_option(parser)
@@ -35,22 +35,22 @@ def main() -> int:
         everything.pigment.faults.extend(faults)
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         environ = kept | app_settings(everything.environment) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
-        print("The app, on stand-ins for Pigment, Key Vault, managed identity, ADLS Gen2 and the Functions host.\n")
+        print("The app runs on stand-ins for Pigment, Key Vault, managed identity, ADLS Gen2 and the Functions host.\n")
         with Host(ROOT, environ, clock=clock) as host:
             good = _fire(host, everything, environ["EXPORT_SCHEDULE"]) and _call(host, everything)
         if everything.proxy and everything.proxy.refused:
-            print(f"refused by the proxy: {everything.proxy.refused}")
+            print(f"The proxy rejected these hosts: {everything.proxy.refused}")
             return 1
-        print("\nTo look around yourself: make start")
+        print("\nTo try the app yourself: make start")
         return 0 if good else 1
 
 
 def _fire(host: Host, everything: Everything, schedule: str) -> bool:
-    """The schedule's time comes, messages fan out, all four kinds land; whether the run's status says so."""
+    """Run the schedule, show the four files, and return whether the run succeeded."""
     host.advance(timedelta(minutes=12))
     _, listed = _ask(f"{host.url}/api/runs")
     if not listed["runs"]:
-        print("No run was started:", *(line.text for line in host.log), sep="\n  ")
+        print("No run has started. The host's log:", *(line.text for line in host.log), sep="\n  ")
         return False
     run = listed["runs"][0]
     print(f"At six (EXPORT_SCHEDULE={schedule!r}) a run starts, with one queue message for each export:\n")
@@ -58,7 +58,7 @@ def _fire(host: Host, everything: Everything, schedule: str) -> bool:
         if line.level in ("WARNING", "ERROR"):
             print(f"  {line.text}")
     print(_table([_receipt(everything, path) for path in _paths(everything, "receipts/")]))
-    print("The lake now, of one export and of the run (names that begin with _ are records, which readers skip):")
+    print("Files of one export and of the run in the lake (names that begin with _ are records, which readers skip):")
     for path, size in sorted(everything.lake.tree().items()):
         if path.startswith("revenue/") or path.endswith(("_SUCCESS", "result.json", "receipts/revenue.json")):
             print(f"  {size:>8,}  {path}")
@@ -71,13 +71,13 @@ def _fire(host: Host, everything: Everything, schedule: str) -> bool:
 
 
 def _call(host: Host, everything: Everything) -> bool:
-    """A call for a metric that has been deleted; whether it ends in 409 with a reason."""
-    print("\nThe metric is deleted in Pigment, and a pipeline asks for it:")
+    """Delete a metric, request it, and return whether the run ends in 409 with a reason."""
+    print("\nThe metric is deleted in Pigment, then a pipeline requests it:")
     del everything.pigment.model.blocks[REVENUE]
     _, started = _show("POST", host, "/api/runs", {"exports": ["revenue"]})
     host.run_until_idle()
     status, told = _show("GET", host, f"/api/runs/{started['run_id']}")
-    print("The last good file is where it was; the receipt says who must do what:")
+    print("The last good file stays in place. The receipt says what went wrong, who must act, and what to do:")
     (path,) = (path for path in _paths(everything, "receipts/") if started["run_id"] in path)
     cause = _receipt(everything, path)
     print(f"  {cause['reason']}\n  {cause['who']}: {cause['remedy']}")

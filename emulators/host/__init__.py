@@ -1,1 +1,1 @@
-"""A stand-in of the Azure Functions host: README.md says what it does and what it doesn't."""
+"""A simulator of the Azure Functions host; README.md describes its behaviour and limits."""

@@ -1,4 +1,4 @@
-"""Calls of functions: what runs in the worker, how it ended, what it sent, and the worker's restarts."""
+"""Calls of functions in the worker process: their results and outputs, and the worker's restarts."""
 
 import threading
 import uuid
@@ -13,26 +13,26 @@ from emulators.host.listeners import Queues
 from emulators.host.process import Plain, WorkerProcess
 from emulators.host.queues import Message, NotBase64Error, OutputError, output_bodies
 
-_START_SECONDS = 30.0  # https://learn.microsoft.com/azure/azure-functions/functions-scale: an app has so long to start
-_MOST_STARTS = 3  # of a worker that is gone before it is ready, as the host gives up on it
+_START_SECONDS = 30.0  # for an app to start. Source: https://learn.microsoft.com/azure/azure-functions/functions-scale
+_MOST_STARTS = 3  # of a worker that ends before it is ready; then the host gives up
 
 Clock = Callable[[], datetime]
 
 
 class WorkerError(Exception):
-    """The worker process doesn't come up."""
+    """The worker process does not start."""
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One call of a function, and how it ended.
+    """One call of a function, and its result.
 
     Attributes:
         function: its name.
         ok: None while it runs.
-        error: the exception with its traceback, or what else ended it.
+        error: the exception with its traceback, or another reason for its end.
         outputs: the texts sent, by parameter; a failed call sends none.
-        answer: what it returned, as the worker put it.
+        answer: the returned value, as the worker sent it.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the host's log: the app's own ones carry their function's name."""
+    """One line of the host's log; `function` is empty if the line belongs to none."""
 
     at: datetime
     level: str
@@ -64,19 +64,19 @@ class _Running:
 
 
 class Calls:
-    """The worker process and all that runs in it.
+    """The worker process and the calls that run in it.
 
-    Every method is called, and every callback made, while the lock is held.
+    The caller of a method holds the lock, and so does a callback.
 
     Args:
         folder: the function app.
         environ: the worker's whole environment.
         prelude: a program that the worker runs before it indexes the app.
-        queues: where outputs go.
-        changed: the host's lock; told of everything that happens.
+        queues: for the outputs.
+        changed: the host's lock, notified of every change.
         clock: the host's time.
-        log: is given each line.
-        made: gets every call.
+        log: called with each line.
+        made: each call is added to it.
     """
 
     def __init__(
@@ -101,24 +101,24 @@ class Calls:
 
     @property
     def up(self) -> bool:
-        """Whether there is a worker to call."""
+        """Whether there is a worker process."""
         return self._process is not None
 
     @property
     def running(self) -> list[Invocation]:
-        """What runs now."""
+        """The calls that run now."""
         return [running.invocation for running in self._running.values()]
 
     @property
     def pid(self) -> int | None:
-        """The worker's process."""
+        """The worker's process id."""
         return self._process.pid if self._process else None
 
     def start(self) -> list[dict[str, Any]]:
-        """Start the worker and return what it indexed; nothing where the app is broken, which only the log tells.
+        """Start the worker and return its index. For a broken app the index is empty, and only the log has the reason.
 
         Raises:
-            WorkerError: it doesn't come up.
+            WorkerError: the worker does not start.
         """
         self._spawn()
         self._changed.wait_for(lambda: self._index is not None or not self.up, _START_SECONDS)
@@ -127,7 +127,7 @@ class Calls:
         return self._index
 
     def stop(self) -> None:
-        """End the worker; what runs in it is cut off. The lock must not be held."""
+        """End the worker and abort its calls. The caller must not hold the lock."""
         with self._changed:
             self._stopping = True
             process, at_once = self._process, bool(self._running)
@@ -135,7 +135,7 @@ class Calls:
             process.stop(at_once=at_once)
 
     def kill(self) -> None:
-        """Kill the worker, and wait until its calls have failed and another is there."""
+        """Kill the worker, and wait until its calls have failed and the next worker exists."""
         process = self._process
         if process is None:
             return
@@ -143,7 +143,7 @@ class Calls:
         self._changed.wait_for(lambda: self._process is not process)
 
     def end_overdue(self, timeout: timedelta | None) -> None:
-        """Where a call has run for too long, restart the worker: all that runs in it fails."""
+        """Restart the worker if a call exceeds the timeout; all its calls fail."""
         now = self._clock()
         overdue = [call for call in self.running if timeout is not None and now - call.started_at >= timeout]
         for call in overdue:
@@ -162,7 +162,7 @@ class Calls:
         retry_count: int = 0,
         retry_error: str = "",
     ) -> Invocation:
-        """Start a call; `done` is told when it is over."""
+        """Start a call; `done` is called at its end."""
         identity = invocation_id or str(uuid.uuid4())
         invocation = Invocation(identity, function.name, self._clock(), retry_count)
         self._made.append(invocation)
@@ -207,7 +207,7 @@ class Calls:
                     self._index, self._starts = index, 0
                 case ("broken", text):
                     self._index, self._starts = [], 0
-                    self.write("ERROR", f"The app can't be indexed: {text}")
+                    self.write("ERROR", f"The app cannot be indexed: {text}")
                 case ("log", level, identity, text):
                     running = self._running.get(identity)
                     self.write(level, text, running.function.name if running else "")
@@ -274,7 +274,7 @@ class Calls:
 
 
 def _shown(message: Message) -> str:
-    """Return a message's text; bytes that are none are shown as they are on the wire."""
+    """Return a message's text, or its body if that is not a text."""
     try:
         return message.text
     except NotBase64Error:

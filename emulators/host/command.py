@@ -20,14 +20,14 @@ LOCAL_PORT = 7071  # Core Tools' own
 def main() -> None:
     """Run a function app until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m emulators.host", description=__doc__)
-    parser.add_argument("folder", type=Path, help="the app: function_app.py, host.json")
+    parser.add_argument("folder", type=Path, help="the app's folder, with function_app.py and host.json")
     add_host_options(parser)
     parser.add_argument(
         "--settings", type=Path, metavar="FILE", help="file whose Values the app gets [FOLDER/local.settings.json]"
     )
     asked = parser.parse_args()
     if asked.settings and not asked.settings.is_file():
-        parser.error(f"there is no {asked.settings}")
+        parser.error(f"{asked.settings} does not exist")
     try:
         local = read_local_settings(asked.settings or asked.folder / "local.settings.json")
     except ValueError as error:
@@ -39,15 +39,15 @@ def main() -> None:
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the host's own options."""
+    """Add the host's options to a command."""
     parser.add_argument(
-        "--port", type=port, default=LOCAL_PORT, help="of HTTP, on 127.0.0.1; 0 for a free one [%(default)s]"
+        "--port", type=port, default=LOCAL_PORT, help="port for HTTP on 127.0.0.1; 0 for a free one [%(default)s]"
     )
     parser.add_argument("--enable-auth", action="store_true", help="require keys, which are generated and printed")
 
 
 def open_host(folder: Path, environ: dict[str, str], *, keys: Keys | None, port: int) -> Host:
-    """Make a host that writes its log to the terminal."""
+    """Return a host that writes its log to the terminal."""
 
     def echo(line: LogLine) -> None:
         print_line(f"[{line.at:%H:%M:%S}] {line.text}")
@@ -57,7 +57,7 @@ def open_host(folder: Path, environ: dict[str, str], *, keys: Keys | None, port:
 
 
 def print_overview(host: Host, keys: Keys | None) -> None:
-    """Tell what there is, and how it is called: each command can be pasted as it is."""
+    """Print the functions and how to call them; each command can be pasted as it is."""
     print("This is a simulator of the Azure Functions host, not the host: see emulators/host/README.md")
     admin = f" -H 'x-functions-key: {keys.master}'" if keys else ""
     for function in host.functions.values():
@@ -71,11 +71,11 @@ def print_overview(host: Host, keys: Keys | None) -> None:
             case QueueTrigger(queue):
                 print(f"  {function.name}: queue {queue}")
     if keys:
-        print(f"Keys, for the header x-functions-key or ?code=: function {keys.function}, master {keys.master}")
+        print(f"Keys (header x-functions-key, or ?code=): function {keys.function}, master {keys.master}")
 
 
 def serve(host: Host) -> None:
-    """Run until interrupted, though the app be broken: its log says why."""
+    """Run until interrupted, even if the host is in the error state: its log says why."""
     host.serve()
     if host.state == ERROR:
         signal.pause()

@@ -1,7 +1,7 @@
 """NCRONTAB: the schedules of timer triggers, in UTC.
 
-Day and day of the week must both fit (unlike in Unix cron), names may be cut short (`Mon`, `M` for the first that
-fits), and `5/10` runs from 5 to the field's end.
+Day and day of the week must both match (unlike in Unix cron), names may be shortened (`Mon`; `M` is the first match),
+and `5/10` runs from 5 to the field's end.
 
 Source: https://github.com/atifaziz/NCrontab and
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
@@ -17,11 +17,11 @@ _MONTHS = (
     "december",
 )  # fmt: skip
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_SEARCH_YEARS = 28  # the calendar repeats: what never occurs in so long (31 February) never does
+_SEARCH_YEARS = 28  # after that the calendar repeats: what has not occurred (31 February) never does
 
 
 class ScheduleError(ValueError):
-    """A text is no schedule."""
+    """The text is not a schedule."""
 
 
 class _Field(NamedTuple):
@@ -43,7 +43,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A parsed schedule: per field, the values that fit, in order."""
+    """A parsed schedule: the matching values of each field, in order."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -54,7 +54,7 @@ class Schedule:
 
     @property
     def frequent(self) -> bool:
-        """Whether it occurs more than once in every minute, so that the host keeps no status of it.
+        """Whether it occurs more than once in every minute; the host then keeps no status.
 
         Source: TimerSchedule.ShouldDisableScheduleMonitor of https://github.com/Azure/azure-webjobs-sdk-extensions
         """
@@ -65,10 +65,10 @@ class Schedule:
         return every and len(self.seconds) > 1
 
     def after(self, instant: datetime) -> datetime:
-        """Return the first occurrence later than an instant.
+        """Return the first occurrence after an instant.
 
         Raises:
-            ScheduleError: there is none.
+            ScheduleError: there is no occurrence.
         """
         earliest = (instant.astimezone(UTC) + timedelta(seconds=1)).replace(microsecond=0)
         for day in self._days_from(earliest):
@@ -92,10 +92,10 @@ class Schedule:
 
 
 def parse(text: str) -> Schedule:
-    """Parse a schedule of six fields, or of five: without seconds, at the first of each minute.
+    """Parse a schedule of six fields, or of five, without the seconds (0).
 
     Raises:
-        ScheduleError: the text is no schedule, or is one that this stand-in doesn't do (see README.md).
+        ScheduleError: the text is not a schedule, or the stand-in does not support it (see README.md).
     """
     words = text.split()
     if len(words) == len(_FIELDS) - 1:

@@ -1,4 +1,4 @@
-"""What the host makes of an HTTP request: which function it is for, who may call it, what goes back."""
+"""The host's handling of an HTTP request: routing, keys, and the answer."""
 
 import json
 import secrets
@@ -15,13 +15,13 @@ _ADMIN_STATUS = "/admin/host/status"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that open the routes; made up where none are given."""
+    """The keys for the routes; random by default."""
 
     function: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     master: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def admit(self, request: HttpRequest, auth_level: str) -> bool:
-        """Tell whether a request may pass, by its header or its query."""
+        """Return whether a request has a valid key, in its header or its query."""
         if auth_level == "anonymous":
             return True
         given = request.headers.get("x-functions-key") or request.query.get("code", "")
@@ -33,10 +33,10 @@ class Front:
     """The routes of one function app.
 
     Args:
-        functions: those that are on.
-        keys: None lets every request pass, as Core Tools does.
-        call: calls an HTTP function; gives its answer, None where it failed.
-        trigger: starts any other function by name, with a text; tells whether there is one.
+        functions: the enabled ones.
+        keys: None accepts every request, as Core Tools does.
+        call: calls an HTTP function and returns its answer, or None if it failed.
+        trigger: starts any other function by name, with a text; returns whether it exists.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Front:
         return self._keys is None or self._keys.admit(request, auth_level)
 
     def _administer(self, request: HttpRequest) -> HttpAnswer:
-        """Do what a developer asks the host itself: how it is, and to fire a timer or a queue function."""
+        """Answer a request of the admin API: the host's status, or starting a timer or queue function."""
         if not self._admits(request, "admin"):
             return HttpAnswer(401)
         path = request.path.lower().rstrip("/")
@@ -88,7 +88,7 @@ class Front:
         return HttpAnswer(404)
 
     def _fire(self, request: HttpRequest, name: str) -> int:
-        """Start a function by hand; the status to answer. The host's own controller binds the body as JSON first."""
+        """Start a function by name and return the status; like the real host, check the body's JSON before the name."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415
         try:
@@ -101,7 +101,7 @@ class Front:
 
 
 def _read_answer(plain: Plain | None) -> HttpAnswer:
-    """Return what a function answered; a call that failed tells its caller nothing."""
+    """Return the answer for a function's result; after a failure it is an empty 500."""
     match plain:
         case ("http", answer) if answer["status"].isdecimal():
             return HttpAnswer(int(answer["status"]), list(answer["headers"]), answer["body"])

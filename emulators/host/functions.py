@@ -1,4 +1,4 @@
-"""What the worker indexed, as the host sees it: each function's trigger and outputs, and why one of them is off."""
+"""The worker's index as the host reads it: each function's trigger and outputs, or why it is disabled."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _OUTPUTS = {"http", "queue"}
 
 @dataclass(frozen=True, slots=True)
 class TimerTrigger:
-    """A timer: its schedule, and whether its status is asked for."""
+    """A timer; `use_monitor`: whether the host keeps its status."""
 
     schedule: Schedule
     use_monitor: bool
@@ -30,7 +30,7 @@ class TimerTrigger:
 
 @dataclass(frozen=True, slots=True)
 class HttpTrigger:
-    """A route: the methods that it takes (empty: any), and `anonymous`, `function` or `admin`."""
+    """A route with its methods (empty: any) and its level: `anonymous`, `function` or `admin`."""
 
     route: Route
     methods: tuple[str, ...]
@@ -46,7 +46,7 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A retry policy: at most so many tries after the first (None: no bound), so far apart."""
+    """A retry policy: the number of retries (None: no limit), and the delay before each."""
 
     count: int | None
     delay: timedelta
@@ -57,13 +57,13 @@ class Function:
     """One indexed function.
 
     Attributes:
-        id: the worker's own id of it.
-        bindings: as indexed, the trigger among them.
+        id: the worker's id for it.
+        bindings: as indexed, including the trigger.
         parameter: the trigger's parameter.
-        trigger: None where the function is off.
+        trigger: None if the function is disabled.
         outputs: the queue of each output parameter.
-        retry: only timers have one.
-        problem: why it is off; empty where it is on.
+        retry: of timers only.
+        problem: why it is disabled; empty if it is enabled.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Function:
 
 
 class BindingError(ValueError):
-    """A binding that the host refuses; only its function is off."""
+    """The host rejects a binding; only its function is disabled."""
 
 
 def read_function(indexed: Mapping[str, Any], settings: Mapping[str, str], route_prefix: str) -> Function:
-    """Read one function of the worker's index, with `%NAME%` taken from the settings."""
+    """Read one function of the worker's index, with `%NAME%` replaced by the setting."""
     bindings = tuple(indexed["bindings"])
     name, identity = indexed["name"], indexed["id"]
     try:
@@ -103,10 +103,10 @@ def read_function(indexed: Mapping[str, Any], settings: Mapping[str, str], route
 
 
 def resolve(text: str, settings: Mapping[str, str]) -> str:
-    """Put settings in the place of `%NAME%`.
+    """Replace `%NAME%` by the setting of that name.
 
     Raises:
-        BindingError: a setting is missing, or empty.
+        BindingError: the setting is missing or empty.
     """
 
     def value(match: re.Match[str]) -> str:

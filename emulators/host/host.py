@@ -1,11 +1,11 @@
-"""A stand-in of the Azure Functions host: runs a function app on Microsoft's worker library, all else is simulated.
+"""A simulator of the Azure Functions host. The app runs on Microsoft's worker library; everything else is simulated.
 
-What it does and doesn't is told in README.md. On the command line it runs on the machine's clock (`command`); in
-tests, time is what they say:
+README.md describes its behaviour and limits. On the command line it runs on the machine's clock (`command`), in tests
+on a simulated one:
 
     clock = SimulatedClock(datetime(2026, 1, 31, 5, 59, tzinfo=UTC))
     with Host(folder, {"EXPORT_SCHEDULE": "0 0 6 * * *"}, clock=clock) as host:
-        host.advance(timedelta(hours=1))      # the timer fires at six, messages are worked off
+        host.advance(timedelta(hours=1))      # the timer fires at six, and all messages are processed
         host.queues["exports"].messages
 """
 
@@ -34,10 +34,10 @@ _LOCAL_PORT = 7071  # Core Tools' own
 
 
 class SimulatedClock:
-    """A clock that stands still until it is set.
+    """A clock that stands still until it is advanced.
 
     Args:
-        now: where it begins; aware.
+        now: the first instant; aware.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -48,21 +48,21 @@ class SimulatedClock:
         return self.now
 
     def advance(self, by: timedelta) -> None:
-        """Let time pass without a host: an outage, or a machine that was off."""
+        """Advance the clock without a host, as in an outage or while a machine is off."""
         self.now += by
 
 
 class Host:
-    """One host with one function app. It can be started again after a stop: queues and timers' statuses stay.
+    """One host with one function app. It can be started again after a stop: it keeps queues and timers' statuses.
 
     Args:
-        folder: the app, with function_app.py and host.json.
-        environ: the app settings: the worker's whole environment, and what `%NAME%` stands for.
-        clock: the host's time; the app's own is the machine's.
-        keys: who calls a route needs one; None lets everybody in.
-        port: of HTTP, on 127.0.0.1; 0 for any.
-        prelude: a Python program that the worker runs before it indexes the app, as to take patience out of it.
-        echo: is given each line of the log.
+        folder: the app's, with function_app.py and host.json.
+        environ: the app settings: the worker's whole environment, and the values of `%NAME%`.
+        clock: the host's time; the app itself uses the machine's.
+        keys: required of callers; None accepts every request.
+        port: for HTTP on 127.0.0.1; 0 for a free one.
+        prelude: a Python program that the worker runs before it indexes the app, for example to shorten its waits.
+        echo: called with each line of the log.
     """
 
     def __init__(
@@ -94,17 +94,17 @@ class Host:
 
     @property
     def state(self) -> str:
-        """`Running`, `Stopped`, or `Error` where host.json is bad or no worker process stays up."""
+        """`Running`, `Stopped`, or `Error` if host.json is invalid or no worker process stays up."""
         return ERROR if self._state == RUNNING and not (self._calls and self._calls.up) else self._state
 
     @property
     def url(self) -> str:
-        """Where HTTP is served."""
+        """The address for HTTP."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def worker_pid(self) -> int | None:
-        """The worker's process, while there is one."""
+        """The worker's process id, or None if there is no worker."""
         return self._calls.pid if self._calls else None
 
     def __enter__(self) -> Self:
@@ -115,7 +115,7 @@ class Host:
         self.stop()
 
     def start(self) -> None:
-        """Index the app and begin to listen. An app that can't be indexed leaves a host that runs with 0 functions."""
+        """Index the app and begin to listen. With an app that cannot be indexed, the host runs with 0 functions."""
         self._server = HttpServer(self._port, self._answer)
         self._port = self._server.address[1]
         self._server.start()
@@ -144,7 +144,7 @@ class Host:
                 index = self._calls.start()
             except (HostJsonError, WorkerError) as error:
                 self._state = ERROR
-                self._calls.write("ERROR", f"The host can't start: {error}")
+                self._calls.write("ERROR", f"The host cannot start: {error}")
                 return
             functions = [read_function(found, self._settings, self._host_json.route_prefix) for found in index]
             self.functions = {function.name: function for function in functions}
@@ -154,7 +154,7 @@ class Host:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Stop at once: what runs is cut off, and its messages stay hidden until their time is over."""
+        """Stop at once and abort running calls; their messages stay hidden until their time is over."""
         with self._changed:
             self._state = STOPPED
             if self._triggers:
@@ -181,7 +181,7 @@ class Host:
     # Time
 
     def dispatch(self) -> bool:
-        """Start all that is due now, without waiting for it; tells whether there was anything."""
+        """Start everything that is due, without waiting for its end; return whether anything was due."""
         with self._changed:
             if self.state != RUNNING or not (self._triggers and self._calls):
                 return False
@@ -192,30 +192,30 @@ class Host:
             return len(self.invocations) > made
 
     def run_until_idle(self, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        """Run what is due at this instant, and what follows from it, to the end.
+        """Run to completion what is due at this instant, and what follows from it.
 
         Raises:
-            TimeoutError: for so long, nothing that runs came to its end.
+            TimeoutError: no running call has ended within the patience.
         """
         with self._changed:
             while self.dispatch() or self.running:
                 self._wait_for_one(self.running, patience_seconds)
 
     def _wait_for_one(self, running: list[Invocation], patience_seconds: float) -> None:
-        """Wait until one of these calls is over: what comes next need not wait for the others."""
+        """Wait until one of these calls is over: the next call need not wait for the others."""
         self.wait_until(
             lambda: not running or any(call.ok is not None for call in running), patience_seconds=patience_seconds
         )
 
     def advance(self, by: timedelta, *, wait: bool = True) -> None:
-        """Let simulated time pass, from one due instant to the next.
+        """Advance simulated time, from one due instant to the next.
 
         Args:
-            by: how long.
-            wait: let all that is due at an instant come to its end before time goes on.
+            by: the time to pass.
+            wait: whether everything due at an instant runs to completion before time goes on.
 
         Raises:
-            TypeError: the clock is no simulated one.
+            TypeError: the clock is not simulated.
         """
         if not isinstance(self._clock, SimulatedClock):
             raise TypeError("only a simulated clock can be advanced")
@@ -229,10 +229,10 @@ class Host:
         settle()
 
     def wait_until(self, seen: Callable[[], bool], *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
-        """Wait for something to be seen, such as a line in the log.
+        """Wait until a condition holds, such as a line in the log.
 
         Raises:
-            TimeoutError: it isn't, after so long.
+            TimeoutError: it does not hold within the patience.
         """
         with self._changed:
             if not self._changed.wait_for(seen, patience_seconds):
@@ -264,26 +264,26 @@ class Host:
         return self._calls.running if self._calls else []
 
     def put(self, queue: str, text: str) -> Message:
-        """Send a message as a program does that knows the host's encoding."""
+        """Send a message in the host's encoding, as the app's callers do."""
         return self.put_raw(queue, encode(text, is_base64=self.queues.is_base64))
 
     def put_raw(self, queue: str, body: str) -> Message:
-        """Send a message whose body is what it is, base64 or not."""
+        """Send a message with this body, base64 or not."""
         with self._changed:
             self._changed.notify_all()
             return self.queues.written(queue).put(body, self._clock())
 
     def fire(self, name: str, *, at: datetime | None = None, past_due: bool = False) -> Invocation:
-        """Call a timer's function now, beside its schedule, and wait for the first try; retries come when due.
+        """Call a timer's function now, outside its schedule, and wait for the first try; retries run when due.
 
         Args:
-            name: the function.
-            at: the occurrence that it is told (`Next`); the schedule's own next one where left out.
-            past_due: what it is told of that.
+            name: of the function.
+            at: the occurrence to pass to it (`Next`); default: the schedule's next one.
+            past_due: the flag to pass to it.
 
         Raises:
             KeyError: there is no such timer.
-            TimeoutError: it doesn't end.
+            TimeoutError: the call does not end.
         """
         with self._changed:
             return self._finished(self._up(self._triggers).fire(name, at=at, past_due=past_due))
@@ -293,13 +293,13 @@ class Host:
 
         Raises:
             KeyError: there is no such function.
-            TimeoutError: it doesn't end.
+            TimeoutError: the call does not end.
         """
         with self._changed:
             return self._finished(self._up(self._triggers).invoke(self.functions[name], text))
 
     def kill_worker(self) -> None:
-        """Kill the worker process with SIGKILL; returns when its calls have failed and another process is there."""
+        """Kill the worker process with SIGKILL; return when its calls have failed and the next process exists."""
         with self._changed:
             self._up(self._calls).kill()
 
@@ -320,7 +320,7 @@ class Host:
             return invocation.answer
 
     def _trigger(self, name: str, text: str) -> bool:
-        """Start a timer or queue function, as Core Tools' administration does; the name may be in any case."""
+        """Start a timer or queue function for the admin API; the name's case does not matter."""
         with self._changed:
             triggers = self._up(self._triggers)
             for function in self.functions.values():

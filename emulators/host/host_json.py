@@ -9,30 +9,30 @@ from pathlib import Path
 from typing import Any
 
 _TIME = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2}))?|(\d+)")
-_BATCH_MOST = 32  # Get Messages gives no more at once
+_BATCH_MOST = 32  # the limit of Get Messages
 _UNBOUNDED = "-1"
 _TIMEOUT = timedelta(minutes=30)  # Flex Consumption's
 
 
 class HostJsonError(ValueError):
-    """host.json is one that stops the host."""
+    """The host does not start with this host.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostJson:
-    """What this stand-in heeds of host.json; the defaults are the host's own.
+    """The part of host.json that the stand-in implements; the defaults are the host's own.
 
     Source: https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue#hostjson-settings and
     https://learn.microsoft.com/azure/azure-functions/functions-host-json
 
     Attributes:
-        function_timeout: the longest that a call may take; None for no bound.
-        route_prefix: leads every route.
-        batch_size: so many messages are taken at once, for each function.
-        new_batch_threshold: with so many or fewer running, the next batch is taken.
-        max_dequeue_count: so often is a message tried.
-        visibility_timeout: so long a failed message stays hidden.
-        is_base64: whether messages are base64; else their text is what it is.
+        function_timeout: the maximum duration of a call; None for no limit.
+        route_prefix: the beginning of every route.
+        batch_size: number of messages to take at once, for each function.
+        new_batch_threshold: with this number of messages running or fewer, it takes the next batch.
+        max_dequeue_count: number of attempts for each message.
+        visibility_timeout: how long a failed message stays hidden.
+        is_base64: whether messages are base64; otherwise they are plain text.
     """
 
     function_timeout: timedelta | None = _TIMEOUT
@@ -48,12 +48,12 @@ def read_host_json(folder: Path) -> HostJson:
     """Read an app's host.json. Unknown keys are ignored.
 
     Raises:
-        HostJsonError: the host would stop, or would do what this stand-in doesn't.
+        HostJsonError: the host would stop, or the stand-in does not support it.
     """
     try:
         read = json.loads((folder / "host.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise HostJsonError(f"host.json can't be read: {error}") from error
+        raise HostJsonError(f"host.json cannot be read: {error}") from error
     if not isinstance(read, dict) or read.get("version") != "2.0":
         raise HostJsonError('host.json needs "version": "2.0"')
     extensions = _section(read, "extensions")
@@ -76,10 +76,10 @@ def read_host_json(folder: Path) -> HostJson:
 
 
 def read_local_settings(path: Path) -> dict[str, str]:
-    """Return the `Values` of a local.settings.json; none where there is no such file.
+    """Return the `Values` of a local.settings.json, or nothing if the file does not exist.
 
     Raises:
-        ValueError: the file is no JSON, or a value is no text.
+        ValueError: the file is not JSON, or a value is not a text.
     """
     if not path.exists():
         return {}
@@ -105,13 +105,13 @@ def _number(section: Mapping[str, Any], name: str, default: int, *, least: int =
 
 
 def _time(section: Mapping[str, Any], name: str, default: timedelta) -> timedelta:
-    """Read a .NET TimeSpan, in which a bare number is of days."""
+    """Read a .NET TimeSpan, in which a bare number means days."""
     if name not in section:
         return default
     parts = _TIME.fullmatch(str(section[name]))
     if parts is None:
-        raise HostJsonError(f"{name}: {section[name]!r} is no time such as 00:05:00")
+        raise HostJsonError(f"{name}: {section[name]!r} is not a time such as 00:05:00")
     days, hours, minutes, seconds, bare = (int(part or 0) for part in parts.groups())
     if hours > 23 or minutes > 59 or seconds > 59:
-        raise HostJsonError(f"{name}: {section[name]!r}: days stand before a point, as in 1.00:00:00")
+        raise HostJsonError(f"{name}: {section[name]!r}: write days before a point, as in 1.00:00:00")
     return timedelta(days=days + bare, hours=hours, minutes=minutes, seconds=seconds)

@@ -1,7 +1,4 @@
-"""HTTP/1.1 of the host stand-in: requests in, answers out.
-
-Bodies of answers are chunked, as the host sends them.
-"""
+"""HTTP/1.1 of the host stand-in. Answers are chunked, as the host sends them."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -10,18 +7,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 from emulators.http1 import Http1, Listener
 
-_FRAMING = {"content-length", "transfer-encoding", "connection"}  # the host's own business, not the app's
+_FRAMING = {"content-length", "transfer-encoding", "connection"}  # the host sets these, not the app
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as the worker is told of it.
+    """A request as the worker gets it.
 
     Attributes:
-        path: as it came, still encoded.
+        path: as sent, percent-encoded.
         url: the whole address.
-        headers: by lower-case name; what came more than once is joined by commas.
-        query: likewise, names as they came.
+        headers: by lower-case name; repeated ones are joined by commas.
+        query: by name as sent; repeated ones are joined by commas.
     """
 
     method: str
@@ -34,7 +31,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What is answered."""
+    """An answer."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -42,11 +39,11 @@ class HttpAnswer:
 
 
 class HttpServer(Listener):
-    """The listener. When it stops, the answers under way are still sent.
+    """The listener. When it stops, it still sends the answers in progress.
 
     Args:
-        port: 0 for any that is free.
-        answer: answers a request; is called on a thread of the connection's own.
+        port: 0 for a free one.
+        answer: returns the answer to a request; called on the connection's own thread.
     """
 
     def __init__(self, port: int, answer: Callable[[HttpRequest], HttpAnswer]) -> None:

@@ -1,4 +1,4 @@
-"""Queue triggers: which messages are taken, how long they stay hidden, where they go in the end.
+"""Queue triggers: taking messages, hiding them while they run, and moving them to the poison queue.
 
 Source: QueueListener and QueueProcessor of Microsoft.Azure.WebJobs.Extensions.Storage.Queues, 5.x
 """
@@ -19,17 +19,17 @@ _RENEWAL = HIDDEN / 2
 
 @dataclass(slots=True)
 class _Held:
-    """A message that the host holds: its receipt, and since when it is hidden this time."""
+    """A message that runs, and when it was last hidden."""
 
     message: Message
     renewed_at: datetime
 
 
 class Queues(dict[str, Queue]):
-    """All queues by name; a queue is made by the first write.
+    """All queues by name; the first write creates a queue.
 
     Attributes:
-        is_base64: whether messages are base64, as host.json says.
+        is_base64: whether messages are base64, by host.json.
     """
 
     is_base64 = True
@@ -45,7 +45,7 @@ class Listener:
     Args:
         function: the function.
         queues: all queues.
-        settings: how many, how often, how long.
+        settings: of the queues, from host.json.
     """
 
     def __init__(self, function: Function, queues: Queues, settings: HostJson) -> None:
@@ -59,7 +59,7 @@ class Listener:
         self._held: dict[str, _Held] = {}
 
     def take(self, now: datetime) -> Iterator[Message]:
-        """Take the next batch, where few enough run: yields the messages to be tried."""
+        """Take the next batch if few enough messages run, and yield the messages to try."""
         if self._name not in self._queues or len(self._held) > self._settings.new_batch_threshold:
             return
         for message in self._queues[self._name].take(self._settings.batch_size, now, HIDDEN):
@@ -70,26 +70,26 @@ class Listener:
                 self._move_to_poison(message, now)
 
     def end(self, message: Message, now: datetime, *, ok: bool) -> None:
-        """Note that a try is over: the message is gone, comes back, or is moved."""
+        """Finish an attempt: delete the message, make it visible again later, or move it to the poison queue."""
         self._held.pop(message.id)
         if ok:
             self._queues[self._name].delete(message)
         elif self.poison is None:
-            return  # stays hidden: a fast endless loop is so avoided
+            return  # stays hidden, to avoid a fast endless loop
         elif message.dequeue_count >= self._settings.max_dequeue_count:
             self._move_to_poison(message, now)
         else:
             message.visible_at = now + self._settings.visibility_timeout
 
     def renew(self, now: datetime) -> None:
-        """Hide for longer what is still running."""
+        """Extend the hiding of the messages that still run."""
         for held in self._held.values():
             if now - held.renewed_at >= _RENEWAL:
                 held.renewed_at = now
                 held.message.visible_at = now + HIDDEN
 
     def due(self, now: datetime) -> Iterator[datetime]:
-        """Yield the later instants at which there is something to do."""
+        """Yield the later instants at which a message must be renewed or becomes visible."""
         for held in self._held.values():
             yield held.renewed_at + _RENEWAL
         for message in self._queues[self._name].messages if self._name in self._queues else ():
@@ -97,9 +97,9 @@ class Listener:
                 yield message.visible_at
 
     def _move_to_poison(self, message: Message, now: datetime) -> None:
-        """Put a copy of the body, whatever it is, into the poison queue: a new message.
+        """Put the body unchanged into the poison queue, as a new message.
 
-        A poison queue has none of its own: what can't be tried there any more stays until it expires.
+        A poison queue has no poison queue: a message without attempts left stays there until it expires.
         """
         if self.poison is not None:
             self._queues.written(self.poison).put(message.body, now)
@@ -107,7 +107,7 @@ class Listener:
 
 
 def trigger_metadata(message: Message) -> dict[str, Plain]:
-    """Return what the worker is told of a message beside its text."""
+    """Return the metadata that the worker gets with a message's text."""
     return {
         "Id": ("string", message.id),
         "PopReceipt": ("string", message.pop_receipt),

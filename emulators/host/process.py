@@ -1,4 +1,4 @@
-"""The host's side of a worker process: start it, send it calls, hear from it, kill it."""
+"""The host's side of a worker process: start it, send it calls, receive its messages, kill it."""
 
 import contextlib
 import subprocess
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 _PROGRAM = Path(__file__).parents[2] / "scripts" / "worker.py"
-_END_SECONDS = 5.0  # an idle worker ends at once; what can't is killed
+_END_SECONDS = 5.0  # an idle worker ends at once; after this time it is killed
 
 Plain = tuple[str, Any]
-"""A value as it crosses the pipe: its kind, as the worker library names it, and builtins."""
+"""A value on the pipe: the worker library's name for its kind, and the value, made of builtins."""
 
 
 def start_worker(
@@ -23,7 +23,7 @@ def start_worker(
     if sys.platform == "win32":
         sys.exit("the stand-in of the Functions host needs Linux or macOS; on Windows, run it in WSL")
     return subprocess.Popen(
-        # -P: the program's own folder must not stand in for the app's modules.
+        # -P: modules in the program's own folder must not shadow the app's.
         [sys.executable, "-P", *arguments],
         cwd=folder,
         env=dict(environ),
@@ -31,7 +31,7 @@ def start_worker(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[descriptor],
-        process_group=0,  # a terminal's Ctrl-C is the host's to act on
+        process_group=0,  # only the host gets a terminal's Ctrl-C
         text=True,
         errors="replace",
     )
@@ -42,11 +42,11 @@ class WorkerProcess:
 
     Args:
         folder: the function app.
-        environ: the process's whole environment, but for where the app is.
+        environ: the process's whole environment, except for the app's folder, which is added.
         prelude: a program that the process runs before it indexes the app.
-        heard: is given each message of the worker, in order, on a thread of its own.
-        printed: is given each line that the process prints, on another.
-        ended: is called once, after the last message, when the process is gone; with its exit status.
+        heard: called with each message of the worker, in order, on one thread.
+        printed: called with each line that the process prints, on another thread.
+        ended: called once, after the last message and the end of the process, with its exit status.
     """
 
     def __init__(
@@ -75,19 +75,19 @@ class WorkerProcess:
         return self._process.pid
 
     def send(self, call: Mapping[str, Any]) -> None:
-        """Send one call. Where the process is gone, its end is told by `ended`."""
+        """Send one call. If the process is gone, do nothing: `ended` reports it."""
         with contextlib.suppress(OSError):
             self._connection.send(call)
 
     def kill(self) -> None:
-        """Kill the process as SIGKILL does: at once, whatever it is doing."""
+        """Kill the process at once, with SIGKILL."""
         self._process.kill()
 
     def stop(self, *, at_once: bool) -> None:
-        """End the process and wait for it; returns when all its messages were heard.
+        """End the process and wait for it; return when all its messages were handled.
 
         Args:
-            at_once: don't let it come to its own end.
+            at_once: kill it instead of asking it to end.
         """
         if at_once:
             self.kill()
@@ -112,7 +112,7 @@ class WorkerProcess:
             try:
                 message = self._connection.recv()
             except (EOFError, OSError):
-                return  # also where a process was killed while it wrote: half a message is none
+                return  # also after half a message, if the process was killed while it wrote
             yield message
 
     def _read_output(self) -> None:

@@ -1,6 +1,6 @@
-"""Storage queues in memory, and what the host makes of a queue output.
+"""Storage queues in memory, and the host's conversion of a queue output to messages.
 
-A message's body is base64, as on the wire, or plain text where host.json says so; one that is put in raw need not be.
+A message's body is base64, as on the wire, or plain text if host.json says so; a raw message can have any body.
 """
 
 import base64
@@ -17,23 +17,23 @@ _LIFE = timedelta(days=7)
 
 
 class NotBase64Error(ValueError):
-    """A body is no base64 of UTF-8 text."""
+    """The body is not base64 of UTF-8 text."""
 
 
 class OutputError(ValueError):
-    """An output that the host can't send."""
+    """The host cannot send an output."""
 
 
 @dataclass(slots=True)
 class Message:
-    """A message as the queue keeps it.
+    """A message in the queue.
 
     Attributes:
         body: as on the wire.
-        visible_at: it is hidden until then.
+        visible_at: the end of its hiding.
         dequeue_count: how often it was taken.
-        pop_receipt: of the last taking: who has another can neither delete nor release it.
-        is_base64: whether the host takes the body for base64.
+        pop_receipt: of the last time it was taken.
+        is_base64: whether the host decodes the body as base64.
     """
 
     id: str
@@ -46,15 +46,15 @@ class Message:
 
     @property
     def expires_at(self) -> datetime:
-        """When it is gone, untouched or not."""
+        """When it is removed in any case."""
         return self.inserted_at + _LIFE
 
     @property
     def text(self) -> str:
-        """The text inside the body.
+        """The decoded body.
 
         Raises:
-            NotBase64Error: there is none.
+            NotBase64Error: the body is not base64 of a text.
         """
         if not self.is_base64:
             return self.body
@@ -83,10 +83,10 @@ class Queue:
         return [message.text for message in self.messages]
 
     def put(self, body: str, now: datetime) -> Message:
-        """Add a message by its body as on the wire.
+        """Add a message with this body, as on the wire.
 
         Raises:
-            OutputError: it is too large.
+            OutputError: the body is too large.
         """
         if len(body.encode()) > _BODY_MOST_BYTES:
             raise OutputError(f"a message of {len(body)} characters is too large for the queue {self.name}")
@@ -95,7 +95,7 @@ class Queue:
         return message
 
     def take(self, count: int, now: datetime, hidden: timedelta) -> list[Message]:
-        """Take up to so many visible messages, the oldest first, and hide them for a time."""
+        """Take up to `count` visible messages, the oldest first, and hide them for a time."""
         self.messages = [message for message in self.messages if message.expires_at > now]
         taken = [message for message in self.messages if message.visible_at <= now][:count]
         for message in taken:
@@ -111,35 +111,35 @@ class Queue:
 
 
 def encode(text: str, *, is_base64: bool = True) -> str:
-    """Return a text as the host puts it on the wire.
+    """Return a text as the host sends it.
 
     Args:
         text: of the message.
-        is_base64: whether host.json leaves it at base64.
+        is_base64: whether messages are base64, by host.json.
 
     Raises:
-        OutputError: it is no Unicode: it has half a surrogate pair.
+        OutputError: the text cannot be encoded: it has half a surrogate pair.
     """
     try:
         encoded = text.encode()
     except UnicodeEncodeError as error:
-        raise OutputError("a text can't be encoded") from error
+        raise OutputError("a text cannot be encoded") from error
     return base64.b64encode(encoded).decode() if is_base64 else text
 
 
 def output_bodies(kind: str, value: Any, *, is_base64: bool = True) -> list[str]:
-    """Return the bodies of the messages that one output becomes.
+    """Return the bodies of the messages for one output.
 
-    A list of texts keeps each of them, byte for byte. A text that looks like JSON is parsed: an array is split, an
-    object is written anew.
+    The texts of a list are kept byte for byte. A text that looks like JSON is parsed: an array is split, an object is
+    rewritten.
 
     Args:
-        kind: the output's kind on the worker's wire: `string`, `bytes` or `json`.
+        kind: the worker's name for the output's kind: `string`, `bytes` or `json`.
         value: its value.
-        is_base64: whether host.json leaves messages at base64.
+        is_base64: whether messages are base64, by host.json.
 
     Raises:
-        OutputError: it is no message.
+        OutputError: the output cannot become a message.
 
     Source: FunctionBinding.ReadAsEnumerable and BindAsyncCollectorAsync of the Functions host.
     """

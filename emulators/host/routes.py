@@ -1,6 +1,6 @@
 """Routes of HTTP triggers: templates such as `runs/{id}`, matched as the host matches them.
 
-Case is ignored, a trailing slash matches, a literal segment goes before a parameter.
+Case is ignored, a trailing slash matches, and a literal segment has priority over a parameter.
 
 Source: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#customize-the-http-endpoint
 """
@@ -20,15 +20,15 @@ _RESERVED = ("admin", "runtime")  # the host's own
 
 
 class RouteError(ValueError):
-    """A route that the host refuses, or that this stand-in doesn't do (see README.md)."""
+    """The host rejects a route, or the stand-in does not support it (see README.md)."""
 
 
 class Route:
     """One route.
 
     Args:
-        prefix: leads the path; may be empty.
-        template: what follows it.
+        prefix: the beginning of the path; may be empty.
+        template: the rest of the path.
     """
 
     def __init__(self, prefix: str, template: str) -> None:
@@ -46,7 +46,7 @@ class Route:
         self.rank = tuple(rank)
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """Return the route's values where a path, still encoded, is of this route."""
+        """Return the values of the route's parameters, or None if a percent-encoded path does not match."""
         found = self._pattern.fullmatch(path)
         if found is None:
             return None
@@ -54,7 +54,7 @@ class Route:
 
 
 def _segment(segment: str) -> tuple[str, int]:
-    """Return a segment's pattern, and where it stands among its like: lower goes before."""
+    """Return a segment's pattern and its rank: the lowest has priority."""
     if "{" not in segment and "}" not in segment:
         return f"/{re.escape(segment)}", 0
     parameter = _PARAMETER.fullmatch(segment)

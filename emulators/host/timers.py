@@ -1,4 +1,4 @@
-"""Timer triggers: which occurrence is due, what the function is told of it, what is kept for the next start.
+"""Timer triggers: the occurrence that is due, what its function gets, and the status that is kept between starts.
 
 Source: TimerListener and ScheduleMonitor of https://github.com/Azure/azure-webjobs-sdk-extensions
 """
@@ -16,7 +16,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """What a timer's function is told, and what is stored of it."""
+    """A timer's status, as its function gets it and as the host stores it."""
 
     last: datetime
     next: datetime
@@ -28,12 +28,12 @@ class TimerRun:
     """One call of a timer's function, with its retries.
 
     Attributes:
-        info: what the function is told, the same for each try.
-        called_at: the first try's time.
-        timer: where the call is one of the schedule's; None where it was asked for.
-        retry_count: of the try that runs or comes next.
-        due: when that is; None while it runs.
-        error: of the try before.
+        info: the function's input, the same for each try.
+        called_at: the time of the first try.
+        timer: the schedule of the call; None for a call outside the schedule.
+        retry_count: of the current or next try.
+        due: the time of the next try; None while one runs.
+        error: of the previous try.
     """
 
     function: Function
@@ -46,7 +46,7 @@ class TimerRun:
     invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def again(self, now: datetime, error: str) -> bool:
-        """Plan the next try after a failed one; tells whether there is one."""
+        """Schedule the next try after a failed one; return whether there is one."""
         retry = self.function.retry
         if retry is None or (retry.count is not None and self.retry_count >= retry.count):
             return False
@@ -61,8 +61,8 @@ class Timer:
 
     Args:
         function: the function.
-        stored: the status that the last start of the host left; None at the first.
-        now: when the host starts.
+        stored: the status from the last start of the host; None at the first start.
+        now: the time of the host's start.
     """
 
     def __init__(self, function: Function, stored: ScheduleStatus | None, now: datetime) -> None:
@@ -87,7 +87,7 @@ class Timer:
 
     @property
     def due(self) -> datetime | None:
-        """When the next call is due; None while one is under way."""
+        """When the next call is due; None while one runs."""
         if self.busy:
             return None
         return NEVER if self.past_due or self._start_now else self.status.next
@@ -99,14 +99,14 @@ class Timer:
         return TimerRun(self.function, info, called_at=now, timer=self, due=now)
 
     def end(self, run: TimerRun) -> None:
-        """Note that a call is over, with its last retry. The next occurrence counts from its beginning."""
+        """Finish a call after its last try. The next occurrence is computed from its first try."""
         self.busy = self.past_due = self._start_now = False
         self.status = ScheduleStatus(run.called_at, self._schedule.after(run.called_at), run.called_at)
         if self.monitored:
             self.stored = self.status
 
     def _checked(self, stored: ScheduleStatus, now: datetime) -> ScheduleStatus:
-        """Return the stored status, or a new one where it is of another schedule."""
+        """Return the stored status, or a new one if the schedule has changed."""
         expected = self._schedule.after(stored.last_updated if stored.last == NEVER else stored.last)
         if stored.next == expected:
             return stored
@@ -114,7 +114,7 @@ class Timer:
 
 
 def timer_info(status: ScheduleStatus | None, *, past_due: bool) -> str:
-    """Return what a timer's function is told, as the host sends it."""
+    """Return the input of a timer's function, as the host sends it."""
     told: dict[str, Any] | None = None
     if status is not None:
         told = {

@@ -1,4 +1,4 @@
-"""Timers and queues of a host that is up: what is due, and starting it."""
+"""Timers and queues of a running host: finds what is due and starts it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,13 +13,13 @@ from emulators.host.timers import ScheduleStatus, Timer, TimerRun, timer_info
 
 
 class Triggers:
-    """All that starts calls by itself, from the host's start to its stop; used under the host's lock.
+    """Timers and queue listeners, from the host's start to its stop; used under the host's lock.
 
     Args:
-        functions: those that are on.
-        stored: what an earlier start left of each timer.
+        functions: the enabled ones.
+        stored: each timer's status from an earlier start.
         queues: all queues.
-        host_json: how messages are taken.
+        host_json: the settings for the queues.
         calls: runs the functions.
         clock: the host's time.
     """
@@ -43,27 +43,27 @@ class Triggers:
         self._runs: list[TimerRun] = []
         listening = [function for function in functions.values() if isinstance(function.trigger, QueueTrigger)]
         self._listeners = [Listener(function, queues, host_json) for function in listening]
-        # What the others move to poison in a round is seen in the same round.
+        # Poison queues come last, so that a message moved there in a round runs in the same round.
         self._listeners.sort(key=lambda listener: listener.poison is None)
 
     @property
     def stored(self) -> dict[str, ScheduleStatus]:
-        """What outlives the host of each timer."""
+        """Each timer's status to keep for the next start."""
         return {name: timer.stored for name, timer in self._timers.items() if timer.stored}
 
     def stop(self) -> None:
-        """Take what waits for a retry for done, as the host does where it is stopped in between."""
+        """Treat occurrences that wait for a retry as done, as the host does if it stops between two tries."""
         for run in self._runs:
             if run.due is not None and run.timer:
                 run.timer.end(run)
 
     def renew(self) -> None:
-        """Keep hidden what is still running."""
+        """Keep the messages hidden that still run."""
         for listener in self._listeners:
             listener.renew(self._clock())
 
     def start_due(self) -> None:
-        """Start all that is due now: occurrences, retries, messages."""
+        """Start everything that is due: occurrences, retries, messages."""
         now = self._clock()
         self._runs += [timer.begin(now) for timer in self._timers.values() if timer.due and timer.due <= now]
         for run in list(self._runs):
@@ -81,7 +81,7 @@ class Triggers:
             yield from listener.due(now)
 
     def fire(self, name: str, *, at: datetime | None = None, past_due: bool = False) -> Invocation:
-        """Call a timer's function beside its schedule.
+        """Call a timer's function outside its schedule.
 
         Raises:
             KeyError: there is no such timer.

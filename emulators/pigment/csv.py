@@ -1,4 +1,4 @@
-"""The CSV of a block, as a request's options want it: made up, and the same every time. Pure."""
+"""The CSV of a block, by a request's options: generated rows, the same every time. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any
 
 from emulators.pigment.model import Block, Column
 
-ROWS_AT_ONCE = 20_000  # are made once and sent again and again: about half a megabyte
+ROWS_AT_ONCE = 20_000  # about half a megabyte, made once and repeated
 _SCENARIO = Column("Scenario", "scenario")
 
 
 def unknown_to(block: Block, options: Mapping[str, Any]) -> list[str]:
-    """What the options name that the block has not."""
+    """Return the ids and names in the options that the block does not have."""
     sources = {column.source for column in block.columns.values()} - {""}
     asked = [
         *(options.get("metrics") or ()),
@@ -24,14 +24,12 @@ def unknown_to(block: Block, options: Mapping[str, Any]) -> list[str]:
 
 
 def csv(block: Block, options: Mapping[str, Any], *, legacy_dates: bool) -> Iterator[bytes]:
-    """The CSV of a block, in pieces.
-
-    Filters change nothing: rows are made up.
+    """Yield the CSV of a block in pieces. Filters do not select rows.
 
     Args:
-        block: what is exported.
-        options: Pigment's, checked.
-        legacy_dates: what dates look like where `dateFormat` is not given.
+        block: to export.
+        options: Pigment's, already validated.
+        legacy_dates: whether dates are in the legacy format if the options have no `dateFormat`.
     """
     form = _Form(
         delimiter="," if options.get("fieldDelimiter") == "Comma" else ";",
@@ -57,7 +55,7 @@ def csv(block: Block, options: Mapping[str, Any], *, legacy_dates: bool) -> Iter
 
 
 def _columns(block: Block, options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Header and kind of cell of each column that is wanted, in order."""
+    """Return the header and the kind of cell of each requested column, in order."""
 
     def header(name: str, column: Column) -> str:
         return column.friendly if options.get("friendlyHeaders") else name
@@ -81,7 +79,7 @@ def _columns(block: Block, options: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How cells and lines are written."""
+    """The format of cells and lines."""
 
     delimiter: str
     decimal: str

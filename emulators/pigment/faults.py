@@ -1,4 +1,4 @@
-"""What may go wrong with Pigment, as switches: in process `pigment.faults.append(Fault(…))`, else `--fault`."""
+"""Faults of the Pigment stand-in: `pigment.faults.append(Fault(…))` in process, `--fault` on the command line."""
 
 import argparse
 import re
@@ -9,20 +9,20 @@ KINDS = ("reset", "goaway", "spare", "cut", "close", "stall", "late", "status", 
 
 @dataclass
 class Fault:
-    """One fault; each request whose path matches uses it up once.
+    """One fault, for the next requests whose path matches.
 
     Attributes:
-        kind: `reset` (RST_STREAM with `code`), `goaway` (one that takes the stream), `spare` (one that spares it, then
-            PING and SETTINGS, then on), `cut` (a clean end), `close` (the connection), `stall` (nothing but PING for
+        kind: `reset` (RST_STREAM with `code`), `goaway` (GOAWAY that drops the stream), `spare` (GOAWAY that spares it,
+            PING and SETTINGS, then the rest), `cut` (a clean end), `close` (of the connection), `stall` (only PING for
             `seconds`), `late` (no first byte for `seconds`), `status`, `html` and `json` (pages with 200), `redirect`.
-        path: regular expression on the request's path (found anywhere in it; a spelling can hold no comma).
-        after: bytes of the body, as sent (compressed, where it is), before it happens.
-        times: how many requests meet it.
+        path: regular expression that must match somewhere in the request's path; in `--fault`, without a comma.
+        after: bytes of the body, as sent (after compression), before the fault.
+        times: number of requests that it affects.
         code: HTTP/2 error code.
         status: HTTP status.
         retry_after: header of a status.
-        seconds: how long.
-        length: `Content-Length` that is promised; 0 for none.
+        seconds: duration of a `stall` or `late`.
+        length: `Content-Length` to announce; 0 for none.
     """
 
     kind: str
@@ -37,18 +37,18 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is no fault; there are {', '.join(KINDS)}")
+            raise ValueError(f"{self.kind!r} is no fault; the kinds are {', '.join(KINDS)}")
         try:
             re.compile(self.path)
         except re.error as exc:
-            raise ValueError(f"{self.path!r} is no regular expression: {exc}") from exc
+            raise ValueError(f"{self.path!r} is not a regular expression: {exc}") from exc
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Read a fault's spelling: `kind,name=value,…`, as `reset,path=metric,after=5000,code=0`.
+        """Parse `kind,name=value,…`, such as `reset,path=metric,after=5000,code=0`.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text is not a fault.
         """
         kind, *rest = text.split(",")
         types = {field.name: type(getattr(cls("cut"), field.name)) for field in fields(cls)}
@@ -56,7 +56,7 @@ class Fault:
         for part in rest:
             name, equals, value = part.partition("=")
             if not equals or name not in types or name == "kind":
-                raise ValueError(f"{part!r}: a fault is spelled kind,name=value,… with {', '.join(types)}")
+                raise ValueError(f"{part!r}: a fault is kind,name=value,… with the names {', '.join(types)}")
             try:
                 values[name] = types[name](value)
             except ValueError:
@@ -65,7 +65,7 @@ class Fault:
 
 
 def add_fault_option(parser: argparse.ArgumentParser) -> None:
-    """Let a command take `--fault`."""
+    """Add `--fault` to a command."""
     parser.add_argument(
         "--fault",
         type=_fault,

@@ -1,6 +1,6 @@
 """A small built-in model of applications, blocks and views. Pure.
 
-Rows are made up; a block's size is a switch, so that a body of any size can be had.
+Rows are generated; the number of rows of a block can be set, for a body of any size.
 """
 
 from dataclasses import dataclass, field
@@ -20,15 +20,15 @@ PNL_VIEW = "44444444-4444-4444-8444-444444444444"
 BIG_VIEW = "44444444-4444-4444-8444-444444444413"
 BOARD_VIEW = "44444444-4444-4444-8444-444444444422"
 MINE_VIEW = "44444444-4444-4444-8444-444444444445"
-BOARD_TYPE = "Board"  # no block that can be exported, nor one that is listed
+BOARD_TYPE = "Board"  # neither exported nor listed
 
 
 class Column(NamedTuple):
     """A column of a block.
 
     Attributes:
-        friendly: its name for people; its technical name is its key in the block.
-        cell: what its cells hold: `country`, `month`, `date`, `decimal`, `number` or `text`.
+        friendly: its display name; its technical name is its key in the block.
+        cell: the kind of its cells: `country`, `month`, `date`, `decimal`, `number` or `text`.
         source: id of the dimension or metric that it shows; empty for a property of a list.
     """
 
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class View:
-    """A view of a block; `status` is what its export answers where it is no 200."""
+    """A view of a block; `status` is the status of its export."""
 
     id: str
     name: str
@@ -62,7 +62,7 @@ class View:
 
 @dataclass
 class Model:
-    """What the stand-in holds; a test may change rows and columns between calls."""
+    """The contents of the stand-in; a test may change rows and columns between calls."""
 
     applications: dict[str, str] = field(
         default_factory=lambda: {APPLICATION: "Finance", PEOPLE_APPLICATION: "Headcount"}

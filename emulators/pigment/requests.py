@@ -1,7 +1,7 @@
-"""What Pigment takes in the body of a request, checked strictly. Pure.
+"""Strict validation of request bodies. Pure.
 
-Source: Pigment's OpenAPI document, v1-external: no unknown field, every enumeration by its letters, every id a UUID;
-null wherever the document calls a field nullable.
+Source: Pigment's OpenAPI document, v1-external: no unknown fields, enumerations are case-sensitive, every id is a UUID,
+and null is valid where the document calls a field nullable.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-type Check = Callable[[Any, str], Iterator[str]]  # a value and where it stands, to its problems
+type Check = Callable[[Any, str], Iterator[str]]  # from a value and its place in the body to its problems
 
 
 def _one_of(*allowed: str) -> Check:
@@ -22,7 +22,7 @@ def _one_of(*allowed: str) -> Check:
 
 
 def is_uuid(value: Any) -> bool:
-    """Whether it is the text of a UUID."""
+    """Return whether a value is the text of a UUID."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
@@ -141,5 +141,5 @@ _REQUESTS = {
 
 
 def problems_of(kind: str, body: Any) -> list[str]:
-    """What is wrong with a request's body, by the OpenAPI document."""
+    """Return the problems of a request's body, by the OpenAPI document."""
     return list(_REQUESTS[kind](body, "body"))

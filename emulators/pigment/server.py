@@ -1,7 +1,7 @@
-"""HTTP/2 and HTTP/1.1 of the Pigment stand-in: connections in, requests to a function, its answers out, faults and all.
+"""HTTP/2 and HTTP/1.1 of the Pigment stand-in: passes requests to a function and sends its answers, with their faults.
 
-HTTP/2 is the h2 library's, flow control included; HTTP/1.1 is `emulators.http1`. Not done:
-streams of one connection make progress one after the other only; HTTP/1.1 takes no chunked request bodies (411).
+HTTP/2, with flow control, is the h2 library's; HTTP/1.1 is `emulators.http1`. Limits: streams of one connection
+progress one after the other, and HTTP/1.1 does not accept chunked request bodies (411).
 """
 
 import contextlib
@@ -24,11 +24,11 @@ import h2.settings
 from emulators.http1 import Http1, Listener
 from emulators.pigment.faults import Fault
 
-PIECE_BYTES = 1024 * 1024  # of a body between two looks at what the client sends
+PIECE_BYTES = 1024 * 1024  # of a body; between two pieces, it reads what the client sends
 READ_BYTES = 64 * 1024
 IDLE_SECONDS = 600.0
-PING_SECONDS = 0.05  # between two signs of life of an answer that is late
-LINGER_SECONDS = 5.0  # for a client to take what was sent last, and to hang up itself
+PING_SECONDS = 0.05  # between two PINGs while an answer is late
+LINGER_SECONDS = 5.0  # for a client to read the last bytes and to close the connection itself
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
 
 
@@ -38,14 +38,14 @@ class Asked:
 
     method: str
     target: str
-    headers: Mapping[str, str] = field(repr=False)  # the key is among them
+    headers: Mapping[str, str] = field(repr=False)  # they contain the key
     body: bytes
     protocol: str
 
 
 @dataclass
 class Answer:
-    """An answer, with what goes wrong in it."""
+    """An answer, with its fault."""
 
     status: int
     body: Iterator[bytes]
@@ -58,7 +58,7 @@ class Answer:
 type Answerer = Callable[[Asked], Answer]
 
 
-class _HungUp(Exception):  # noqa: N818 - nothing went wrong: the client has left, or the fault says so
+class _HungUp(Exception):  # noqa: N818 - not an error: the client has left, or a fault closes the connection
     """The connection is over."""
 
 
@@ -66,7 +66,7 @@ class Server(Listener):
     """Listens on a port of 127.0.0.1.
 
     Args:
-        answer: from request to answer; called on several threads.
+        answer: returns the answer to a request; called on several threads.
         tls: the certificate, with its ALPN.
         port: 0 for a free one.
     """
@@ -77,7 +77,7 @@ class Server(Listener):
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Close every connection, and listen no more."""
+        """Stop listening, and close every connection."""
         self._stopped.set()
         super().stop()
 
@@ -137,7 +137,7 @@ class _Http2:
             self._end(stream)
 
     def _write(self, stream: int, part: memoryview) -> bool:
-        """Send a part as the client has room for it; whether it still wants more."""
+        """Send a part as flow control allows; return whether the stream is still open."""
         while part:
             while self._is_readable():
                 self._receive()
@@ -161,7 +161,7 @@ class _Http2:
         self._send()
 
     def _strike(self, stream: int, fault: Fault) -> bool:
-        """Let a fault happen; whether the answer is over."""
+        """Apply a fault; return whether the answer is over."""
         match fault.kind:
             case "reset":
                 self._h2.reset_stream(stream, fault.code)
@@ -178,7 +178,7 @@ class _Http2:
                 self._idle(stream, fault.seconds)
                 return stream not in self._asked
             case "spare":
-                # By hand: h2 sends nothing more on a connection that it has said goodbye on.
+                # By hand: h2 sends nothing more on a connection after its GOAWAY.
                 goaway = b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + stream.to_bytes(4, "big") + bytes(4)
                 self._socket.sendall(goaway)
                 self._h2.ping(b"still on")
@@ -190,7 +190,7 @@ class _Http2:
         return True
 
     def _idle(self, stream: int, seconds: float) -> None:
-        """Send nothing but a PING now and then, as long as the client waits."""
+        """Send only PINGs for a time, as long as the client waits."""
         now = time.monotonic()
         until, next_ping = now + seconds, now
         while stream in self._asked and now < until:
@@ -235,7 +235,7 @@ class _Http2:
 
 
 class _Http1:
-    """One HTTP/1.1 connection; bodies without a length are chunked, or end with it."""
+    """One HTTP/1.1 connection; bodies without a length are chunked, or end with the connection."""
 
     def __init__(self, connection: socket.socket, answer: Answerer, stopped: threading.Event) -> None:
         self._socket = connection
@@ -258,7 +258,7 @@ class _Http1:
         fields = {"content-type": answer.media_type, **answer.headers}
         if fault and fault.kind == "late":
             self._stopped.wait(fault.seconds)
-        # What no right server says, a length that is a lie or a body that ends with the connection, goes past h11.
+        # h11 refuses to send a wrong length or a body that ends with the connection, so these bypass it.
         lies = answer.until_close or (fault is not None and "content-length" in fields)
         if lies:
             head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -279,7 +279,7 @@ class _Http1:
         self._http.end()
 
     def _strike(self, fault: Fault) -> bool:
-        """Let a fault happen; whether the answer is over."""
+        """Apply a fault; return whether the answer is over."""
         self._http.flush()
         if fault.kind in ("reset", "goaway", "close"):
             _leave(self._socket)
@@ -289,7 +289,7 @@ class _Http1:
 
 
 def _leave(connection: socket.socket) -> NoReturn:
-    """Say no more, but let the client read to the end: to close over what it has sent would take that from it."""
+    """Close our side, and let the client read to the end: closing with its bytes unread would reset the connection."""
     connection.shutdown(socket.SHUT_WR)
     connection.settimeout(LINGER_SECONDS)
     while connection.recv(READ_BYTES):
@@ -298,7 +298,7 @@ def _leave(connection: socket.socket) -> NoReturn:
 
 
 def _until(body: Iterator[bytes], fault: Fault | None) -> Iterator[memoryview | None]:
-    """A body's parts, and None where the fault strikes."""
+    """Yield a body's parts, and None at the point of the fault."""
     left = fault.after if fault else None
     for piece in body:
         view = memoryview(piece)

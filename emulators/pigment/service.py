@@ -1,7 +1,7 @@
-"""Pigment's API over HTTP/2 (and HTTP/1.1 where that is all a client, or a switch, offers).
+"""Pigment's API over HTTP/2, or over HTTP/1.1 if ALPN does not choose HTTP/2.
 
 The four export calls, versioned and not, the three metadata calls, keys with scopes, the rate limit, and faults.
-Source: Pigment's OpenAPI document, v1-external. What is not faithful: README.md.
+emulators/README.md lists the differences from Pigment. Source: Pigment's OpenAPI document, v1-external.
 """
 
 import json
@@ -25,7 +25,7 @@ DEMO_KEY = "pgm_emulated_demo_key"
 EXPORT_ONLY_KEY = "pgm_emulated_export_only"
 EXPIRED_KEY = "pgm_emulated_expired"
 EXPORT, METADATA = "export", "metadata"
-WINDOW_SECONDS, WINDOW_REQUESTS = 300.0, 500  # Pigment's own limit, if it is switched on
+WINDOW_SECONDS, WINDOW_REQUESTS = 300.0, 500  # Pigment's own limit; off by default
 _EXPORT_PATH = re.compile(r"/api/(?P<version>v1/)?export/(?P<kind>list|metric|table|view)/(?P<id>[^/]+)")
 _KEY_HEADERS = ("authorization", "x-pigment-api-key")
 _TYPES = {"list": ("DimensionList", "TransactionList"), "metric": ("Metric",), "table": ("Table",)}
@@ -33,7 +33,7 @@ _TYPES = {"list": ("DimensionList", "TransactionList"), "metric": ("Metric",), "
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that came: never with its key."""
+    """A received request, without its key."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Seen:
 
 @dataclass
 class Key:
-    """An API key: what it may do, and whether it still may."""
+    """An API key: its scopes, and whether it has expired."""
 
     scopes: frozenset[str] = frozenset({EXPORT, METADATA})
     expired: bool = False
@@ -53,15 +53,15 @@ class Key:
 
 @dataclass
 class Switches:
-    """What a test or the command line sets.
+    """Settings that a test or the command line can change.
 
     Attributes:
-        gzip: whether answers are compressed for clients that ask for it.
-        length: whether bodies come with a Content-Length; they are made in memory first.
-        until_close: whether bodies over HTTP/1.1 end with their connection, rather than chunked.
-        limit: requests in five minutes, as `WINDOW_REQUESTS`; None for no limit.
+        gzip: whether to compress answers for clients that accept it.
+        length: whether bodies have a Content-Length; they are built in memory first.
+        until_close: whether bodies over HTTP/1.1 end with their connection instead of being chunked.
+        limit: requests in five minutes before 429, such as `WINDOW_REQUESTS`; None for no limit.
         retry_after: header of a 429; empty for none.
-        body: puts a CSV of a test's own in the place of each one, by the request's path; None leaves them as they are.
+        body: replaces each CSV, by the request's path; None changes none.
     """
 
     gzip: bool = False
@@ -76,7 +76,7 @@ class Pigment(Server):
     """Pigment at one address.
 
     Args:
-        tls: the certificate, with ALPN for what is to be spoken: `h2`, `http/1.1`.
+        tls: the certificate, with the protocols in its ALPN: `h2`, `http/1.1`.
         port: 0 for a free one.
     """
 

@@ -1,1 +1,1 @@
-"""`make start`: the app on all stand-ins, kept up."""
+"""`make start`: the app on all stand-ins, until Ctrl-C."""

@@ -18,7 +18,7 @@ STATUS_PAGE = "/api/status"
 
 
 def main() -> None:
-    """Start all, let a run take place so that there is something to see, and stay."""
+    """Start everything, complete a first run so that there is something to see, and serve until interrupted."""
     parser = argparse.ArgumentParser(
         prog="python -m emulators.start", description=__doc__, epilog="Environment variables override the settings."
     )
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _show_a_run(host: Host, everything: Everything, keys: Keys | None) -> None:
-    """Start a run as a caller does, wait for it, and tell where it can be looked at."""
+    """Start a run as a caller does, wait for its end, and print where to look at it."""
     key = {"x-functions-key": keys.function} if keys else {}
     request = urllib.request.Request(  # noqa: S310 - our own host
         f"{host.url}/api/runs", b"{}", {"Content-Type": "application/json", **key}
@@ -59,4 +59,4 @@ def _show_a_run(host: Host, everything: Everything, keys: Keys | None) -> None:
     print("Start another run, and follow it:")
     print(f"  curl -X POST -H 'Content-Type: application/json'{header} -d '{{}}' {host.url}/api/runs")
     print(f"  curl{header} {host.url}/api/runs")
-    print("Ctrl-C stops.")
+    print("Press Ctrl-C to stop.")

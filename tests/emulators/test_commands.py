@@ -17,9 +17,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
 UP = {
-    "emulators": "Ctrl-C stops",
+    "emulators": "Ctrl-C to stop",
     "emulators.host": "to fire it now",
-    "emulators.start": "Ctrl-C stops",
+    "emulators.start": "Ctrl-C to stop",
     "emulators.demo": "At six",
 }
 OPTIONS = {
@@ -150,7 +150,7 @@ def test_a_reader_that_goes_leaves_no_traceback(module: str) -> None:
 
 def test_what_is_printed_can_be_pasted_in_any_folder_whatever_was_set_there(tmp_path: Path) -> None:
     with running("emulators", "--folder", "some", folder=tmp_path) as process:
-        lines = read_until(process, "Ctrl-C stops")
+        lines = read_until(process, "Ctrl-C to stop")
         done = subprocess.run(
             ["bash", "-euc", "\n".join(lines)],
             cwd=tmp_path,
@@ -172,7 +172,7 @@ def test_what_is_printed_can_be_pasted_in_any_folder_whatever_was_set_there(tmp_
 def test_it_writes_the_settings_of_core_tools_and_keeps_what_was_added(tmp_path: Path) -> None:
     path = tmp_path / "local.settings.json"
     with running("emulators", "--settings", str(path)) as process:
-        lines = read_until(process, "Ctrl-C stops")
+        lines = read_until(process, "Ctrl-C to stop")
         written = json.loads(path.read_text())
     assert not written["IsEncrypted"]
     assert {"HTTPS_PROXY", "IDENTITY_ENDPOINT", "REQUESTS_CA_BUNDLE"} <= written["Values"].keys()
@@ -182,7 +182,7 @@ def test_it_writes_the_settings_of_core_tools_and_keeps_what_was_added(tmp_path:
     written["Values"] |= {"EXPORT_TIME_ZONE": "Europe/Paris", "HTTPS_PROXY": "http://127.0.0.1:9"}
     path.write_text(json.dumps(written))
     with running("emulators", "--settings", str(path)) as process:
-        read_until(process, "Ctrl-C stops")
+        read_until(process, "Ctrl-C to stop")
         again = json.loads(path.read_text())["Values"]
     assert again["EXPORT_TIME_ZONE"] == "Europe/Paris"
     assert again["HTTPS_PROXY"] != "http://127.0.0.1:9"
@@ -210,7 +210,7 @@ def test_a_settings_file_of_another_hand_is_left_alone(tmp_path: Path, content: 
 def test_the_app_is_started_with_a_run_to_look_at_and_a_fault_to_watch() -> None:
     fault = "reset,path=metric,after=5000"
     with running("emulators.start", "--port", "0", "--fault", fault, PIGMENT_API_KEY="left-from-before") as process:
-        lines = read_until(process, "Ctrl-C stops")
+        lines = read_until(process, "Ctrl-C to stop")
         (address,) = re.findall(r"a file +(\S+)", "\n".join(lines))
         (page,) = re.findall(r"status page +(http://127\.0\.0\.1:\d+/api/status)", "\n".join(lines))
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

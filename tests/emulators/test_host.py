@@ -204,7 +204,7 @@ def test_a_bad_host_json_stops_the_host_which_then_answers_503(tmp_path: Path, t
     with Host(tmp_path, SETTINGS, clock=SimulatedClock(BEFORE_SIX)) as host:
         assert host.state == "Error"
         assert status_of(host, "GET", "/api/runs/recent") == 503
-        assert logged(host, "The host can't start")
+        assert logged(host, "The host cannot start")
 
 
 def test_host_json_is_read_with_its_defaults_and_unknown_keys_are_ignored(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_bare_number_for_a_time_is_of_days(tmp_path: Path) -> None:
 
 
 def test_a_missing_host_json_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(HostJsonError, match="can't be read"):
+    with pytest.raises(HostJsonError, match="cannot be read"):
         read_host_json(tmp_path)
 
 

@@ -279,7 +279,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]
             lines = []
             for line in process.stdout:
                 lines.append(line.rstrip("\n"))
-                if "Ctrl-C stops" in line:
+                if "Ctrl-C to stop" in line:
                     break
             yield process, lines
         finally:
