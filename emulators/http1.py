@@ -76,7 +76,9 @@ class Listener:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            told = f"port {port} of 127.0.0.1 is taken: stop the program that uses it, or choose another port (0 for a free one)"
+            told = (
+                f"port {port} of 127.0.0.1 is taken: stop the other program, or choose another port (0 for a free one)"
+            )
             raise PortTakenError(error.errno, told) from error
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._thread = threading.Thread(target=self._accept, daemon=True)
