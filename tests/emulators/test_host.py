@@ -949,7 +949,7 @@ def test_settings_that_are_not_there_are_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "emulators.host", str(tmp_path), "--settings", str(tmp_path / "none.json")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no" in done.stderr
+    assert "does not exist" in done.stderr
 
 
 def test_the_command_line_tells_its_options() -> None:
