@@ -18,7 +18,7 @@ NEW_DIRECTORY = "user::rwx,group::r-x,other::---"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who owns a path, and its ACL in the short form, entries with commas between."""
+    """A path's owner and group, and its ACL in the short form, separated by commas."""
 
     owner: str = "$superuser"
     group: str = "$superuser"
@@ -26,7 +26,7 @@ class Access:
 
     @property
     def permissions(self) -> str:
-        """The nine letters, with `+` behind them where the ACL says more."""
+        """The nine letters, followed by `+` if the ACL has more entries."""
         entries = [entry for entry in self.acl.split(",") if not entry.startswith(_DEFAULT)]
         rights = {entry.rpartition(":")[0]: entry.rpartition(":")[2] for entry in entries}
         group = rights.get("mask:", rights.get("group:", "---"))
@@ -34,7 +34,7 @@ class Access:
         return rights.get("user:", "---") + group + rights.get("other:", "---") + extended
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that tell all of it."""
+        """Return the headers with owner, group, permissions and ACL."""
         return {
             "x-ms-owner": self.owner,
             "x-ms-group": self.group,
@@ -45,7 +45,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """What a create or a setAccessControl asks for; None where it asks for nothing."""
+    """The fields of a create or setAccessControl request; None where a header is absent."""
 
     owner: str | None = None
     group: str | None = None
@@ -62,7 +62,7 @@ class AccessRequest:
 
 
 def of_new_path(parent: Access, *, directory: bool, asked: AccessRequest) -> Access:
-    """Return the access of a path made in a folder: its default ACL where it has one, else the usual rights."""
+    """Return the access of a path created in a folder: by the folder's default ACL, or else the standard rights."""
     inherited = [entry for entry in parent.acl.split(",") if entry.startswith(_DEFAULT)]
     if inherited:
         own = [entry.removeprefix(_DEFAULT) for entry in inherited]
@@ -76,7 +76,7 @@ def of_new_path(parent: Access, *, directory: bool, asked: AccessRequest) -> Acc
 
 
 def changed(access: Access, asked: AccessRequest) -> Access:
-    """Return the access with what was asked for in place of what was."""
+    """Return the access with the requested changes."""
     acl = access.acl
     if asked.acl is not None:
         acl = asked.acl

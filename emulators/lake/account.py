@@ -1,9 +1,8 @@
 """A stand-in for one ADLS Gen2 account: the DFS and the Blob protocol on one TLS listener, with faults on demand.
 
-What it does and where it guesses stands in README.md beside this file, and in the modules it is made of:
-`store` (the namespace) over `nodes`; `dfs`, `blob` and `blob_lists` (the protocols);
-`messages` (what these share); `problems` (refusals); `bodies` (bytes on disk); `leases`,
-`access`, `auth`, `sas`, `faults`; `server` (HTTP). This one puts them together.
+README.md lists its operations, assumptions and limits. This module joins the others: `store` (the namespace) over
+`nodes`; `dfs`, `blob` and `blob_lists` (the protocols); `messages` (what these share); `problems` (error answers);
+`bodies` (bytes on disk); `leases`, `access`, `auth`, `sas`, `faults`; `server` (HTTP).
 """
 
 import base64
@@ -33,7 +32,7 @@ __all__ = ["Answer", "Call", "Delay", "Dropped", "Held", "Lake", "LostReply", "P
 
 
 def new_account_key() -> str:
-    """Make a key up."""
+    """Return a random account key, in base64."""
     return base64.b64encode(secrets.token_bytes(64)).decode()
 
 
@@ -43,14 +42,14 @@ class Lake:
     Args:
         tls: the server's certificate, for 127.0.0.1 and both hosts.
         account: the account's name.
-        file_systems: made at the start; the first is what the helpers below mean without a name.
-        account_key: base64; where given, Shared Key requests pass too, over plain http as well.
-        folder: where file content lies; a temporary folder otherwise.
+        file_systems: to create; the first is the default of the methods below.
+        account_key: base64; with it, Shared Key and signatures are accepted, too, also over plain HTTP.
+        folder: for the content of files; default: a temporary folder.
 
     Attributes:
         address: host and port of the listener, while it runs.
-        clock: gives the aware instant of Date, Last-Modified and Creation-Time; replace it to simulate days.
-        faults: what is to go wrong.
+        clock: returns the aware instant for Date, Last-Modified and Creation-Time; replace it to simulate days.
+        faults: for requests to come.
     """
 
     hosts = ("*.dfs.core.windows.net", "*.blob.core.windows.net")
@@ -97,10 +96,10 @@ class Lake:
         server.start()
 
     def stop(self) -> None:
-        """End every wait, close every connection and remove the files; a lake that stopped is not started again."""
+        """End every wait, close every connection and remove the files. A stopped lake cannot be started again."""
         self._running.close()
 
-    # What tests see and do
+    # For tests
 
     @property
     def calls(self) -> list[Call]:
@@ -139,19 +138,19 @@ class Lake:
         metadata: Mapping[str, str] | None = None,
         file_system: str | None = None,
     ) -> None:
-        """Put a file there, as some other program would."""
+        """Write a file, as another program would."""
         body = self._spool.receive([content])
         with self._lock:
             self._store.put(file_system or self._file_system, path, body, metadata=check_metadata(metadata or {}))
 
     def link(self, path: str) -> str:
-        """Return an address that any program can read a file from for a day; only with an account key.
+        """Return an address from which any program can read a file for a day.
 
         Raises:
-            ValueError: there is no key to sign it with.
+            ValueError: there is no account key to sign it with.
         """
         if self.account_key is None:
-            raise ValueError("without an account key nothing can be signed")
+            raise ValueError("a link needs an account key")
         until = self.clock() + timedelta(days=1)
         query = {"sv": "2024-11-04", "sr": "b", "sp": "r", "se": f"{until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         asked = Request("GET", self._file_system, path, query, {}, {}, self._spool.receive(()), "")
@@ -160,16 +159,16 @@ class Lake:
         return f"http://{host}:{port}/{self.account}/{self._file_system}/{quote(path, safe='/=')}?{urlencode(query)}"
 
     def delete(self, path: str, file_system: str | None = None) -> None:
-        """Remove a file, or a directory with all that is in it, whatever leases say."""
+        """Delete a file, or a directory with its content, regardless of leases."""
         with self._lock:
             name = file_system or self._file_system
             self._store.node(name, path).lease.forget()
             self._store.delete(name, path, recursive=True)
 
-    # What the server calls
+    # For the server
 
     def _answer(self, request: Request, service: Service, *, encrypted: bool) -> Reply | None:
-        """Do what a request asks for, or what a fault says; None closes the connection."""
+        """Return the answer to a request, after its fault if there is one; None closes the connection."""
         with self._lock:
             number = next(self._numbers)
         name, run = service.operation(request)

@@ -1,4 +1,4 @@
-"""Who may call the lake stand-in: bearer tokens of the identity stand-in, or what the account key signed.
+"""Authentication of the lake stand-in: bearer tokens of the identity stand-in, or signatures with the account key.
 
 Roles are not checked: a token for storage can do everything.
 
@@ -37,14 +37,14 @@ _SIGNED_HEADERS = (
 
 
 def check(request: Request, account: str, account_key: str | None, now: datetime, *, encrypted: bool) -> None:
-    """Refuse a request that proves no right to call.
+    """Refuse a request without a valid token or signature.
 
     Args:
-        request: with its Authorization header, or a signature in its query.
-        account: the name that signatures are made with.
-        account_key: base64; None where only tokens count.
-        now: the lake's instant.
-        encrypted: whether it came over TLS; a token must have.
+        request: with an Authorization header, or a signature in its query.
+        account: the name in signatures.
+        account_key: base64; None accepts only tokens.
+        now: the lake's clock.
+        encrypted: whether the request came over TLS; tokens need it.
     """
     authorization = request.headers.get("authorization", "")
     by_key = authorization.startswith("SharedKey ")
@@ -76,7 +76,7 @@ def signature(text: str, account_key: str) -> str:
 
 
 def _strings_to_sign(request: Request, account: str) -> list[str]:
-    """Return what may have been signed: clients sort hyphens in header names in two ways, both accepted."""
+    """Return the two valid texts to sign: clients sort hyphens in header names in two ways."""
     headers = dict(request.headers)
     if headers.get("content-length") == "0":
         headers["content-length"] = ""

@@ -2,8 +2,8 @@
 
 Source: https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 
-Not done: snapshots, versions, tags, tiers, copies, append and page blobs, batches, soft delete,
-Get Block List, Arrow listings.
+Not supported: snapshots, versions, tags, tiers, copies, append and page blobs, batches, soft delete, Get Block List,
+Arrow listings.
 """
 
 import base64
@@ -31,12 +31,12 @@ from emulators.lake.store import Store
 
 NAME = "blob"
 Handler = Callable[[Store, Request], Reply]
-_RANGE_MD5_MOST_BYTES = 4 << 20  # the service hashes no longer ranges
+_RANGE_MD5_MOST_BYTES = 4 << 20  # the service does not hash longer ranges
 _NOT_DONE = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key", "x-ms-copy-source")
 
 
 def operation(request: Request) -> tuple[str, Handler]:
-    """Tell which operation a request is, by name, and what does it."""
+    """Return the name of a request's operation, and its handler."""
     key = (request.method, request.query.get("comp", ""))
     found: tuple[str, Handler] | None = None
     if request.path:
@@ -49,7 +49,7 @@ def operation(request: Request) -> tuple[str, Handler]:
 
 
 def refusal(problem: Problem, detail: str, now: datetime) -> Reply:
-    """Return the protocol's answer to what is refused."""
+    """Return the protocol's answer to a refused request."""
     return error(problem.status, problem.blob_code, detail, now)
 
 
@@ -119,7 +119,7 @@ def _get(store: Store, request: Request) -> Reply:
         reply.headers["Content-Range"] = f"bytes {start}-{end - 1}/{node.length}"
         if request.headers.get("x-ms-range-get-content-md5", "").lower() == "true":
             if end - start > _RANGE_MD5_MOST_BYTES:
-                raise Refused(Problem.QUERY_RANGE, "a range's MD5 is given up to 4 MiB")
+                raise Refused(Problem.QUERY_RANGE, "a range of more than 4 MiB has no MD5")
             digest = hashlib.md5(b"".join(read(node.content, start, end)), usedforsecurity=False).digest()
             reply.headers["Content-MD5"] = base64.b64encode(digest).decode()
     return reply
@@ -138,7 +138,7 @@ def _delete(store: Store, request: Request) -> Reply:
 
 def _set_metadata(store: Store, request: Request) -> Reply:
     metadata = check_metadata(request.metadata)
-    metadata.pop("hdi_isfolder", None)  # shown with every directory, never stored
+    metadata.pop("hdi_isfolder", None)  # derived for directories, never stored
     node = store.set_metadata(request.file_system, request.path, metadata, request.conditions(), request.lease_id)
     return Reply(200, stamps(node.etag, node.modified) | {"x-ms-request-server-encrypted": "true"})
 
@@ -197,7 +197,7 @@ def _put_blob(store: Store, request: Request) -> Reply:
     if kind is None:
         raise Refused(Problem.HEADER_MISSING, "x-ms-blob-type")
     if kind != "BlockBlob":
-        raise Refused(Problem.HEADER_VALUE, "x-ms-blob-type: this stand-in has block blobs only")
+        raise Refused(Problem.HEADER_VALUE, "x-ms-blob-type: this stand-in has only block blobs")
     request.check_md5()
     request.check_md5("x-ms-blob-content-md5")
     settings = request.settings("") | request.settings("x-ms-blob-")

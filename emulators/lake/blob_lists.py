@@ -1,4 +1,4 @@
-"""Listings of the Blob protocol of the lake stand-in, and how its XML goes out."""
+"""Listings of the Blob protocol of the lake stand-in, and its XML answers."""
 
 from datetime import datetime
 from xml.etree import ElementTree as ET
@@ -42,7 +42,7 @@ def list_blobs(store: Store, request: Request) -> Reply:
     system = store.file_system(request.file_system)
     prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
     if delimiter not in {"", "/"}:
-        raise Refused(Problem.QUERY_VALUE, "a hierarchical namespace knows the delimiter / only")
+        raise Refused(Problem.QUERY_VALUE, "in a hierarchical namespace, the only delimiter is /")
     most = min(request.number("maxresults", least=1, missing=_PAGE), _PAGE)
     marker = decode_token(request.query.get("marker", ""))
     found = _entries(system, prefix, delimiter)
@@ -68,7 +68,7 @@ def list_blobs(store: Store, request: Request) -> Reply:
 
 
 def _entries(system: FileSystem, prefix: str, delimiter: str) -> list[tuple[str, Node]]:
-    """Return what a listing shows: with a delimiter, a directory is its name with a slash, once."""
+    """Return the entries of a listing. With a delimiter, a directory is one entry, its name with a slash."""
     listed = [(path, node) for path, node in system.under("") if path.startswith(prefix)]
     if not delimiter:
         return listed
@@ -110,7 +110,7 @@ def _add_metadata(entry: ET.Element, metadata: dict[str, str]) -> None:
 
 
 def shown_metadata(node: Node) -> dict[str, str]:
-    """Return a path's metadata with the mark that every directory shows."""
+    """Return a path's metadata; a directory's includes `hdi_isfolder`."""
     return node.metadata | {"hdi_isfolder": "true"} if node.directory else node.metadata
 
 

@@ -25,16 +25,16 @@ class Body:
             weakref.finalize(self, path.unlink, missing_ok=True)
 
     def md5(self) -> bytes:
-        """Return the MD5 of the bytes (made on demand: most bodies are never asked for it)."""
+        """Return the MD5 of the bytes; computed on demand, since most bodies never need it."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
 class Spool:
-    """Makes bodies in one folder.
+    """Creates bodies in one folder.
 
     Args:
-        folder: where the files lie; it must exist.
+        folder: for the files; it must exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Spool:
         self._numbers = itertools.count(1)
 
     def receive(self, pieces: Iterable[bytes]) -> Body:
-        """Take all pieces of a body; what raises in between leaves nothing behind."""
+        """Store all pieces of a body; an exception in between leaves no file."""
         path = self._folder / f"{next(self._numbers):08d}.body"
         file: BinaryIO | None = None
         length = 0
@@ -61,12 +61,12 @@ class Spool:
 
 
 def length_of(bodies: Sequence[Body]) -> int:
-    """Return how many bytes the bodies have together."""
+    """Return the total number of bytes."""
     return sum(body.length for body in bodies)
 
 
 def read(bodies: Sequence[Body], start: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes from `start` up to, not including, `end` in pieces of bounded size."""
+    """Yield the bytes from `start` to `end` (exclusive), in pieces of bounded size."""
     for body in bodies:
         if start < min(body.length, end):
             with body.path.open("rb") as file:

@@ -2,8 +2,8 @@
 
 Source: https://learn.microsoft.com/rest/api/storageservices/datalakestoragegen2/path
 
-Not done: recursive ACLs, snapshots, soft delete, encryption scopes; client-provided keys, CRC64 and structured
-bodies (refused with UnsupportedHeader). An expiry or an encryption context is stored and shown, no more.
+Not supported: recursive ACLs, snapshots, soft delete, encryption scopes; client-provided keys, CRC64 and structured
+bodies (refused with UnsupportedHeader). An expiry and an encryption context are only stored and returned.
 """
 
 import json
@@ -32,13 +32,13 @@ NAME = "dfs"
 Handler = Callable[[Store, Request], Reply]
 _PAGE = 5000  # the service's own page of a listing
 _DELETE_PAGE = 1000
-"""Paths that one paginated delete removes (guess: the service's is not published)."""
+"""Paths that one paginated delete removes (guess: the service's number is not published)."""
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _NOT_DONE = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key")
 
 
 def operation(request: Request) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - one line per operation of the protocol
-    """Tell which operation a request is, by name, and what does it."""
+    """Return the name of a request's operation, and its handler."""
     query, method = request.query, request.method
     if not request.file_system:
         if method == "GET" and query.get("resource") == "account":
@@ -82,7 +82,7 @@ def operation(request: Request) -> tuple[str, Handler]:  # noqa: C901, PLR0911, 
 
 
 def refusal(problem: Problem, detail: str, now: datetime) -> Reply:
-    """Return the protocol's answer to what is refused."""
+    """Return the protocol's answer to a refused request."""
     return error(problem.status, problem.dfs_code, detail, now)
 
 
@@ -94,7 +94,7 @@ def error(status: int, code: str, detail: str, now: datetime) -> Reply:
 
 
 def rename_source(request: Request) -> tuple[str, str]:
-    """Return file system and path that x-ms-rename-source names."""
+    """Return the file system and the path in x-ms-rename-source."""
     parts = target_parts(request.headers["x-ms-rename-source"].partition("?")[0])
     if len(parts) < 2 or not request.headers["x-ms-rename-source"].startswith("/"):
         raise Refused(Problem.SOURCE_URI, "x-ms-rename-source is /file system/path")
@@ -215,7 +215,7 @@ def _create(store: Store, request: Request) -> Reply:
 def _append(store: Store, request: Request) -> Reply:
     position = request.number("position")
     if any(name in request.headers for name in _NOT_DONE):
-        raise Refused(Problem.HEADER_UNSUPPORTED, "this stand-in checks MD5 only")
+        raise Refused(Problem.HEADER_UNSUPPORTED, "this stand-in checks only MD5")
     node = store.file(request.file_system, request.path)
     if not request.body.length:
         raise Refused(Problem.HEADER_VALUE, "Content-Length is 0")
@@ -267,7 +267,7 @@ def _rename(store: Store, request: Request) -> Reply:
     )
     if "x-ms-properties" in request.headers:
         node.metadata = _sent_properties(request)
-    return Reply(201)  # whether the service sends an ETag here is not published: so none
+    return Reply(201)  # without an ETag: it is not published whether the service sends one
 
 
 def _delete(store: Store, request: Request) -> Reply:
@@ -353,7 +353,7 @@ def _duration(request: Request) -> int:
 
 
 def _lease_before(store: Store, request: Request, node: Node) -> str | None:
-    """Do the part of x-ms-lease-action that comes before a write; returns the id to write with."""
+    """Do the part of x-ms-lease-action that precedes a write; return the lease id for the write."""
     action = request.headers.get("x-ms-lease-action", "")
     if action in {"acquire", "acquire-release"}:
         return node.lease.acquire(store.now(), request.headers.get("x-ms-proposed-lease-id"), _duration(request))

@@ -1,4 +1,4 @@
-"""Faults of the lake stand-in on demand, and the record of its calls: what crash tests hold on to."""
+"""Faults of the lake stand-in on demand, and the record of its calls."""
 
 import re
 import threading
@@ -13,12 +13,12 @@ class Call:
     Attributes:
         number: in the order of arrival, from 1.
         service: `dfs` or `blob`.
-        operation: its name, such as `create`, `append`, `put_blob`; `unknown` for what is not done here.
-        path: inside the file system; a rename's is its destination.
-        source: a rename's source path, else empty.
+        operation: its name, such as `create`, `append`, `put_blob`; `unknown` if it is not supported.
+        path: inside the file system; for a rename, the destination.
+        source: the source path of a rename, otherwise empty.
         query: decoded, by name.
         headers: by lower-case name, without Authorization.
-        status: what was answered, or would have been where the reply was lost; 0 where it was dropped.
+        status: of the answer, also of a lost one; 0 for a dropped request.
     """
 
     number: int
@@ -34,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error answer instead of an effect."""
+    """The request has no effect and gets an error answer."""
 
     status: int
     code: str
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class LostReply:
-    """The effect takes place; the connection closes without an answer."""
+    """The request has its effect; the connection closes without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The request waits before or after its effect: `reached` is set, then `release` awaited."""
+    """The request waits before or after its effect: it sets `reached`, then waits for `release`."""
 
     before: bool
     reached: threading.Event
@@ -62,14 +62,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The request waits so long before its effect."""
+    """The request waits before its effect."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that is not the lake's, with 200 and none of its headers, instead of an effect."""
+    """The request has no effect and gets a page with 200, without any of the lake's own headers."""
 
     body: bytes = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 
@@ -87,7 +87,7 @@ class _Rule:
 
 
 class Faults:
-    """The faults that wait for their request; safe to use from any thread."""
+    """The faults for requests to come; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,14 +98,14 @@ class Faults:
     def add(
         self, operation: str, path: str | None = None, *, skip: int = 0, times: int | None = 1, then: Fault
     ) -> None:
-        """Let something happen to requests to come; of several rules that fit, the first added acts.
+        """Add a fault for requests to come; if several match a request, the first one applies.
 
         Args:
-            operation: the operation's name; `any` for all.
-            path: a regular expression, searched in the path inside the file system.
-            skip: so many fitting requests pass first.
-            times: so many are then hit; None for all.
-            then: what happens to them.
+            operation: its name; `any` for all.
+            path: regular expression, searched in the path inside the file system.
+            skip: number of matching requests to leave alone first.
+            times: number of requests to affect after that; None for all.
+            then: the fault.
         """
         pattern = None if path is None else re.compile(path)
         with self._lock:
@@ -113,12 +113,12 @@ class Faults:
 
     @property
     def waiting(self) -> list[Fault]:
-        """What has not happened yet; what happens to all comers is not among it."""
+        """The faults that are still to come, once per request; without those for all requests."""
         with self._lock:
             return [rule.then for rule in self._rules for _ in range(rule.times or 0)]
 
     def clear(self) -> None:
-        """Forget all rules, and let go what is held."""
+        """Remove all faults, and release all held requests."""
         with self._lock:
             self._rules.clear()
             held, self._held = self._held, []
@@ -131,7 +131,7 @@ class Faults:
         self.clear()
 
     def take(self, operation: str, path: str) -> Fault | None:
-        """Return what is to happen to this request."""
+        """Return the fault for this request, if there is one."""
         with self._lock:
             for rule in self._rules:
                 if rule.operation not in {operation, "any"}:
@@ -149,7 +149,7 @@ class Faults:
         return None
 
     def hold(self, fault: Held) -> None:
-        """Stand still until the fault is released, the rules are cleared or the lake stops."""
+        """Wait until the fault is released, the faults are cleared or the lake stops."""
         with self._lock:
             self._held.append(fault)
             if self.stopping.is_set():

@@ -1,4 +1,4 @@
-"""Leases of the lake stand-in: the states that a file, directory or file system goes through.
+"""Leases of the lake stand-in, on files, directories and file systems.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
@@ -12,7 +12,7 @@ from emulators.lake.problems import Problem, Refused
 
 @dataclass(slots=True)
 class Lease:
-    """At most one holder, for a time or without end. `now` is always the lake's clock."""
+    """A lease of at most one holder, for a time or without end. `now` is always the lake's clock."""
 
     id: str | None = None
     duration_seconds: int = 0
@@ -28,7 +28,7 @@ class Lease:
         return "expired" if self.expires is not None and now >= self.expires else "leased"
 
     def headers(self, now: datetime) -> dict[str, str]:
-        """Return what the service tells of a lease with a file's properties."""
+        """Return the lease's headers among a path's properties."""
         state = self.state(now)
         status = "locked" if state in {"leased", "breaking"} else "unlocked"
         told = {"x-ms-lease-status": status, "x-ms-lease-state": state}
@@ -37,7 +37,7 @@ class Lease:
         return told
 
     def check(self, now: datetime, lease_id: str | None) -> None:
-        """Refuse a write that does not hold the lease, or claims one that is not there."""
+        """Refuse a write without the lease's id, or with an id if there is no lease."""
         if self.state(now) in {"leased", "breaking"}:
             if not lease_id:
                 raise Refused(Problem.WRITE_LEASE_ID_MISSING)
@@ -46,7 +46,7 @@ class Lease:
             raise Refused(Problem.WRITE_LEASE_NONE)
 
     def check_holder(self, now: datetime, lease_id: str | None) -> None:
-        """Refuse a lease id that is not the holder's; none at all passes (reads may go without)."""
+        """Refuse a lease id that is not the holder's. No id is accepted, because a read does not need one."""
         if not lease_id:
             return
         if self.state(now) not in {"leased", "breaking"}:
@@ -55,7 +55,7 @@ class Lease:
             raise Refused(Problem.WRITE_LEASE_OTHER_ID)
 
     def acquire(self, now: datetime, proposed_id: str | None, duration_seconds: int) -> str:
-        """Take the lease for 15 to 60 seconds or, with -1, for good; returns its id."""
+        """Take the lease for 15 to 60 seconds, or with -1 without end; return its id."""
         if duration_seconds != -1 and not 15 <= duration_seconds <= 60:  # the service's own limits
             raise Refused(Problem.HEADER_VALUE, "x-ms-lease-duration is -1 or 15 to 60")
         state = self.state(now)
@@ -70,14 +70,14 @@ class Lease:
         return self.id
 
     def renew(self, now: datetime, lease_id: str | None) -> None:
-        """Let the time of the lease begin again."""
+        """Restart the lease's time."""
         self._of_holder(lease_id)
         if self.state(now) in {"breaking", "broken"}:
             raise Refused(Problem.LEASE_BROKEN)
         self._start(now)
 
     def change(self, lease_id: str | None, proposed_id: str | None) -> str:
-        """Give the lease another id."""
+        """Change the lease's id."""
         if not proposed_id:
             raise Refused(Problem.HEADER_MISSING, "x-ms-proposed-lease-id")
         if not same_id(proposed_id, self.id):
@@ -86,12 +86,12 @@ class Lease:
         return proposed_id
 
     def release(self, lease_id: str | None) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._of_holder(lease_id)
         self.forget()
 
     def break_(self, now: datetime, period_seconds: int | None) -> int:
-        """End the lease after what is left of it, or sooner; returns the seconds until then."""
+        """End the lease after its remaining time, or sooner; return the seconds until then."""
         if self.id is None:
             raise Refused(Problem.LEASE_NONE)
         left = 0 if self.expires is None else max(0, int((self.expires - now).total_seconds()))
@@ -101,7 +101,7 @@ class Lease:
         return left
 
     def forget(self) -> None:
-        """Be as if there had never been a lease."""
+        """Reset to the state without a lease."""
         self.id = self.expires = self.breaks = None
         self.duration_seconds = 0
 
@@ -115,5 +115,5 @@ class Lease:
 
 
 def same_id(one: str | None, other: str | None) -> bool:
-    """Tell whether two lease ids name the same lease: they are GUIDs, so case means nothing."""
+    """Return whether two lease ids are the same; they are GUIDs, so case does not matter."""
     return one is not None and other is not None and one.lower() == other.lower()

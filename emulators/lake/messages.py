@@ -1,4 +1,4 @@
-"""Requests to the lake stand-in and its replies, as far as both of its protocols see them alike."""
+"""Requests to the lake stand-in and its replies: the part that both protocols share."""
 
 import base64
 import binascii
@@ -31,17 +31,17 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, its account taken off the path, its body already on disk.
+    """One request, with its body already on disk.
 
     Attributes:
         method: the HTTP verb.
-        file_system: the path's first segment; empty for calls to the account.
-        path: what follows, decoded, without slashes at its ends.
+        file_system: the path's first segment after the account; empty for calls to the account.
+        path: the rest of the path, decoded, without slashes at its ends.
         query: decoded, by name.
         headers: by lower-case name.
-        metadata: the x-ms-meta- headers, the case of their names kept.
-        body: the content, however short.
-        target: path and query as sent, which is what a Shared Key signs.
+        metadata: the x-ms-meta- headers, with the case of their names.
+        body: the content, possibly empty.
+        target: path and query as sent; a Shared Key signs these.
     """
 
     method: str
@@ -55,11 +55,11 @@ class Request:
 
     @property
     def lease_id(self) -> str | None:
-        """The lease that the caller says to hold (an empty header counts as none)."""
+        """The lease id in the request; an empty header counts as none."""
         return self.headers.get("x-ms-lease-id") or None
 
     def conditions(self, prefix: str = "") -> Conditions:
-        """Return the conditional headers; `x-ms-source-` gives those of a rename's source."""
+        """Return the conditional headers; with the prefix `x-ms-source-`, those for a rename's source."""
         return Conditions(
             self.headers.get(f"{prefix}if-match"),
             self.headers.get(f"{prefix}if-none-match"),
@@ -73,12 +73,12 @@ class Request:
         return {name: value for name, value in sent.items() if value}
 
     def access(self) -> AccessRequest:
-        """Return the owner, group, permissions, umask and ACL that are asked for."""
+        """Return the requested owner, group, permissions, umask and ACL."""
         names = ("owner", "group", "permissions", "umask", "acl")
         return AccessRequest(*(self.headers.get(f"x-ms-{name}") for name in names))
 
     def expiry(self, now: datetime, created: datetime) -> datetime | None:
-        """Return when the file is asked to expire."""
+        """Return the requested expiry of the file."""
         option, text = self.headers.get("x-ms-expiry-option", "NeverExpire"), self.headers.get("x-ms-expiry-time", "")
         if option == "NeverExpire":
             return None
@@ -113,7 +113,7 @@ class Request:
         return text == "true"
 
     def check_md5(self, header: str = "content-md5") -> None:
-        """Refuse a body whose MD5 is not the one that the header names."""
+        """Refuse a body whose MD5 differs from the header."""
         expected = self.headers.get(header)
         if expected is not None and expected != md5_text(self.body):
             raise Refused(Problem.MD5, f"{header} does not match the body")
@@ -121,9 +121,12 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """What goes back. `content` is a range (start, end) of stored bodies, sent in place of `body`.
+    """An answer.
 
-    `length` is a HEAD's Content-Length where it differs from what is sent. `is_own`: whether it has the lake's headers.
+    Attributes:
+        content: stored bodies with a range (start, end) of them, to send instead of `body`.
+        length: the Content-Length of a HEAD, if it differs from the bytes to send.
+        is_own: whether it has the lake's own headers.
     """
 
     status: int
@@ -135,27 +138,27 @@ class Reply:
 
 
 def target_parts(path: str) -> list[str]:
-    """Split a request's path into decoded segments; empty ones fall away."""
+    """Split a request's path into decoded segments, without empty ones."""
     return [unquote(segment) for segment in path.split("/") if segment]
 
 
 def http_date(instant: datetime) -> str:
-    """Return an instant in the form of the HTTP headers."""
+    """Return an instant in the format of HTTP headers."""
     return format_datetime(instant.astimezone(UTC), usegmt=True)
 
 
 def md5_text(body: Body) -> str:
-    """Return a body's MD5 as headers carry it."""
+    """Return a body's MD5 in base64, as in headers."""
     return base64.b64encode(body.md5()).decode()
 
 
 def stamps(etag: str, modified: datetime) -> dict[str, str]:
-    """Return the two headers that nearly every answer about a path carries."""
+    """Return the two headers of nearly every answer about a path."""
     return {"ETag": etag, "Last-Modified": http_date(modified)}
 
 
 def told_of_node(node: Node, now: datetime) -> dict[str, str]:
-    """Return the headers that both protocols give with a path's properties."""
+    """Return the headers of a path's properties that both protocols have."""
     told = stamps(node.etag, node.modified)
     told["Accept-Ranges"] = "bytes"
     told["x-ms-resource-type"] = "directory" if node.directory else "file"
@@ -171,7 +174,7 @@ def told_of_node(node: Node, now: datetime) -> dict[str, str]:
 
 
 def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata as it is stored, or refuse it: ASCII, names like identifiers, 8 KiB in all."""
+    """Return the metadata as stored. Refuse it unless it is ASCII, with identifiers as names, and 8 KiB at most."""
     for name, value in metadata.items():
         if not _METADATA_NAME.fullmatch(name):
             raise Refused(Problem.METADATA_NAME, name)
@@ -183,9 +186,9 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def requested_range(request: Request, length: int) -> tuple[int, int] | None:
-    """Return start and end (exclusive) of the part that is asked for; None for the whole.
+    """Return start and end (exclusive) of the requested part; None for the whole.
 
-    x-ms-range goes before Range; a form that is not `bytes=start-[end]` is ignored, as HTTP says.
+    x-ms-range has priority over Range. A form other than `bytes=start-[end]` is ignored, as HTTP requires.
     """
     match = _RANGE.fullmatch(request.headers.get("x-ms-range") or request.headers.get("range") or "")
     if match is None:
@@ -198,7 +201,7 @@ def requested_range(request: Request, length: int) -> tuple[int, int] | None:
 
 
 def properties_from_header(text: str) -> dict[str, str]:
-    """Decode x-ms-properties: names with base64 values, commas between."""
+    """Decode x-ms-properties: names with base64 values, separated by commas."""
     found = {}
     for item in filter(None, text.split(",")):
         name, equals, value = item.strip().partition("=")
@@ -217,12 +220,12 @@ def properties_to_header(metadata: Mapping[str, str]) -> str:
 
 
 def encode_token(path: str) -> str:
-    """Return a continuation token that stands behind a path."""
+    """Return a continuation token for the position after a path."""
     return base64.urlsafe_b64encode(path.encode()).decode()
 
 
 def decode_token(token: str) -> str:
-    """Return the path that a continuation token stands behind."""
+    """Return the path of a continuation token."""
     try:
         return base64.urlsafe_b64decode(unquote(token)).decode()
     except ValueError:

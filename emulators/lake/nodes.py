@@ -1,4 +1,4 @@
-"""What the lake stand-in holds: files, directories and file systems, and the conditions that requests set on them."""
+"""Files, directories and file systems of the lake stand-in, and the conditions of requests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from emulators.lake.problems import Problem, Refused
 
 @dataclass(slots=True)
 class Node:
-    """A file or a directory. `settings` are the stored HTTP headers by their plain names."""
+    """A file or a directory. `settings` are its stored HTTP headers, by their standard names."""
 
     directory: bool
     etag: str
@@ -24,18 +24,18 @@ class Node:
     content: tuple[Body, ...] = ()
     pending: dict[int, Body] = field(default_factory=dict)
     blocks: dict[str, Body] = field(default_factory=dict)
-    """The committed blocks by id, as long as the file is what Put Block List made it."""
+    """The committed blocks by id, if Put Block List wrote the file."""
     from_blob_api: bool = False
     lease: Lease = field(default_factory=Lease)
     expires: datetime | None = None
-    """Shown, never acted on; so is the next."""
+    """Only returned, never acted on; the same applies to the next field."""
     encryption_context: str = ""
     length: int = 0
 
 
 @dataclass(slots=True)
 class FileSystem:
-    """A container of paths; `nodes` maps each path to its node, the root's path being empty."""
+    """A container of paths; `nodes` maps each path to its node. The root's path is empty."""
 
     name: str
     etag: str
@@ -43,11 +43,11 @@ class FileSystem:
     nodes: dict[str, Node]
     metadata: dict[str, str] = field(default_factory=dict)
     uncommitted: dict[str, dict[str, Body]] = field(default_factory=dict)
-    """Blocks put and not yet listed, by path and block id."""
+    """The uncommitted blocks by path and block id."""
     lease: Lease = field(default_factory=Lease)
 
     def under(self, directory: str) -> Iterator[tuple[str, Node]]:
-        """Yield what lies in a directory at any depth, in the order of listings."""
+        """Yield the paths in a directory at any depth, in the order of listings."""
         prefix = f"{directory}/" if directory else ""
         inside = (path for path in self.nodes if path and path.startswith(prefix))
         for path in sorted(inside, key=lambda path: path.split("/")):
@@ -56,7 +56,7 @@ class FileSystem:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditional headers of a request for one of its ends."""
+    """The conditional headers of a request, for its path or for a rename's source."""
 
     if_match: str | None = None
     if_none_match: str | None = None
@@ -71,13 +71,13 @@ class Conditions:
         unchanged: Problem = Problem.CONDITION,
         taken: Problem = Problem.CONDITION,
     ) -> None:
-        """Refuse what does not hold for the node, or for there being none.
+        """Refuse the request if a condition does not hold.
 
         Args:
-            node: what is at the path.
-            failed: the refusal of If-Match and If-Unmodified-Since.
-            unchanged: the refusal of If-None-Match with an ETag and of If-Modified-Since.
-            taken: the refusal of `If-None-Match: *` where something is.
+            node: at the path; None if nothing is there.
+            failed: the refusal for If-Match and If-Unmodified-Since.
+            unchanged: the refusal for If-None-Match with an ETag, and for If-Modified-Since.
+            taken: the refusal for `If-None-Match: *` if the path exists.
         """
         if self.if_match is not None and (node is None or self.if_match not in {"*", node.etag}):
             raise Refused(failed, "If-Match")

@@ -1,9 +1,9 @@
-"""What the lake stand-in refuses, and how each of its two protocols says so.
+"""The lake stand-in's refusals, with their codes in both protocols.
 
 Source: the error list of the Data Lake swagger and of the Blob REST reference
 (https://learn.microsoft.com/rest/api/storageservices/data-lake-storage-gen2,
-https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes). Which code goes with which
-situation is published for most of them; where it is not, the member says "guess".
+https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes). For most codes the situation is
+published; where it is not, the member says "guess".
 """
 
 from enum import Enum
@@ -17,9 +17,9 @@ class Problem(Enum):
     PATH_MISSING = (404, "PathNotFound", "BlobNotFound")
     PATH_EXISTS = (409, "PathAlreadyExists", "BlobAlreadyExists")
     PATH_CONFLICT = (409, "PathConflict", "PathConflict")
-    """Something on the way, or at the end of it, is a file where a directory is needed, or the reverse."""
+    """A part of the path is a file where a directory is needed, or the reverse."""
     WRONG_TYPE = (409, "ResourceTypeMismatch", "ResourceTypeMismatch")
-    """An operation of files on a directory (guess: which of this and PathConflict)."""
+    """A file operation on a directory (guess: it might be PathConflict)."""
     NOT_EMPTY = (409, "DirectoryNotEmpty", "DirectoryIsNotEmpty")
     SOURCE_MISSING = (404, "SourcePathNotFound", "SourcePathNotFound")
     SOURCE_INVALID = (409, "InvalidRenameSourcePath", "InvalidRenameSourcePath")
@@ -73,11 +73,11 @@ class Problem(Enum):
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer of the service, not an error of the stand-in
-    """The service says no.
+    """The service refuses a request.
 
     Args:
-        problem: which refusal.
-        detail: what about this request is wrong, for a person.
+        problem: the refusal.
+        detail: what is wrong with this request, for the answer's message.
     """
 
     def __init__(self, problem: Problem, detail: str = "") -> None:

@@ -1,7 +1,7 @@
-"""Shared access signatures of the lake stand-in, made with the account key: signature, time and scope are checked.
+"""Shared access signatures of the lake stand-in, with the account key. It checks signature, time and scope.
 
-Not done: user delegation keys, stored policies (`si`), snapshots, and whether the permissions (`sp`) allow the
-operation; the signature that a rename's source carries in x-ms-rename-source isn't looked at either.
+Not checked: whether the permissions (`sp`) allow the operation, and a signature in x-ms-rename-source. Not supported:
+user delegation keys, stored policies (`si`), snapshots.
 
 Source: https://learn.microsoft.com/rest/api/storageservices/create-service-sas and
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas (versions from 2020-12-06 on).
@@ -19,7 +19,7 @@ _BEHIND_RESOURCE = ("si", "sip", "spr", "sv", "sr", "", "ses", "rscc", "rscd", "
 
 
 def string_to_sign(request: Request, account: str) -> str:
-    """Return what the signature of a request's query must have been made from."""
+    """Return the text that the signature in a request's query must sign."""
     query = request.query
     if "ss" in query:
         return "\n".join([account, *_values(query, _ACCOUNT_FIELDS), ""])

@@ -1,7 +1,7 @@
-"""HTTP/1.1 of the lake stand-in: requests in, replies out, one port for both hosts.
+"""HTTP/1.1 of the lake stand-in, on one port for both hosts.
 
-A request's body is on disk before anything is decided about it, so that an early refusal never meets a client that
-is still sending. Not done: chunked request bodies (411), pipelining.
+A request's whole body is on disk before the request is handled, so a refusal never reaches a client that is still
+sending. Not supported: chunked request bodies (411), pipelining.
 """
 
 import socket
@@ -26,22 +26,22 @@ _METADATA = "x-ms-meta-"
 
 
 class Service(Protocol):
-    """What a protocol's module offers."""
+    """The interface of a protocol's module."""
 
     NAME: str
 
     def operation(self, request: Request) -> tuple[str, Callable[[Store, Request], Reply]]:
-        """Tell which operation a request is, by name, and what does it."""
+        """Return the name of a request's operation, and its handler."""
 
     def refusal(self, problem: Problem, detail: str, now: datetime) -> Reply:
-        """Return the protocol's answer to what is refused."""
+        """Return the protocol's answer to a refused request."""
 
     def error(self, status: int, code: str, detail: str, now: datetime) -> Reply:
-        """Return an error answer in the protocol's form."""
+        """Return an error answer in the protocol's format."""
 
 
 class Answerer(Protocol):
-    """Does what a request asks for."""
+    """Handles requests."""
 
     def __call__(self, request: Request, service: Service, *, encrypted: bool) -> Reply | None:
         """Return the reply; None closes the connection without one."""
@@ -52,10 +52,10 @@ class Server(Listener):
 
     Args:
         tls: the certificate.
-        account: the account's name, which leads a host name or a path.
-        spool: where bodies go.
-        answer: does what a request asks for.
-        clock: gives the instant of the Date header.
+        account: the account's name, the beginning of a host name or of a path.
+        spool: for the bodies.
+        answer: handles a request.
+        clock: returns the instant for the Date header.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Server(Listener):
         self._account, self._spool, self._respond, self._clock = account, spool, answer, clock
 
     def _serve_connection(self, connection: socket.socket) -> None:
-        """Serve until the client goes, a reply is lost, or the lake stops."""
+        """Serve until the client leaves, a fault closes the connection, or the lake stops."""
         http = Http1(connection)
         while head := http.receive():
             body = self._spool.receive(http.body())
@@ -88,7 +88,7 @@ class Server(Listener):
 
 
 def _request(head: HttpRequest, body: Body, account: str) -> tuple[Request | None, Service]:
-    """Return the request, None where it is for another account, and the protocol that it speaks."""
+    """Return the request (None if it is for another account), and its protocol."""
     path, _, query_text = head.target.partition("?")
     pairs = [pair.partition("=") for pair in query_text.split("&") if pair]
     query = {unquote_plus(name): unquote_plus(value) for name, _, value in pairs}
@@ -105,7 +105,7 @@ def _request(head: HttpRequest, body: Body, account: str) -> tuple[Request | Non
 
 
 def _service_by_shape(request: Request) -> Service:
-    """Tell the protocol where no name does: by what only one of them has, else by what is accepted."""
+    """Return the protocol of a request without a host name: by its query and headers, else by its Accept header."""
     if request.method == "PATCH" or "x-ms-rename-source" in request.headers or request.query.keys() & _DFS_QUERY:
         return lake_dfs
     if request.query.keys() & {"comp", "restype"} or "x-ms-blob-type" in request.headers:

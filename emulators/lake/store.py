@@ -1,15 +1,15 @@
 """The namespace of the lake stand-in: file systems, directories and files, with their conditions and leases.
 
-Nothing here knows HTTP, and nothing locks: the server runs one operation at a time under one lock, so that each
-is atomic, as a rename in a hierarchical namespace is. Refusals are raised as `Refused` before anything changed.
+This module has no HTTP and no locks: the server runs one operation at a time under one lock, so that each is atomic,
+as a rename in a hierarchical namespace is. A refusal is raised as `Refused` before anything has changed.
 
-Guesses about the service, where nothing is published:
-- appending twice at one offset keeps the later bytes; what was appended below the flushed length is dropped;
-- a flush drops what was appended beyond its position unless it is to be retained (published), and the position
-  must be where some append ended (guess);
-- appends that were not flushed are lost when a create overwrites the file, and move with a rename;
-- a path that is overwritten gets a new creation time;
-- a rename looks at its source first, then at the destination's parent, then at the conditions;
+Guesses, where the service's behaviour is not published:
+- a repeated append at the same position replaces the earlier one; an append below the flushed length is dropped;
+- a flush drops bytes that were appended beyond its position, unless they are to be retained (published), and its
+  position must be the end of an append (guess);
+- appended bytes that were not flushed are lost when a create overwrites the file, and move with a rename;
+- overwriting a path gives it a new creation time;
+- a rename checks its source first, then the destination's parent, then the conditions;
 - a lease moves with a renamed file.
 """
 
@@ -30,7 +30,7 @@ class Store:
     """All file systems of one account.
 
     Args:
-        clock: gives the aware instant that stands in Last-Modified and Creation-Time.
+        clock: returns the aware instant for Last-Modified and Creation-Time.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -39,13 +39,13 @@ class Store:
         self.file_systems: dict[str, FileSystem] = {}
 
     def now(self) -> datetime:
-        """Return the lake's present instant."""
+        """Return the lake's time."""
         return self._clock()
 
     # File systems
 
     def create_file_system(self, name: str, metadata: Mapping[str, str]) -> FileSystem:
-        """Make an empty file system."""
+        """Create an empty file system."""
         if not _FILE_SYSTEM_NAME.fullmatch(name):
             raise Refused(Problem.NAME, "the file system's name")
         if name in self.file_systems:
@@ -63,7 +63,7 @@ class Store:
         return self.file_systems[name]
 
     def delete_file_system(self, name: str, lease_id: str | None) -> None:
-        """Remove a file system and all that is in it."""
+        """Delete a file system with its content."""
         self.file_system(name).lease.check(self.now(), lease_id)
         del self.file_systems[name]
 
@@ -77,7 +77,7 @@ class Store:
     # Paths
 
     def node(self, name: str, path: str) -> Node:
-        """Return what is at the path."""
+        """Return the file or directory at the path."""
         node = self.file_system(name).nodes.get(path)
         if node is None:
             raise Refused(Problem.PATH_MISSING)
@@ -102,10 +102,10 @@ class Store:
         settings: Mapping[str, str] | None = None,
         asked: AccessRequest = AccessRequest(),  # noqa: B008 - frozen: one for all calls is right
     ) -> Node:
-        """Make an empty file, over whatever file is there, or a directory, with the directories above it."""
+        """Create a directory or an empty file, with its parents; a file replaces an existing file."""
         system = self.file_system(name)
         if not path:
-            raise Refused(Problem.NAME, "the root is there already")
+            raise Refused(Problem.NAME, "the root exists already")
         old = system.nodes.get(path)
         conditions.check(old, taken=Problem.PATH_EXISTS)
         if old is not None:
@@ -120,7 +120,7 @@ class Store:
         return made
 
     def append(self, name: str, path: str, position: int, body: Body, lease_id: str | None) -> Node:
-        """Keep bytes for a later flush; the file stays as it is."""
+        """Store bytes for a later flush; the file does not change."""
         node = self._appendable(name, path)
         node.lease.check(self.now(), lease_id)
         node.pending[position] = body
@@ -137,7 +137,7 @@ class Store:
         retain: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> Node:
-        """Make the file as long as `position` by what was appended, which must join without a gap."""
+        """Extend the file to `position` with the appended bytes, which must have no gap."""
         node = self._appendable(name, path)
         conditions.check(node)
         node.lease.check(self.now(), lease_id)
@@ -147,7 +147,7 @@ class Store:
             added.append(node.pending[reached])
             reached += added[-1].length
         if reached != position:
-            raise Refused(Problem.FLUSH_POSITION, f"{position} is asked for; what joins ends at {reached}")
+            raise Refused(Problem.FLUSH_POSITION, f"the position is {position}, the appended bytes end at {reached}")
         node.content += tuple(added)
         node.length = position
         node.pending = {at: body for at, body in node.pending.items() if retain and at >= position}
@@ -166,7 +166,7 @@ class Store:
     ) -> Node:
         """Move a file or a directory, over a file or an empty directory of the same kind."""
         if not destination[1]:
-            raise Refused(Problem.NAME, "the root can't be replaced")
+            raise Refused(Problem.NAME, "the root cannot be replaced")
         from_system, to_system = self.file_system(source[0]), self.file_system(destination[0])
         node = from_system.nodes.get(source[1])
         if node is None or not source[1]:
@@ -182,7 +182,7 @@ class Store:
         if not parent.directory:
             raise Refused(Problem.PATH_CONFLICT, "the destination's parent is a file")
         if source[0] == destination[0] and destination[1].startswith(f"{source[1]}/"):
-            raise Refused(Problem.SOURCE_INVALID, "a directory can't move into itself")
+            raise Refused(Problem.SOURCE_INVALID, "a directory cannot move into itself")
         node.lease.check(self.now(), source_lease_id)
         if old is node:
             return node
@@ -205,9 +205,9 @@ class Store:
         lease_id: str | None = None,
         most: int | None = None,
     ) -> bool:
-        """Remove a path; with `most`, at most so many of the paths in it. Returns whether it is all gone."""
+        """Delete a path, with `most` at most that number of the paths in it; return whether everything is deleted."""
         if not path:
-            raise Refused(Problem.NAME, "the root goes with its file system")
+            raise Refused(Problem.NAME, "the root is deleted with its file system")
         system = self.file_system(name)
         node = self._writable(name, path, conditions, lease_id)
         inside = [inner for inner, _ in system.under(path)] if node.directory else []
@@ -232,7 +232,7 @@ class Store:
     def set_settings(
         self, name: str, path: str, settings: Mapping[str, str], conditions: Conditions, lease_id: str | None
     ) -> Node:
-        """Replace all stored HTTP headers of a path: what is not named is cleared."""
+        """Replace all stored HTTP headers of a path; those not given are cleared."""
         node = self._writable(name, path, conditions, lease_id)
         node.settings = dict(settings)
         return self._touch(node)
@@ -240,7 +240,7 @@ class Store:
     def set_access(
         self, name: str, path: str, asked: AccessRequest, conditions: Conditions, lease_id: str | None
     ) -> Node:
-        """Change owner, group, permissions or ACL of a path; its ETag stays (guess)."""
+        """Change owner, group, permissions or ACL of a path; its ETag does not change (guess)."""
         node = self._writable(name, path, conditions, lease_id)
         node.access = changed(node.access, asked)
         return node
@@ -258,7 +258,7 @@ class Store:
         metadata: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> Node:
-        """Make a whole file at once, from one body or from blocks with their ids, with the directories above it."""
+        """Write a whole file with its parents, from one body, or from blocks with their ids."""
         node = self.create(
             name, path, directory=False, conditions=conditions, lease_id=lease_id, metadata=metadata, settings=settings
         )
@@ -270,7 +270,7 @@ class Store:
         return node
 
     def put_block(self, name: str, path: str, block_id: str, body: Body, lease_id: str | None) -> None:
-        """Keep a block for a later Put Block List."""
+        """Store a block for a later Put Block List."""
         system = self.file_system(name)
         node = system.nodes.get(path)
         if node is not None:
@@ -279,11 +279,11 @@ class Store:
             node.lease.check(self.now(), lease_id)
         kept = system.uncommitted.setdefault(path, {})
         if any(len(other) != len(block_id) for other in kept):
-            raise Refused(Problem.BLOCK_LIST, "all block ids of a blob are of one length")
+            raise Refused(Problem.BLOCK_LIST, "all block ids of a blob have the same length")
         kept[block_id] = body
 
     def committed_and_uncommitted(self, name: str, path: str) -> tuple[dict[str, Body], dict[str, Body]]:
-        """Return a blob's blocks by id: those that make it up, and those that were only put."""
+        """Return a blob's committed blocks, and its uncommitted ones, by id."""
         system = self.file_system(name)
         node = system.nodes.get(path)
         return (node.blocks if node is not None else {}), system.uncommitted.get(path, {})
@@ -312,7 +312,7 @@ class Store:
     def _make_parents(self, system: FileSystem, path: str) -> None:
         ancestors = [path[:at] for at, letter in enumerate(path) if letter == "/"]
         if any(ancestor in system.nodes and not system.nodes[ancestor].directory for ancestor in ancestors):
-            raise Refused(Problem.PATH_CONFLICT, "something above the path is a file")
+            raise Refused(Problem.PATH_CONFLICT, "a parent of the path is a file")
         for ancestor in ancestors:
             if ancestor not in system.nodes:
                 self._place(system, ancestor, directory=True, asked=AccessRequest())
@@ -327,9 +327,9 @@ class Store:
 
     def _check_replaceable(self, system: FileSystem, path: str, old: Node, *, by: Node, lease_id: str | None) -> None:
         if old.directory != by.directory:
-            raise Refused(Problem.RENAME_TYPES, "a file and a directory don't replace each other")
+            raise Refused(Problem.RENAME_TYPES, "a file and a directory cannot replace each other")
         if next(system.under(path), None) is not None:
-            raise Refused(Problem.NOT_EMPTY, "the destination is a directory with something in it")
+            raise Refused(Problem.NOT_EMPTY, "the destination is a directory that is not empty")
         old.lease.check_holder(self.now(), lease_id)  # without an id, overwriting breaks the lease
 
 
