@@ -89,7 +89,7 @@ def ca_bundle_problem(file: str) -> str | None:
 
 
 def proxy_problem(address: str) -> str | None:
-    """Return why a proxy's address cannot be used, or None if it can; shows no part of it.
+    """Return why a proxy's address cannot be used, or None if it can; show no part of it.
 
     Args:
         address: as the variable has it, with or without a scheme.

@@ -66,16 +66,16 @@ class Lake(Protocol):
         """Read a path's properties; a missing path is not an error."""
 
     def create(self, path: str) -> str:
-        """Create an empty file; returns its ETag. ConflictError if the path exists."""
+        """Create an empty file, and return its ETag. ConflictError if the path exists."""
 
     def append(self, path: str, position: int, data: bytes | bytearray | memoryview) -> None:
         """Append bytes at a position; repeating the same bytes at the same position is allowed."""
 
     def flush(self, path: str, size: int, etag: str, *, content_type: str) -> str:
-        """Commit and close the appended bytes, `size` in all, if the ETag still matches; returns the new ETag."""
+        """Commit and close the appended bytes, `size` in all, if the ETag still matches; return the new ETag."""
 
     def describe(self, path: str, metadata: Mapping[str, str], etag: str) -> str:
-        """Replace the user metadata if the ETag still matches; returns the new ETag."""
+        """Replace the user metadata if the ETag still matches; return the new ETag."""
 
     def rename(self, source: str, destination: str, *, source_etag: str, replacing: str | None) -> None:
         """Move a file in one atomic step.

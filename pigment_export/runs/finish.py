@@ -50,7 +50,7 @@ def _all_have_receipts(lake: CallLake, plan: Plan) -> bool:
 
 
 def _receipts(lake: CallLake, plan: Plan, seen: RunListing, listed: list[ListedBlob]) -> dict[str, ReceiptSummary]:
-    """Return the receipts' summaries; reads a receipt that lost its metadata, as when another tool copied it."""
+    """Return the receipts' summaries; read a receipt that lost its metadata, as when another tool copied it."""
     receipts = dict(seen.receipts)
     there = {row.path for row in listed}
     for name in plan.names:

@@ -20,7 +20,7 @@ from pigment_export.lake.call import CallLake
 from pigment_export.lake.records import Instant, Record
 
 CHECKED_EVERY = timedelta(days=1)  # the catalog is validated at least this often, even if nothing is due
-FORGOTTEN_AFTER = timedelta(hours=1)  # after an edit or a deployment: a schedule that is back so soon was never gone
+FORGOTTEN_AFTER = timedelta(hours=1)  # a schedule that returns within this time was not removed: an edit, a deployment
 
 
 type Definition = tuple[str, str, str]

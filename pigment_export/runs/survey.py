@@ -88,7 +88,7 @@ class Survey:
         return self.now >= summary.expires_at + ORPHANED
 
     def _without_claims(self, rows: Iterable[ListedBlob]) -> Iterator[ListedBlob]:
-        """Process the claims, which come before all runs."""
+        """Yield the rows of runs, after taking in the claims, which come before them."""
         for row in rows:
             if not row.path.startswith(self.runs.layout.claims):
                 yield row

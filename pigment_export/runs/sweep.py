@@ -20,7 +20,7 @@ ABANDONED = timedelta(days=1)  # no call lives that long: the worker that wrote 
 
 
 def sweep_folder(survey: Survey, folder: str) -> int:
-    """Remove abandoned staged files from an export's folder, and held files whose receipts go or are gone."""
+    """Remove abandoned staged files from an export's folder, and held files without a receipt that is kept."""
     gone = [
         row.path
         for row in survey.runs.lake.list(aside(folder))

@@ -64,7 +64,7 @@ def start_due(runs: Runs, look: Callable[[], Look], seen: Look, load: Callable[[
 
 
 def _claim_due(runs: Runs, seen: Look, catalog: Catalog) -> tuple[ScheduleRecord, list[str]]:
-    """Claim all occurrences that are due; returns the record to write and the messages to send."""
+    """Claim all occurrences that are due; return the record to write and the messages to send."""
     exports = {export.name: export for export in catalog.exports if export.enabled}
     record = seen.record.seeing(definitions_of(runs, exports.values()), seen.fingerprint, seen.now)
     claimed: dict[str, datetime] = {}

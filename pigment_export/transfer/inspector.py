@@ -68,7 +68,7 @@ class Inspector:
         return 0 if self._records is None else self._records.ended
 
     def update(self, chunk: bytes | bytearray) -> None:
-        """Inspect the next bytes; keeps nothing of the chunk."""
+        """Inspect the next bytes; keep nothing of the chunk."""
         start = 0
         with memoryview(chunk) as view:
             while start < len(view):

@@ -46,7 +46,7 @@ class Source(Protocol):
     """
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the beginning of a buffer; returns 0 only at and after a proven end, and raises at any other end."""
+        """Fill the beginning of a buffer. Return 0 only at and after a proven end, and raise at any other end."""
 
 
 class Sink(Protocol):

@@ -44,6 +44,6 @@ class OddServer(Listener):
             http.raw(answer)
 
     def challenge(self) -> bytes:
-        """A vault's answer to a request without a token, as the client library expects it."""
+        """Return a vault's answer to a request without a token, as the client library expects it."""
         # The resource is the host without its first label: the client checks that it belongs to the vault.
         return HEALTHY_CHALLENGE.format(resource=self.url.replace("127.", "", 1)).encode()
