@@ -1,4 +1,4 @@
-"""One cold `export_one` in this new process, and where its CPU goes until Pigment is asked: `cold_start` runs it.
+"""Measure one cold `export_one` in this new process, by part until the request to Pigment. `cold_start` runs it.
 
 `python -m benchmarks.cold_call PAUSE MESSAGE [MESSAGE…]` indexes the app, calls the function with each queue message as
 the host does, and prints JSON. `PAUSE` is `no` if the first call comes at once; otherwise it waits for the early
@@ -48,7 +48,7 @@ class Parts:
 
 
 def package_of(_loader: object, module: Any) -> str:
-    """Return what the import of a module is counted for, e.g. `import azure.storage.blob`."""
+    """Return the part for the import of a module, e.g. `import azure.storage.blob`."""
     names = module.__name__.split(".")
     if names[0] in sys.stdlib_module_names:
         return "import the standard library"

@@ -64,7 +64,7 @@ def _run(arguments: list[str], environ: Mapping[str, str]) -> str:
 
 
 def measure_imports(repeats: int) -> None:
-    """Measure each program in turn, so that what disturbs one disturbs all."""
+    """Measure the programs in turns, so that a busy machine affects all equally."""
     found: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(repeats):
         for name, program in IMPORTS.items():
@@ -76,7 +76,7 @@ def measure_imports(repeats: int) -> None:
 
 
 def measure_calls(repeats: int) -> None:
-    """Measure cold calls of `export_one`, each in a process of its own."""
+    """Measure cold calls of `export_one`, each in its own process."""
     with tempfile.TemporaryDirectory() as made, Everything(Path(made)) as everything:
         folder = Path(made)
         bundle, catalog = folder / "bundle.pem", folder / "exports.toml"

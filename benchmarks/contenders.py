@@ -1,9 +1,9 @@
-"""The ways to bring an export into a lake that `transfer` measures, and the parts of this app's, each as a command.
+"""The ways to move an export into a lake that `transfer` compares, and the parts of this app's way, each as a command.
 
 python -m benchmarks.contenders WAY SOURCE SINK FILE
 
 WAY: `whole`; `export` with any of `gzip`, `chunk=MIB`, `flight=APPENDS`, `at_once=EXPORTS`, `times=EXPORTS`; or a part:
-`start`, `read`, `append`, `inspect`, `hash`. FILE is what the source serves.
+`start`, `read`, `append`, `inspect`, `hash`. FILE is the file that the source serves.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ SHARED_FOLDER = "files"
 
 
 def python(way: str) -> Way:
-    """Return the command of a way or a part of this module, in a process of its own."""
+    """Return the command that runs a way or a part of this module in its own process."""
 
     def command(servers: Servers, file: Path) -> list[str]:
         return [sys.executable, "-m", "benchmarks.contenders", way, servers.source, servers.sink, str(file)]
@@ -39,7 +39,7 @@ def _rclone(servers: Servers, file: Path) -> list[str]:
 
 
 def _rclone_with_proofs(servers: Servers, file: Path) -> list[str]:
-    """Copy, then read twice more, to hash and to count rows: from the source, since the sink keeps nothing."""
+    """Copy, then read twice more, to hash and to count rows: from the source, because the sink keeps nothing."""
     copy = " ".join(f"'{part}'" for part in _rclone(servers, file))
     remote = f"':http,url=\"{servers.source}\":{file.name}'"
     read = f"rclone --config /dev/null --quiet hashsum sha256 --download {remote}"
@@ -70,14 +70,14 @@ class _Credential:
 
 
 def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
-    """Move exports through the app's own adapters; prints the seconds of each.
+    """Move exports with the app's own adapters; print the seconds of each.
 
     Args:
         source: Pigment's address.
-        sink: the lake's.
+        sink: the lake's address.
         gzip: whether to store them as gzip.
-        **said: `chunk` and `flight`: MiB of a chunk, appends in flight; `at_once` and `times`: how many exports
-            side by side, and one after another.
+        **said: `chunk` and `flight`: MiB of a chunk, appends in flight; `at_once` and `times`: numbers of parallel
+            and of successive exports.
     """
     from pigment_export.azure.adls import AdlsLake
     from pigment_export.catalog.exports import from_json
@@ -117,7 +117,7 @@ def export(source: str, sink: str, *, gzip: bool = False, **said: int) -> None:
 
 
 def part(name: str, source: str, sink: str, file: Path) -> None:
-    """Do one part of what `export` does, over as many bytes, with all that it imports."""
+    """Do one part of `export`, for as many bytes and with the same imports."""
     from pigment_export.azure.adls import AdlsLake
     from pigment_export.azure.data_lake import DataLakeFileClient  # noqa: F401 - imported with the first staged file
     from pigment_export.catalog.exports import from_json
@@ -164,7 +164,7 @@ def whole(source: str, sink: str, file: Path) -> None:
 
 
 def main(way: str, source: str, sink: str, file: Path) -> None:
-    """Do what is asked for."""
+    """Run a way or a part."""
     name, *words = way.split()
     if name == "export":
         said = dict(word.split("=") for word in words if "=" in word)

@@ -17,7 +17,7 @@ from pigment_export.transfer.inspector import Inspector
 from pigment_export.transfer.stream import CHUNK_BYTES
 
 PASSES = 5
-ROWS = 50_000  # different ones, repeated: too many for a processor's branch prediction to learn by heart
+ROWS = 50_000  # different rows, repeated: too many for a processor's branch prediction to learn
 SHAPES: dict[str, Callable[[int], str]] = {
     "unquoted, ASCII": lambda i: f"FR{i % 97};Jan 21;{i}.50;{i * 3}.00;Paris region {i % 13}\n",
     "unquoted, not ASCII": lambda i: f"FR{i % 97};Févr. 21;{i}.50;{i * 3}.00;Île-de-France {i % 13} €\n",
@@ -36,7 +36,7 @@ type Chunks = list[bytearray]
 
 
 def megabytes_per_second(read: Callable[[Chunks], object], chunks: Chunks) -> float:
-    """Return the median speed of one way to read all chunks, by CPU seconds."""
+    """Return the median speed of one way to read all chunks, in MB per CPU second."""
     seconds = []
     for _ in range(PASSES):
         began = time.process_time()
@@ -46,7 +46,7 @@ def megabytes_per_second(read: Callable[[Chunks], object], chunks: Chunks) -> fl
 
 
 def by_inspector(chunks: Chunks) -> int:
-    """Rows, by the inspector."""
+    """Count rows with the inspector."""
     inspector = Inspector()
     for chunk in chunks:
         inspector.update(chunk)
@@ -54,7 +54,7 @@ def by_inspector(chunks: Chunks) -> int:
 
 
 def by_sha256(chunks: Chunks) -> str:
-    """The hash alone."""
+    """Only hash."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -62,13 +62,13 @@ def by_sha256(chunks: Chunks) -> str:
 
 
 def by_csv(chunks: Chunks) -> int:
-    """Rows, by Python's csv module; a character that the last chunk's end cuts in two is replaced."""
+    """Count rows with Python's csv module; a character that the end of the last chunk splits is replaced."""
     text = io.StringIO(b"".join(chunks).decode(errors="replace"), newline="")
     return sum(1 for _ in csv.reader(text, delimiter=";")) - 1
 
 
 def main() -> None:
-    """Print one line a shape."""
+    """Print one line for each shape of rows."""
     size = int(sys.argv[1] if len(sys.argv) > 1 else 256) * 1_000_000
     print(f"{'MB per CPU second':26}{'inspector':>10}{'sha256':>10}{'csv':>10}")
     for name, row in SHAPES.items():

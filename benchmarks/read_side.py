@@ -35,7 +35,7 @@ H2_WINDOW_BYTES = 16 * 1024 * 1024
 
 
 def with_adapter(url: str, bundle: str) -> int:
-    """The app's way."""
+    """Read as the app does."""
     with requests.Session() as session:
         session.mount("https://", Http2Adapter())
         timeouts = Timeouts(10, 60, 60)
@@ -50,7 +50,7 @@ def with_adapter(url: str, bundle: str) -> int:
 
 
 def with_h2_alone(url: str, bundle: str) -> int:
-    """As h2's documentation shows it, with windows as large as the adapter's."""
+    """Read as h2's documentation shows it, with windows as large as the adapter's."""
     host, port = url.split("/")[2].split(":")
     context = ssl.create_default_context(cafile=bundle)
     context.set_alpn_protocols(["h2"])
@@ -82,7 +82,7 @@ def with_h2_alone(url: str, bundle: str) -> int:
 
 
 def with_curl(url: str, bundle: str) -> int:
-    """Libcurl's own reader, for a measure."""
+    """Read with curl, for comparison."""
     command = ["curl", "--silent", "--fail", "--http2", "--cacert", bundle, "--output", "/dev/null"]
     done = subprocess.run(
         [*command, "--write-out", "%{size_download}", url], capture_output=True, text=True, check=True
@@ -94,14 +94,14 @@ READERS: dict[str, Callable[[str, str], int]] = {"adapter": with_adapter, "h2 al
 
 
 def read_once(name: str, url: str, bundle: str) -> None:
-    """In a process of its own: read, and print bytes, seconds and CPU seconds."""
+    """Read once, in this process of its own, and print bytes, seconds and CPU seconds."""
     began, cpu_before = time.perf_counter(), cpu_seconds()
     total = READERS[name](url, bundle)
     print(total, time.perf_counter() - began, cpu_seconds() - cpu_before)
 
 
 def cpu_seconds() -> float:
-    """Of this process and what it started."""
+    """Return the CPU seconds of this process and its children."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def measure(readers: list[str], url: str, bundle: Path, size: int, repeats: int) -> dict[str, list[list[float]]]:
-    """MB/s and CPU seconds of each reading, by reader."""
+    """Return MB/s and CPU seconds of each reading, by reader."""
     found: dict[str, list[list[float]]] = {name: [] for name in readers}
     for _ in range(repeats):
         for name in readers:

@@ -1,4 +1,4 @@
-"""nginx as Pigment and as the lake: it serves files over HTTP/2 and TLS, and takes uploads over HTTP/1.1 and TLS."""
+"""nginx as Pigment and as the lake: it serves files over HTTP/2 and TLS, and accepts uploads over HTTP/1.1 and TLS."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trustme
 
-# An upload is read whole before it is answered, in memory, and handed to no one. One cipher for all clients, since they
+# It reads an upload whole into memory before it answers, and discards it. One cipher for all clients, because they
 # prefer different ones: the one that Azure's storage chooses.
 CONFIGURATION = """
 daemon off; worker_processes 2; pid {folder}/pid; error_log stderr alert; {user}
@@ -61,7 +61,7 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where source and sink are, and the environment in which their certificate is trusted."""
+    """The addresses of source and sink, and the environment that trusts their certificate."""
 
     source: str
     sink: str
@@ -70,7 +70,7 @@ class Servers:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Servers]:
-    """Serve a folder, and take uploads.
+    """Serve a folder, and accept uploads.
 
     Args:
         folder: also for nginx' own files.
@@ -81,7 +81,7 @@ def serving(folder: Path) -> Iterator[Servers]:
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     source, sink = _free_port(), _free_port()
     path = folder / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""  # it reads what this process made
+    user = "user root;" if os.geteuid() == 0 else ""  # to read the files of this process
     path.write_text(CONFIGURATION.format(folder=folder, source=source, sink=sink, user=user))
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "nginx"
     with subprocess.Popen([program, "-p", str(folder), "-c", str(path)]) as server:

@@ -17,7 +17,7 @@ from pathlib import Path
 from emulators.everything import Everything
 from emulators.pigment.model import PNL, Column
 
-ROW_BYTES = 45  # of the made-up table, about
+ROW_BYTES = 45  # of the generated table, about
 APP = """
 import contextlib, io, json, os
 from pigment_export.app.package import import_everything

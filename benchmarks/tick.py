@@ -33,7 +33,7 @@ def main() -> None:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environ = {**kept, **everything.environment, "EXPORTS_FILE": "lake:exports.toml"}
         rows = []
-        for _ in range(REPEATS + 1):  # the first one sees the schedules, and is more than a tick
+        for _ in range(REPEATS + 1):  # the first one records new schedules, and is more than a tick
             done = subprocess.run(
                 [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
             )

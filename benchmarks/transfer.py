@@ -43,12 +43,12 @@ HEADERS = {"narrow": "a;b;c\n", "wide": "a;b;c;d;e;f\n", "quoted": '"a";"b";"c"\
 
 HEAD = ("what", "way", "MB/s", "spread", "CPU s", "CPU s per GB", "peak MiB")
 
-type Table = Iterator[tuple[str, ...]]  # its head, and its rows as they are measured
+type Table = Iterator[tuple[str, ...]]  # its head, then each row after its measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run of one contender: what it printed, and what it took."""
+    """The output of one run of one contender, and its time and memory."""
 
     seconds: float
     cpu_seconds: float
@@ -58,11 +58,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is measured.
+    """The size of a benchmark.
 
     Attributes:
-        repeats: of each contender; fewer of what takes long.
-        scale: of all sizes but the smallest.
+        repeats: of each contender; fewer for the long ones.
+        scale: factor for all sizes except the smallest.
     """
 
     repeats: int
@@ -74,7 +74,7 @@ class Options:
 
 
 def make_csv(path: Path, rows: str, size: int) -> None:
-    """Write rows of a shape until the file has that many bytes, to the end of a row."""
+    """Write whole rows of a shape, up to that many bytes."""
     block = "".join(map(ROWS[rows], range(200_000))).encode()
     with path.open("wb") as file:
         file.write(HEADERS[rows].encode())
@@ -85,8 +85,8 @@ def make_csv(path: Path, rows: str, size: int) -> None:
 
 @contextmanager
 def source_of(rows: str, size: int, *, is_gzip: bool = False) -> Iterator[tuple[Servers, Path]]:
-    """Serve a CSV; yields the servers and the file."""
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - RAM: the disk is not to be measured
+    """Serve a CSV; yield the servers and the file."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - RAM: the disk must not affect the figures
     with tempfile.TemporaryDirectory(dir=memory) as name, serving(Path(name)) as servers:
         file = Path(name) / "export.csv"
         make_csv(file, rows, size)
@@ -95,7 +95,7 @@ def source_of(rows: str, size: int, *, is_gzip: bool = False) -> Iterator[tuple[
         yield servers, file
 
 
-# In a small process: a child's peak begins with that of the process which forked it.
+# In a small process: a child's peak memory begins with that of the process that forked it.
 LAUNCH = """
 import resource, subprocess, sys, time
 began = time.perf_counter()
@@ -107,7 +107,7 @@ print(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, printed)
 
 
 def run(command: list[str], environ: dict[str, str]) -> Figures:
-    """Run a command and measure it and what it started."""
+    """Run a command; measure it with its children."""
     launched = [sys.executable, "-S", "-c", LAUNCH, *command]
     done = subprocess.run(launched, env=environ, stdout=subprocess.PIPE, text=True, check=True)
     seconds, cpu_seconds, peak_mib, *printed = map(float, done.stdout.split())
@@ -144,7 +144,7 @@ def row(what: str, who: str, size: int, figures: list[Figures]) -> tuple[str, ..
 
 
 def ways(options: Options) -> Table:
-    """This app beside others."""
+    """Compare this app with others."""
     plain = {who: way for who, way in WAYS.items() if who != GZIPPED}
     largest = {who: WAYS[who] for who in (OURS, RCLONE)}
     packed = {who: WAYS[who] for who in (OURS, GZIPPED, RCLONE)}
@@ -165,7 +165,7 @@ def ways(options: Options) -> Table:
 
 
 def profile(options: Options) -> Table:
-    """The parts of this app, each alone, above its start-up."""
+    """Measure the parts of this app, each alone, without the start-up."""
     yield ("rows", *PARTS[1:], "all that is left", "the whole", "start-up, s")
     for shape in ROWS:
         with source_of(shape, options.bytes(1000)) as (servers, file):
@@ -183,7 +183,7 @@ def profile(options: Options) -> Table:
 
 
 def chunks(options: Options) -> Table:
-    """The size of a chunk, and how many appends are under way."""
+    """Measure sizes of chunks, and numbers of appends in flight."""
     yield HEAD
     tried = [(mib, 2) for mib in (1, 4, 8, 16, 32)] + [(8, flight) for flight in (1, 3, 4)]
     ways_tried = {
@@ -197,7 +197,7 @@ def chunks(options: Options) -> Table:
 
 
 def together(options: Options) -> Table:
-    """Exports side by side in one process, and many small ones one after another."""
+    """Measure parallel exports in one process, and many small ones one after another."""
     yield ("what", "MB/s in all", "CPU s per GB", "peak MiB", "seconds of the first and the last to end")
     with source_of("narrow", options.bytes(400)) as (servers, file):
         tried = {at_once: python(f"export at_once={at_once}") for at_once in (1, 2, 3)}
@@ -234,7 +234,7 @@ TABLES: dict[str, Callable[[Options], Table]] = {
 
 
 def main() -> None:
-    """Measure, print, and write the page if asked to."""
+    """Measure, print, and with `--write` update the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES, metavar="TABLE")
     parser.add_argument("--repeats", type=int, default=5)
@@ -252,7 +252,7 @@ def main() -> None:
 
 
 def write(name: str, lines: list[str], repeats: int, scale: float) -> None:
-    """Put a table between the page's marks, with the command and the machine that made it."""
+    """Put a table between the page's marks, with its command, machine and versions."""
     before, mark, rest = PAGE.read_text().partition(f"<!-- {name} -->\n")
     _, closing, after = rest.partition(f"<!-- /{name} -->")
     rclone = subprocess.run(["rclone", "version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]

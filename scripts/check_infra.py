@@ -26,35 +26,35 @@ ROOT = Path(__file__).parent.parent
 INFRA = ROOT / "infra"
 SCENARIOS = INFRA / "scenarios"
 BUILD = ROOT / "build" / "infra"
-CHECKOV = ROOT / "build" / "checkov"  # 300 MB, half a minute to download: kept between checks
+CHECKOV = ROOT / "build" / "checkov"  # kept between checks: 300 MB, half a minute to download
 SKIPS = INFRA / "checkov-skips.toml"
 
-# The compiler that made the snapshots: another one may resolve more, or order otherwise.
+# The compiler of the snapshots: another version may resolve more, or use another order.
 COMPILER_VERSION = "0.49.2"
 HOW_TO_GET_ONE = (
     f"No Bicep compiler. Install {COMPILER_VERSION} with 'az bicep install --version v{COMPILER_VERSION}' or from\n"
     f"https://github.com/Azure/bicep/releases/tag/v{COMPILER_VERSION}; put it on PATH, or name it: BICEP=/path/to/it."
 )
 
-# Each is compiled on its own; with it, every module that it uses.
+# Each is compiled on its own, with every module that it uses.
 ENTRIES = ("main.bicep", "callers/chat.bicep", "callers/data-factory.bicep", "callers/logic-app.bicep")
 
-# Made-up places, so that names come out the same everywhere.
+# Invented places, so that generated names are the same everywhere.
 TENANT = "11111111-1111-4111-8111-111111111111"
 SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 GROUP = "rg-pigment"
 
-# A scenario of so few resources is a caller, of whose types checkov knows no check.
+# A scenario with at most this number of resources is a caller; checkov has no check for its types.
 SMALL = 2
 
-# The compiler's rule about API versions goes by today's date. It has a configuration of its own, since bicepconfig.json
-# is every deployer's as well.
+# The compiler's rule about API versions depends on today's date. It is not in bicepconfig.json, which deployments use,
+# too.
 RECENCY = {"analyzers": {"core": {"rules": {"use-recent-api-versions": {"level": "warning", "maxAgeInDays": 0}}}}}
 ARM_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 
 
 def find_bicep(environ: Mapping[str, str]) -> str | None:
-    """The Bicep compiler: `BICEP`, else the one on `PATH`, else where the Azure CLI puts it."""
+    """Return the Bicep compiler: from `BICEP`, else from `PATH`, else from the Azure CLI's folder."""
     if named := environ.get("BICEP"):
         return named if Path(named).is_file() else None
     on_path = shutil.which("bicep", path=environ.get("PATH", ""))
@@ -65,14 +65,14 @@ def find_bicep(environ: Mapping[str, str]) -> str | None:
 
 
 def version_of(bicep: str) -> str:
-    """The compiler's version, as 0.49.2."""
+    """Return the compiler's version, such as 0.49.2."""
     done = subprocess.run([bicep, "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"\d+\.\d+\.\d+", done.stdout)
     return found[0] if found else "unknown"
 
 
 def compiler_problems(command: Sequence[str], file: Path) -> list[str]:
-    """What a compiler command complains of. A warning is a problem, though the compiler ends well with it."""
+    """Return the problems of a compiler command. A warning is one, although the compiler's exit code is 0."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0 and not done.stderr.strip():
         return []
@@ -80,14 +80,14 @@ def compiler_problems(command: Sequence[str], file: Path) -> list[str]:
 
 
 def build(bicep: str, file: Path, into: Path) -> list[str]:
-    """Compile one entry to ARM JSON; returns the problems."""
+    """Compile one entry to ARM JSON; return the problems."""
     into.mkdir(parents=True, exist_ok=True)
     outfile = into / f"{file.stem}.json"
     return compiler_problems([bicep, "build", str(file), "--outfile", str(outfile)], file)
 
 
 def newer_versions(bicep: str, file: Path, config: Path) -> set[str]:
-    """Resource types of one entry whose API version has a successor, each with both: for a maintainer to read."""
+    """Return the resource types of one entry that have a newer API version, with both versions."""
     command = [bicep, "lint", str(file), "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     told = r"use-recent-api-versions: .* for '([^']+)'\. '([^']+)'.*Acceptable versions: ([^\[\s]+)"
@@ -95,7 +95,7 @@ def newer_versions(bicep: str, file: Path, config: Path) -> set[str]:
 
 
 def recency_report(bicep: str) -> list[str]:
-    """All entries' resource types with a newer API version. Never a problem: the templates deploy as they did."""
+    """Return the resource types of all entries that have a newer API version. It is no problem: they still deploy."""
     config = BUILD / "recency.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(RECENCY))
@@ -105,7 +105,7 @@ def recency_report(bicep: str) -> list[str]:
 
 
 def snapshot(bicep: str, file: Path, mode: str) -> list[str]:
-    """Compare (`validate`) or write (`overwrite`) what a scenario would deploy; returns the problems."""
+    """Compare (`validate`) or write (`overwrite`) the snapshot of a scenario; return the problems."""
     places = ["--tenant-id", TENANT, "--subscription-id", SUBSCRIPTION, "--resource-group", GROUP]
     places += ["--location", "westeurope"]
     problems = compiler_problems([bicep, "snapshot", str(file), "--mode", mode, *places], file)
@@ -115,14 +115,14 @@ def snapshot(bicep: str, file: Path, mode: str) -> list[str]:
 
 
 def put_in_order(file: Path) -> None:
-    """Sort a snapshot's outputs: the compiler writes them in another order each time, and a diff is to be read."""
+    """Sort a snapshot's outputs, because the compiler's order changes each time and would fill the diff."""
     kept = json.loads(file.read_text())
     kept["outputs"] = dict(sorted(kept["outputs"].items()))
     file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
 
 
 def format_problems(bicep: str, into: Path) -> list[str]:
-    """Which files are not as `bicep format` would have them: it formats a copy."""
+    """Return the files that `bicep format` would change; it formats a copy."""
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(INFRA, into / INFRA.name)
     shutil.copy(ROOT / "bicepconfig.json", into)
@@ -136,7 +136,7 @@ def format_problems(bicep: str, into: Path) -> list[str]:
 
 
 def checkov_python() -> Path:
-    """The interpreter of checkov's own environment, made from the hashed pins where it is not there yet."""
+    """Return the interpreter of checkov's own environment; create it from the hashed pins if they have changed."""
     pins = ROOT / "requirements-infra.txt"
     stamp = CHECKOV / "installed"
     python = CHECKOV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -153,10 +153,10 @@ def checkov_python() -> Path:
 def as_templates(scenarios: Sequence[Path], into: Path) -> dict[str, int]:
     """Write each scenario's resources as a flat ARM template, with every parameter, condition and loop resolved.
 
-    checkov reads neither nested deployments nor templates with symbolic names, which is what the compiler writes.
+    The compiler writes nested deployments and symbolic names, and checkov cannot read either.
 
     Returns:
-        How many resources each has, as checkov counts: by type and name.
+        The number of resources of each scenario as checkov counts them, by type and name.
     """
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
@@ -171,11 +171,11 @@ def as_templates(scenarios: Sequence[Path], into: Path) -> dict[str, int]:
 
 
 def policy_problems(report: Mapping[str, Any], counts: Mapping[str, int], skips: Mapping[str, Any]) -> list[str]:
-    """What checkov found that no skip argues away, and what it did not look at.
+    """Return checkov's findings without a skip, the scenarios that it did not check, and the unused skips.
 
     Args:
-        report: its JSON.
-        counts: how many resources each scenario has.
+        report: checkov's JSON.
+        counts: the number of resources of each scenario.
         skips: the tables of `checkov-skips.toml`, by check.
     """
     summary, results = report.get("summary", {}), report.get("results", {})
@@ -198,7 +198,7 @@ def policy_problems(report: Mapping[str, Any], counts: Mapping[str, int], skips:
 
 
 def check_policies(scenarios: Sequence[Path]) -> list[str]:
-    """Run checkov over the scenarios; returns the problems."""
+    """Run checkov over the scenarios; return the problems."""
     folder = BUILD / "checkov"
     counts = as_templates(scenarios, folder)
     command = [str(checkov_python()), "-m", "checkov.main", "--directory", str(folder), "--framework", "arm"]
@@ -212,11 +212,11 @@ def check_policies(scenarios: Sequence[Path]) -> list[str]:
 
 
 def parameter_table(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-    """The parameters as docs/parameters.md has them: what each does, by its own description.
+    """Return the table of docs/parameters.md: each parameter with its own description.
 
     Args:
         template: `main.bicep`, compiled.
-        parameters: `main.parameters.json`, which says what azd's environment sets.
+        parameters: `main.parameters.json`, with the variables of azd's environment.
     """
     lines = ["| parameter | `azd env set` | what it does |", "|---|---|---|"]
     for name, parameter in template["parameters"].items():
@@ -233,7 +233,7 @@ def parameter_table(template: Mapping[str, Any], parameters: Mapping[str, Any]) 
 
 
 def table_problems(*, write: bool) -> list[str]:
-    """Whether docs/parameters.md has the parameters that the templates have; `write` puts them there."""
+    """Return whether docs/parameters.md differs from the templates; `write` updates it."""
     page = ROOT / "docs" / "parameters.md"
     template = json.loads((BUILD / "main.json").read_text())
     parameters = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
@@ -247,7 +247,7 @@ def table_problems(*, write: bool) -> list[str]:
 
 
 def check(bicep: str, *, write: bool) -> list[str]:
-    """Every check; returns the problems."""
+    """Run every check; return the problems."""
     version = version_of(bicep)
     if version != COMPILER_VERSION:
         return [
@@ -271,7 +271,7 @@ def check(bicep: str, *, write: bool) -> list[str]:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Check; returns the exit code."""
+    """Check the templates; return the exit code."""
     bicep = find_bicep(environ)
     if bicep is None:
         print(HOW_TO_GET_ONE)

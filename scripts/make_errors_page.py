@@ -26,7 +26,7 @@ FAILURES = {
     "pigment_connection_lost": "the connection ended, or the server dropped the request, before an answer came",
     "pigment_unreachable": "no connection to Pigment could be made",
 }
-"""What happened, by code: the reason of these errors is the exception's own text."""
+"""What happened, by code: these errors have the exception's own text as their reason."""
 
 
 def tables() -> Mapping[str, list[list[str]]]:
@@ -66,18 +66,18 @@ def _rows_of(module: object, prefix: str) -> list[ErrorRow]:
 
 
 def _refusals(rows: Sequence[Refusal]) -> list[list[str]]:
-    """Return the lines of what a service itself answers."""
+    """Return the lines of a service's own answers."""
     return [cells(_taken(row), row) for row in rows if UNREADABLE not in row.statuses]
 
 
 def _own(rows: Sequence[Refusal], more: Sequence[ErrorRow]) -> list[list[str]]:
-    """Return the lines of what the app itself finds wrong."""
+    """Return the lines of the errors that the app itself detects."""
     unreadable = (row for row in rows if UNREADABLE in row.statuses)
     return [cells(row.what, row) for row in (*unreadable, *more)]
 
 
 def _taken(row: Refusal) -> str:
-    """Return which answers a row takes."""
+    """Return the answers that a row matches."""
     single = [str(status) for status in sorted(row.statuses - {NO_ANSWER} - SERVER_ERRORS, key=str)]
     taken = [
         *(["no answer"] if NO_ANSWER in row.statuses else []),
@@ -89,7 +89,7 @@ def _taken(row: Refusal) -> str:
 
 
 def again(row: ErrorRow) -> str:
-    """Return how a page says whether an error is retried."""
+    """Return a page's words for whether an error is retried."""
     if issubclass(row.error, SetupError):
         return "setup"
     if issubclass(row.error, ConflictError | MissingError):
@@ -98,7 +98,7 @@ def again(row: ErrorRow) -> str:
 
 
 def render(page: str) -> str:
-    """Return a page with every table as the code has it.
+    """Return a page with its tables replaced by the code's.
 
     Args:
         page: its text, with marks `<!-- name -->` and `<!-- /name -->` around the rows of each table.

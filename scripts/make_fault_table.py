@@ -18,7 +18,7 @@ def table(matrix: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the page's section.
 
     Args:
-        matrix: as `matrix.toml` has it.
+        matrix: the content of `matrix.toml`.
     """
     for dependency in ("identity", "vault", "pigment", "lake"):
         yield f"### {dependency.capitalize()}"
@@ -40,7 +40,7 @@ def table(matrix: dict[str, Any]) -> Iterator[str]:
 
 
 def render(page: str) -> str:
-    """Return the page with the table as the data has it.
+    """Return the page with its table replaced by the data's.
 
     Args:
         page: its text, with the marks around the section.

@@ -47,23 +47,23 @@ REFUSALS = {
 
 
 class _Schema(GenerateJsonSchema):
-    """Fields that answers leave out are never null."""
+    """A schema in which a field that answers may omit is never null."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        """Null only where it may be sent."""
+        """Allow null only in requests."""
         if self.mode == "serialization":
             return self.generate_inner(schema["schema"])
         return super().nullable_schema(schema)
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A default of null says nothing."""
+        """Omit a default of null."""
         if schema.get("default", ...) is None:
             return self.generate_inner(schema["schema"])
         return super().default_schema(schema)
 
 
 def document() -> dict[str, Any]:
-    """The whole description."""
+    """Return the whole description."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pigment exports to the lake", "version": __version__, "description": ABOUT},
@@ -187,7 +187,7 @@ def _paths() -> dict[str, Any]:
 
 
 def _query(*names: str) -> list[dict[str, Any]]:
-    """The parameters of an address; others are refused."""
+    """Return the query parameters of a call; others are rejected."""
     properties = Query.model_json_schema(mode="serialization", schema_generator=_Schema)["properties"]
     return [
         {"name": name, "in": "query", "description": properties[name].pop("description"), "schema": properties[name]}
@@ -226,7 +226,7 @@ def _schemas() -> dict[str, Any]:
     for name in NAMES.values():
         schema = schemas[name]
         schema["properties"] = {name: schema["properties"][name] for name in INLINE_FIELDS}
-        del schema["properties"]["options"]["default"]  # its fields have theirs
+        del schema["properties"]["options"]["default"]  # its fields have their own
     schemas["RunRequest"]["properties"]["export"] = {
         "description": schemas["RunRequest"]["properties"]["export"]["description"],
         "anyOf": [{"oneOf": [_of(name) for name in NAMES.values()]}, {"type": "null"}],

@@ -18,7 +18,7 @@ NAMES = {kind: f"{kind.capitalize()}Export" for kind in OPTIONS}
 
 
 def schemas_by_kind(definitions: dict[str, Any], reference: str) -> dict[str, Any]:
-    """Return definitions in which each kind's export has a schema of its own: its options are its kind's.
+    """Return definitions with a schema for the exports of each kind, with the options of that kind.
 
     Args:
         definitions: the schemas of `MODELS`, and others.
@@ -47,11 +47,11 @@ def schemas_by_kind(definitions: dict[str, Any], reference: str) -> dict[str, An
 
 
 def document() -> dict[str, Any]:
-    """The catalog's schema: a table of exports by their names."""
+    """Return the catalog's schema: a table of exports by their names."""
     _, written = models_json_schema([(model, "validation") for model in MODELS])
     definitions = schemas_by_kind(written["$defs"], REFERENCE)
     for name in NAMES.values():
-        del definitions[name]["properties"]["name"]  # in the file, it is the table's own
+        del definitions[name]["properties"]["name"]  # in the file, it is the table's name
         definitions[name]["required"] = ["id", "kind"]
     of_kind = {str(kind): REFERENCE.format(model=name) for kind, name in NAMES.items()}
     return {
@@ -69,7 +69,7 @@ def document() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Write the file beside the catalog."""
+    """Write the file next to the catalog."""
     path = Path(__file__).parent.parent / "exports.schema.json"
     path.write_text(json.dumps(document(), indent=1) + "\n")
     print(f"wrote {path.name}")

@@ -36,7 +36,7 @@ def export(name: str, health: Word, rows: tuple[int, ...], note: str = "", *, ho
 
 
 def failure(name: str, state: str, *, code: str, reason: str, who: str, remedy: str) -> Failure:
-    """Return what one export of the run came to."""
+    """Return the outcome of one export of the run."""
     path = f"{name}/_held/{RUN}.53c1a09e7be2d410.held" if state == "held" else None
     at = NOW - timedelta(hours=2.4)
     told = {"code": code, "reason": reason, "who": who, "remedy": remedy, "owner": OWNER, "path": path}

@@ -36,17 +36,17 @@ PYTHON = (3, 13)
 # Where the worker finds an app's own libraries:
 # https://learn.microsoft.com/azure/azure-functions/python-build-options#deployment-package-considerations
 LIBRARIES = ".python_packages/lib/site-packages"
-# pip takes a platform by its word: the older ones of which 2.28 is a superset have to be named as well (PEP 600).
+# pip matches platforms literally: the older ones, which 2.28 includes, have to be named, too (PEP 600).
 GLIBC_MINORS = range(28, 4, -1)
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in GLIBC_MINORS] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
 
 # The command line: its libraries are not deployed, and nothing else of the package imports it.
 SHIPPED = {".py", ".html", ".css"}  # of the app: modules, and the status page
 LEFT_OUT = {"cli", "__main__.py"}
-# Markers that say the same on every machine that builds; another one would make another package on each.
+# Markers with the same value on every build machine; with another one, the package would depend on the machine.
 PORTABLE_MARKERS = {"implementation_name", "platform_python_implementation", "python_version"}
 
-# Without a file of that name in what it deploys, azd leaves out `__pycache__`, as it would for a build in Azure:
+# If the package has no file of that name, azd leaves out `__pycache__`, as for a build in Azure:
 # https://learn.microsoft.com/azure/developer/azure-developer-cli/service-packaging-ignore-files
 IGNORE_FILE = {".funcignore": b"# Leave nothing out: all of it was built to be deployed, bytecode too.\n"}
 
@@ -54,16 +54,16 @@ Files = dict[str, bytes]
 
 
 class PackageError(Exception):
-    """There is no package; the text says why, and what to do."""
+    """The package cannot be built; the message says why, and what to do."""
 
 
 def app_files(source: Path) -> Files:
-    """The app's own files, by their path in the package.
+    """Return the app's own files, by their path in the package.
 
-    Every .toml beside exports.toml goes along, so that `EXPORTS_FILE` can name another catalog.
+    Other .toml files next to exports.toml are included, so that `EXPORTS_FILE` can name another catalog.
 
     Raises:
-        PackageError: one is missing.
+        PackageError: a file is missing.
     """
     wanted = [source / name for name in ("function_app.py", "host.json", "exports.toml", "requirements.txt")]
     wanted += [path for path in source.glob("*.toml") if path.name not in ("exports.toml", "pyproject.toml")]
@@ -76,15 +76,15 @@ def app_files(source: Path) -> Files:
     missing = [path.name for path in wanted if not path.is_file()] + ([] if modules else ["pigment_export"])
     if missing:
         raise PackageError(f"{source} is not the app: {', '.join(missing)} is missing")
-    # Whatever a checkout on Windows made of the ends of lines.
+    # A checkout on Windows may have changed the line ends.
     return {path.relative_to(source).as_posix(): path.read_bytes().replace(b"\r\n", b"\n") for path in wanted + modules}
 
 
 def read_pins(requirements: str) -> dict[str, str]:
-    """The version of each pin.
+    """Return the version of each pin.
 
     Raises:
-        PackageError: a pin depends on the machine that builds.
+        PackageError: a pin depends on the build machine.
     """
     pins = {}
     for name, version, marker in re.findall(r"(?m)^([\w.-]+)==([^\s;]+) *(?:;([^\\\n]*))?", requirements):
@@ -96,10 +96,10 @@ def read_pins(requirements: str) -> dict[str, str]:
 
 
 def download(requirements: Path, folder: Path) -> list[Path]:
-    """Have pip get every pin as a wheel, by its hash.
+    """Download every pin as a wheel with pip, by its hash.
 
     Raises:
-        PackageError: one can't be had.
+        PackageError: a download fails.
     """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--implementation", "cp"]
@@ -130,12 +130,12 @@ def _why_pip_failed(text: str) -> str:
 
 
 def unpack(wheels: list[Path], pins: Mapping[str, str]) -> Files:
-    """The files of all wheels, as they lie in site-packages. Scripts and the libraries' own tests stay out.
+    """Return the files of all wheels by their path in site-packages, without scripts and the libraries' own tests.
 
     Source: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
 
     Raises:
-        PackageError: the wheels are not those that were pinned, or two of them have another file of one name.
+        PackageError: the wheels differ from the pins, or two of them have different files with the same path.
     """
     files: Files = {}
     found = {}
@@ -158,7 +158,7 @@ def unpack(wheels: list[Path], pins: Mapping[str, str]) -> Files:
 
 
 def _place(name: str) -> str | None:
-    """Where a wheel's file goes in site-packages; None where it doesn't."""
+    """Return the path of a wheel's file in site-packages, or None to leave the file out."""
     first, _, rest = name.partition("/")
     if first.endswith(".data"):
         scheme, _, name = rest.partition("/")
@@ -172,9 +172,9 @@ def _normal(name: str) -> str:
 
 
 def bytecode(files: Files) -> Files:
-    """The bytecode of each module: Azure mounts the package read-only, and would compile it at every start.
+    """Return the bytecode of each module: Azure mounts the package read-only, and would compile it at every start.
 
-    It is taken without a look at the source (PEP 552, unchecked); another Python than 3.13 ignores it.
+    Python uses it without checking the source (PEP 552, unchecked); any other version than 3.13 ignores it.
 
     Raises:
         PackageError: a module is not Python 3.13.
@@ -195,22 +195,22 @@ def bytecode(files: Files) -> Files:
 
 
 def zipped(files: Files) -> bytes:
-    """A zip of files in which nothing comes from the machine."""
+    """Return a zip of the files in which nothing depends on the machine."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for path, data in sorted(files.items()):
             entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, on Windows too: only so are the permissions read
+            entry.create_system = 3  # Unix, also on Windows: otherwise the permissions are ignored
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED, 9)
     return made.getvalue()
 
 
 def index(folder: Path, libraries: Path) -> dict[str, Any]:
-    """The functions of an app by name, as Microsoft's worker library sees them with these libraries and no others.
+    """Return the functions of an app by name, as Microsoft's worker library indexes them with only these libraries.
 
     Raises:
-        PackageError: there is none, or the app can't be imported.
+        PackageError: there is no function, or the app cannot be imported.
     """
     told = _run_clean(libraries, [str(WORKER), str(folder)], folder)
     functions = {
@@ -223,15 +223,15 @@ def index(folder: Path, libraries: Path) -> dict[str, Any]:
 
 
 def runs_here() -> bool:
-    """Whether this machine is one for which the libraries are compiled."""
+    """Return whether the libraries are compiled for this machine."""
     return (platform.system(), platform.machine(), platform.libc_ver()[0]) == ("Linux", "x86_64", "glibc")
 
 
 def import_everything(folder: Path, libraries: Path) -> None:
-    """Import each module of the package, which finds what was left out.
+    """Import each module of the package, to detect missing files.
 
     Raises:
-        PackageError: one can't be imported.
+        PackageError: a module cannot be imported.
     """
     names = [
         ".".join(path.relative_to(folder).with_suffix("").parts)
@@ -242,9 +242,9 @@ def import_everything(folder: Path, libraries: Path) -> None:
 
 
 def _run_clean(libraries: Path, arguments: list[str], folder: Path) -> str:
-    """Run Python with the standard library and one folder of libraries; the last line that it prints.
+    """Run Python with the standard library and one folder of libraries; return the last line of its output.
 
-    -S leaves out this interpreter's site-packages, -P the program's own folder, -B writes no __pycache__.
+    -S excludes this interpreter's site-packages, -P the program's own folder, and -B writes no __pycache__.
     """
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMP") if name in os.environ}
     environ = kept | {"PYTHONPATH": str(libraries), "PYTHONUTF8": "1", "AzureWebJobsScriptRoot": str(folder)}
@@ -256,10 +256,10 @@ def _run_clean(libraries: Path, arguments: list[str], folder: Path) -> str:
 
 
 def try_out(archive: bytes, source: Path) -> dict[str, Any]:
-    """Unzip and index the package, and hold it to what its source indexes to.
+    """Unzip and index the package, and compare its functions with those of the source.
 
     Raises:
-        PackageError: it isn't good.
+        PackageError: a test fails.
     """
     with tempfile.TemporaryDirectory(prefix="package-") as made:
         folder = Path(made).resolve()
@@ -277,10 +277,10 @@ def try_out(archive: bytes, source: Path) -> dict[str, Any]:
 
 
 def build(source: Path, out: Path) -> None:
-    """Build and try the package; `out` has it only if it is good.
+    """Build and test the package; write it to `out` only if the tests succeed.
 
     Raises:
-        PackageError: there is none.
+        PackageError: the package cannot be built, or a test fails.
     """
     folder, archive_path = out / "app", out / "function-app.zip"
     shutil.rmtree(folder, ignore_errors=True)
@@ -312,7 +312,7 @@ def main() -> int:
     """Build the package.
 
     Returns:
-        The exit code: 1 where there is no package, 2 where the arguments are wrong.
+        The exit code: 1 if the package cannot be built, 2 if the arguments are wrong.
     """
     parser = argparse.ArgumentParser(
         prog="package.py",

@@ -31,11 +31,11 @@ from azure_functions_runtime.bindings.datumdef import Datum
 from azure_functions_runtime.native_invocation import invocation_request_native
 
 Plain = tuple[str, Any]
-_LIBRARY_LOGGER = "azure.functions"  # the library's own log: the outcome of a call is reported by the host
+_LIBRARY_LOGGER = "azure.functions"  # the library's own log, not forwarded: the host reports the result of a call
 
 
 class _Fields:
-    """Stands for any of the protobuf messages that the library fills in."""
+    """Any of the protobuf messages that the library fills in."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -66,19 +66,19 @@ _PROTOS = SimpleNamespace(
 
 
 class Link:
-    """The worker's end of the pipe; safe to send on from any thread."""
+    """The worker's end of the pipe; any thread may send."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
 
     def send(self, *message: Any) -> None:
-        """Send one message; a host that is gone hears nothing."""
+        """Send one message; do nothing if the host is gone."""
         with self._lock, contextlib.suppress(BrokenPipeError):
             self._connection.send(message)
 
     def received(self) -> Iterator[Mapping[str, Any] | None]:
-        """Yield what the host sends; None at the end. A host that is gone ends this process at once."""
+        """Yield the host's messages, and None at the end. If the host is gone, end this process at once."""
         try:
             request: Mapping[str, Any] | None = {}
             while request is not None:
@@ -89,7 +89,7 @@ class Link:
 
 
 class _Forwarding(logging.Handler):
-    """Log records go to the host as text: fields in `extra` are lost, as they are on the real worker."""
+    """Sends log records to the host as text: fields in `extra` are lost, as in the real worker."""
 
     def __init__(self, link: Link) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class _Forwarding(logging.Handler):
 
 
 async def _index(folder: str) -> list[dict[str, Any]]:
-    """Index the app; raises RuntimeError with the library's text where it can't be."""
+    """Index the app; raise RuntimeError with the library's text if the app cannot be imported."""
     request = SimpleNamespace(
         name="index",
         request=SimpleNamespace(
@@ -156,7 +156,7 @@ def _plain(datum: Datum | None) -> Plain | None:
 
 
 async def _invoke(link: Link, request: Mapping[str, Any]) -> None:
-    """Run one call and report it. What escapes it (sys.exit) ends the process, as it does on the real worker."""
+    """Run one call and report it. A SystemExit in it ends the process, as in the real worker."""
     ok, answer, outputs, error, trace = await invocation_request_native(
         request["id"],
         request["function_id"],
@@ -190,7 +190,7 @@ def _serve(link: Link, folder: str) -> None:
             running.add(task)
             task.add_done_callback(running.discard)
 
-    # It reads from the start, so that neither side ever waits with a full pipe for the other.
+    # Read from the start, so that neither side ever waits for the other with a full pipe.
     listening = threading.Thread(target=listen, daemon=True)
     listening.start()
     loop.run_until_complete(work())
@@ -199,7 +199,7 @@ def _serve(link: Link, folder: str) -> None:
 
 
 def print_index(folder: str) -> None:
-    """Print what one function app is indexed to; an app that can't be is an error."""
+    """Print the index of a function app; exit with an error if it cannot be indexed."""
     sys.path.insert(0, folder)
     try:
         print(json.dumps(asyncio.run(_index(folder)), default=str))
@@ -208,7 +208,7 @@ def print_index(folder: str) -> None:
 
 
 def main(folder: str, descriptor: int, prelude: str | None = None) -> None:
-    """Serve one function app until the host goes; a prelude is a program that is run first, in the same process."""
+    """Serve one function app until the host is gone; a prelude is a program to run first, in the same process."""
     link = Link(Connection(descriptor))
     logging.getLogger().setLevel(logging.INFO)
     logging.getLogger().addHandler(_Forwarding(link))
@@ -219,7 +219,7 @@ def main(folder: str, descriptor: int, prelude: str | None = None) -> None:
     try:
         _serve(link, folder)
     except SystemExit as ending:
-        # A function's own: what else runs must not hold the process up.
+        # Raised by a function: other running calls must not delay the end of the process.
         os._exit(ending.code if isinstance(ending.code, int) else 1)
     runtime.stop_threadpool_executor()
 

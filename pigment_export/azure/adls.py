@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_RECORD_BYTES = 8 * 1024 * 1024  # the plan of a thousand exports is a tenth of it
 MOST_METADATA_BYTES = 8 * 1024  # names and values. Source: the Blob service's documentation of Set Blob Metadata
 MOST_KEPT_FILES = 16  # more than are written at once
-_FOLDER = "hdi_isfolder"  # the metadata by which the Blob protocol shows a folder
+_FOLDER = "hdi_isfolder"  # metadata that marks a folder in the Blob protocol
 _JSON = ContentSettings(content_type="application/json")
 _RANGE_NOT_SATISFIABLE = 416
 _ALREADY_THERE = ("PathAlreadyExists", "ConditionNotMet")  # Azure does not document which of them applies to folders
@@ -41,7 +41,7 @@ class AdlsLake:
         account_url: the account's Data Lake address, e.g. `https://mylake.dfs.core.windows.net`; its Blob address
             follows from it.
         file_system: its name.
-        identity: for its tokens.
+        identity: for the tokens.
     """
 
     def __init__(self, account_url: str, file_system: str, identity: Identity) -> None:
@@ -208,7 +208,7 @@ class AdlsLake:
 
 
 def _only_over(etag: str | None) -> dict[str, Any]:
-    """Return the condition of a write: only over this ETag; None: only if nothing is there."""
+    """Return the condition of a write: only over this ETag, or with None only if the path does not exist."""
     if etag is None:
         return {"match_condition": MatchConditions.IfMissing}
     return {"etag": etag, "match_condition": MatchConditions.IfNotModified}

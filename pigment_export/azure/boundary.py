@@ -27,8 +27,8 @@ class Boundary:
 
     Attributes:
         refusals: its table; the first row that matches applies.
-        place: what is called, e.g. `the file system planning of mylake.dfs.core.windows.net`.
-        identity: whose tokens are sent.
+        place: the service in words, e.g. `the file system planning of mylake.dfs.core.windows.net`.
+        identity: for the text of an error, if access was denied.
     """
 
     refusals: Sequence[Refusal]
@@ -44,7 +44,7 @@ class Boundary:
             conditional: whether a condition was sent; a conflict without one is treated as an outage, and retried.
 
         Raises:
-            ExportError: as the table says.
+            ExportError: by the table.
         """
         try:
             yield Answer(self)
@@ -54,16 +54,16 @@ class Boundary:
             error = self.error_for(exc, what)
             if not conditional and isinstance(error, ConflictError):
                 error = RetryableError(error.cause)
-            # The reason has what the libraries raise on purpose, and its chain would be a hundred lines. A ValueError
-            # can come from requests, for a header that it rejects, and then quotes the token.
+            # No chain for an AzureError: the reason has its text, and the chain would be a hundred lines. None for a
+            # ValueError: it can come from requests, for a header that it rejects, and then quotes the token.
             raise error from None if isinstance(exc, AzureError | ValueError) else exc
 
     def error_for(self, error: Exception, what: str) -> ExportError:
         """Return the error to raise for one of the libraries.
 
         Args:
-            error: what was raised.
-            what: what was tried.
+            error: the library's.
+            what: the operation, e.g. `create revenue/x.partial`.
         """
         response = error.response if isinstance(error, HttpResponseError) else None
         if response is not None:

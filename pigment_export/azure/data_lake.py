@@ -1,6 +1,6 @@
 """The library of the Data Lake protocol, in a module of its own: it is imported with the first staged file.
 
-A module of ours, so that importing every module still finds every library that a call may need.
+It is a module of this package, so that importing every module also imports every library that a call may need.
 """
 
 from azure.storage.filedatalake import DataLakeFileClient, FileSystemClient

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pigment_export.errors import ConflictError, ErrorRow, MissingError, PermanentError, RetryableError, SetupError, Who
 
 SERVER_ERRORS = frozenset(range(500, 600))
-NO_ANSWER, UNREADABLE = None, 0  # in place of a status; unreadable: the answer has no id, or makes no sense
+NO_ANSWER, UNREADABLE = None, 0  # in place of a status; unreadable: the answer has no request id, or cannot be parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ VAULT = (
         what="the vault rejected the app's request as invalid"),
 )
 
-# Over both of the lake's protocols. Source: the error list of the Data Lake swagger, and
-# https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes. That a firewall shows as
-# AuthorizationFailure and a missing role as AuthorizationPermissionMismatch:
+# For both protocols of the lake. Source: the error list of the Data Lake swagger, and
+# https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes. The codes of a firewall
+# (AuthorizationFailure) and of a missing role (AuthorizationPermissionMismatch):
 # https://learn.microsoft.com/troubleshoot/azure/azure-storage/blobs/authentication/storage-troubleshoot-403-errors
-# What Delete Blob says of a folder: https://github.com/Azure/azure-cli/issues/23062 and
+# The errors of Delete Blob for a folder: https://github.com/Azure/azure-cli/issues/23062 and
 # https://github.com/Azure/azure-sdk-for-net/issues/39065.
 LAKE = (
     Refusal("lake_file_system_missing", PermanentError, Who.ADMINISTRATOR,

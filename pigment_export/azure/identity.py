@@ -50,7 +50,7 @@ class Identity:
 
         Args:
             scopes: of the token.
-            options: as the libraries pass them.
+            options: from the libraries, passed on.
 
         Raises:
             SetupError: there is no identity, or it gets no token.

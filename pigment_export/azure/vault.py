@@ -20,7 +20,7 @@ from pigment_export.events import Event, log
 from pigment_export.keys import Key, checked_key
 
 KEPT_SECONDS = 300.0  # a rotated key is used within minutes; a run of many exports reads the vault once
-REFUSED_SECONDS = 60.0  # how long a failure is cached, and how rarely a rejected key is read again
+REFUSED_SECONDS = 60.0  # how long a failure is cached, and the least time between two reads of a rejected key
 NEAR_EXPIRY = timedelta(days=30)
 
 
