@@ -1,6 +1,6 @@
-"""`make soak RUNS=N SEED=S`: worlds of ten runs each, side by side, until there are N runs or time is up.
+"""`make soak RUNS=N SEED=S`: play worlds of ten runs each, in parallel, until there are N runs or the time is over.
 
-A world that found something is printed with the command that plays it again.
+For each world with violations, it prints the command that repeats it.
 """
 
 import argparse
@@ -14,17 +14,17 @@ from tests.soak.world import RUNS, play
 
 
 def main() -> int:
-    """Play, and tell.
+    """Play worlds, and print the figures.
 
     Returns:
-        0 where everything held.
+        0 if there were no violations.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100, help="at least so many [%(default)s]")
+    parser.add_argument("--runs", type=int, default=100, help="the least number of runs [%(default)s]")
     parser.add_argument("--seed", type=int, default=1, help="[%(default)s]")
-    parser.add_argument("--world", type=int, help="play this one alone, as an earlier soak told")
-    parser.add_argument("--jobs", type=int, default=2, help="worlds side by side [%(default)s]")
-    parser.add_argument("--minutes", type=float, default=45, help="begin nothing after so long [%(default)s]")
+    parser.add_argument("--world", type=int, help="repeat only this world of an earlier soak")
+    parser.add_argument("--jobs", type=int, default=2, help="parallel worlds [%(default)s]")
+    parser.add_argument("--minutes", type=float, default=45, help="start no world after this time [%(default)s]")
     asked = parser.parse_args()
     began = time.monotonic()
     total, worlds = Figures(), 0
@@ -43,13 +43,13 @@ def main() -> int:
             for violation in figures.violations:
                 print(f"world {number}: {violation}", flush=True)
             if figures.violations:
-                print(f"  again: python -m tests.soak --seed {asked.seed} --world {number}", flush=True)
+                print(f"  to repeat it: python -m tests.soak --seed {asked.seed} --world {number}", flush=True)
             if time.monotonic() - began < asked.minutes * 60 and (number := next(numbers, None)) is not None:
                 waiting.add(pool.submit(play, asked.seed, number))
-    print(f"seed {asked.seed}: {total.runs} runs in {worlds} deployments, {time.monotonic() - began:.0f} s")
+    print(f"seed {asked.seed}: {total.runs} runs in {worlds} worlds, {time.monotonic() - began:.0f} s")
     kills = total.kills.pop("all", 0)
     ran = ", ".join(f"in {name} {count}" for name, count in sorted(total.kills.items()))
-    print(f"killed: the worker process {kills} times ({ran}), {total.deploys} deploys, in {total.killed_runs} runs")
+    print(f"kills of the worker: {kills} ({ran}), and {total.deploys} deployments, in {total.killed_runs} runs")
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(total.faults.items())))
     print("exports:", ", ".join(f"{name} {count}" for name, count in sorted(total.outcomes.items())))
     print("calls:", ", ".join(f"{name} {count}" for name, count in sorted(total.calls.items())))

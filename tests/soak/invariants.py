@@ -51,7 +51,7 @@ class Judge:
         """Return what may never be: a file that is not whole, lost, gone back or changed too late; a key that shows."""
         tree = lake.tree()
         files = _files(lake)
-        found = [f"{path} does not describe itself" for path in tree if path.endswith(".csv") and path not in files]
+        found = [f"{path} has no description" for path in tree if path.endswith(".csv") and path not in files]
         for path in files:
             found += self._of_bytes(lake, path, files)
         found += self._of_change(lake, files)
@@ -82,7 +82,7 @@ class Judge:
         content = lake.read(path)
         digest = hashlib.sha256(content).hexdigest()
         if digest != described.sha256:
-            found.append(f"{path}: its bytes are not those that it describes")
+            found.append(f"{path}: its bytes do not match its description")
         sent = self.sent.get(digest)
         if sent is None:
             # A page with 200, and a body that ends cleanly too early, are held; a person may release them all the same.
@@ -116,7 +116,7 @@ class Judge:
         for path, before in self._before.items():
             now = files.get(path)
             if now is None or now.fetched_at < before.fetched_at:
-                found.append(f"{path}: the last good file is lost, or went back")
+                found.append(f"{path}: the last good file is lost, or older than before")
             elif now.nonce != before.nonce and not _is_release(lake, now.run_id):
                 end = datetime.combine(now.snapshot_date + timedelta(days=1), time(), UTC)
                 if now.fetched_at > end + GRACE:

@@ -116,11 +116,11 @@ def of_yesterday(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("tamper", "told"),
     [
-        (other_bytes, "its bytes are not those that it describes"),
+        (other_bytes, "its bytes do not match its description"),
         (half_a_file, "Pigment never sent this"),
-        (of_nobody, "does not describe itself"),
+        (of_nobody, "has no description"),
         (lost, "the last good file is lost"),
-        (older, "went back"),
+        (older, "older than before"),
         (receipts_of_another_try, "its receipt says"),
         (no_receipt, "receipts of"),
         (no_result, "has not ended"),
@@ -200,5 +200,5 @@ def test_a_key_that_shows_is_found(world: World) -> None:
 def test_what_was_never_swept_is_found(world: World) -> None:
     world.everything.lake.write("gone/_20260301T000000Z-0.0.partial", b"half")
     world._check_sweep()
-    assert world.figures.violations == ["gone/_20260301T000000Z-0.0.partial was never swept"]
+    assert world.figures.violations == ["gone/_20260301T000000Z-0.0.partial was never removed"]
     world.figures.violations.clear()

@@ -101,7 +101,7 @@ class World:
                 self._run(number)
             self._check_sweep()
         except Exception as error:  # noqa: BLE001 - a call that never ended, a host that is gone: the seed is to be told
-            self.figures.violations.append(f"this world came to a bad end: {error!r}")
+            self.figures.violations.append(f"this world ended with an exception: {error!r}")
         self.figures.runs = len(runs_in(self.everything.lake.tree()))
         return self.figures
 
@@ -303,7 +303,7 @@ class World:
         self._settle()
         self._judge("at the end")
         left = [path for path in self.everything.lake.tree() if path.endswith(".partial")]
-        self.figures.violations += [f"{path} was never swept" for path in left]
+        self.figures.violations += [f"{path} was never removed" for path in left]
 
     def _body(self, path: str, body: Iterator[bytes]) -> Iterator[bytes]:
         """Make each body another one, and remember it; the process may be killed in its middle."""
