@@ -1,1 +1,1 @@
-"""A stand-in for one ADLS Gen2 account: README.md says what it does and where it guesses."""
+"""A stand-in for one ADLS Gen2 account: README.md lists its operations, assumptions and limits."""
