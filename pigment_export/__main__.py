@@ -11,7 +11,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line; Ctrl-C ends it quietly even while its modules are being imported."""
     try:
-        from pigment_export.cli.commands import exit_code  # noqa: PLC0415 - within reach of the except
+        from pigment_export.cli.commands import exit_code  # noqa: PLC0415 - the except covers this import
 
         code = exit_code()
     except KeyboardInterrupt:

@@ -56,7 +56,7 @@ class HttpCall:
         return self._answer(lambda app, _by, query: following.list_runs(app, query), "limit", "state")
 
     def health(self) -> HttpAnswer:
-        """Answer `GET /api/health`: 200, or 503 where a check has failed."""
+        """Answer `GET /api/health`: 200, or 503 if a check has failed."""
 
         def act(app: App, _asked_by: str, query: Query) -> HttpAnswer:
             package.import_everything()

@@ -1,4 +1,4 @@
-"""The HTTP calls about runs that are there: the one that was claimed, following one, cancelling it, listing them."""
+"""The HTTP calls about existing runs: answering a claim, following a run, cancelling it, listing runs."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -30,7 +30,7 @@ def started(app: App, claim: Claim) -> HttpAnswer:
     """
     plan = claim.plan
     progress = None if claim.pending == plan.names else progress_of(app.runs, plan.run_id)
-    answer = _going_on(_seen(app, *(progress or (plan, RunListing(plan.run_id)))))
+    answer = _in_progress(_seen(app, *(progress or (plan, RunListing(plan.run_id)))))
     return answer._replace(messages=messages_for(plan, claim.pending))
 
 
@@ -80,8 +80,8 @@ def _seen(app: App, plan: Plan, listing: RunListing) -> Run:
     return run_view(plan.summary, listing, app.base_url, result=plan.folder.result)
 
 
-def _going_on(run: Run) -> HttpAnswer:
-    """Return the answer that has its caller ask again at `Location`."""
+def _in_progress(run: Run) -> HttpAnswer:
+    """Return 202; its caller polls `Location`."""
     return json_answer(run, 202, {"Location": run.location, "Retry-After": str(POLL_SECONDS)})
 
 
@@ -90,7 +90,7 @@ def _answer(app: App, progress: tuple[Plan, RunListing] | None) -> HttpAnswer:
         raise RUN_UNKNOWN.raised()
     run = _seen(app, *progress)
     if run.state == "running":
-        return _going_on(run)
+        return _in_progress(run)
     if run.state == "succeeded":
         return json_answer(run, 200)
     said = ", ".join(f"{count} {state}" for state, count in run.counts.items())
@@ -102,7 +102,7 @@ def _answer(app: App, progress: tuple[Plan, RunListing] | None) -> HttpAnswer:
 
 
 def _next(app: App) -> dict[str, datetime] | None:
-    """Return when each export runs next; None where the catalog is wrong, which is no reason to tell no runs."""
+    """Return when each export runs next, or None if the catalog is wrong: the list of runs does not need it."""
     with suppress(ConfigurationError):
         occurrences = next_occurrences(app.runs, app.catalog(), app.lake.now())
         return {name: at for name, at in occurrences.items() if at is not None}

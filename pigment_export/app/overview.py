@@ -38,7 +38,7 @@ class Word(StrEnum):
 
     @property
     def symbol(self) -> str:
-        """A shape beside the word, for eyes that see no colour."""
+        """A shape next to the word, for readers who cannot tell the colours apart."""
         return {"failing": "✕", "held": "◆", "late": "▲", "on time": "●", "paused": "❚❚"}[self.value]
 
 
@@ -71,7 +71,7 @@ class ExportHealth:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An export that has not succeeded: its newest receipt of a class, and how many runs met the same."""
+    """An export that has not succeeded: its newest receipt with a class, and how many runs had the same failure."""
 
     run_id: str
     export: FailedExport
@@ -79,7 +79,7 @@ class Failure:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether it is retried by itself."""
+        """Whether it is retried automatically."""
         return self.export.state == State.RETRYING
 
 
@@ -105,7 +105,7 @@ class Overview:
 
     @property
     def counts(self) -> list[tuple[Word, int]]:
-        """How many exports are of each health that occurs."""
+        """The number of exports of each health, without zeros."""
         words = [export.health for export in self.exports]
         return [(word, words.count(word)) for word in Word if word in words]
 
@@ -158,7 +158,7 @@ def overview_of(app: App) -> Overview:
 
 
 def _failures(receipts: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> list[Failure]:
-    """Gather what has not succeeded by export, state and class, newest first."""
+    """Group the failures by export, state and class, newest first."""
     found: dict[tuple[str, State, str | None], Failure] = {}
     for run, name, receipt in receipts:
         if not receipt.state.good:
@@ -171,7 +171,7 @@ def _failures(receipts: Iterable[tuple[RunListing, str, ReceiptSummary]]) -> lis
 def _health_of(
     export: Export, fetched_at: datetime | None, seen: tuple[RunListing, ReceiptSummary] | None, fresh: Freshness
 ) -> tuple[Word, str]:
-    """Return an export's health in a word, and what to add to it."""
+    """Return an export's health in a word, and a note."""
     if not export.enabled:
         return Word.PAUSED, "disabled in the catalog"
     health, note = Word.ON_TIME, ""

@@ -1,4 +1,4 @@
-"""Whether the deployed package is complete. Standard library only: it answers where a library is missing."""
+"""Check whether the deployed package is complete. Standard library only: it must work when a library is missing."""
 
 import json
 import logging

@@ -55,7 +55,7 @@ def policy() -> str:
 
 
 def headers() -> dict[str, str]:
-    """Return the headers that the page is served with: its address may carry a key, and it is never kept."""
+    """Return the page's headers. Its address may contain a key, so links send no referrer, and nothing is cached."""
     return {
         "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",

@@ -1,4 +1,4 @@
-"""The body and the query of an HTTP call, read with every problem at once and in words of ours. Pure."""
+"""The body and the query of an HTTP call. Every problem is reported at once, in our own words. Pure."""
 
 import json
 import re
@@ -14,10 +14,10 @@ from pydantic_core import ErrorDetails
 from pigment_export.catalog.options import AtLeastOne, Model
 from pigment_export.errors import ConfigurationError, shorten
 
-LARGEST_BODY_BYTES = 4 * 1024 * 1024  # a filter of a megabyte, and room for how it may be written
+LARGEST_BODY_BYTES = 4 * 1024 * 1024  # room for a filter of a megabyte in any notation
 MOST_LISTED = 50  # runs in one answer
 NAME_CHARACTERS = 200  # of a name or an id in a call: no export and no run has a longer one
-# As Data Factory, Logic Apps and people write them; `fromisoformat` alone takes weeks and bare digits, too.
+# As Data Factory, Logic Apps and people write them; `fromisoformat` alone also accepts weeks and bare digits.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII)
 
 
@@ -103,7 +103,7 @@ class RunRequest(Model):
         return problems
 
     def normalised(self) -> dict[str, Any]:
-        """Return it as JSON in which the same request is always the same: without what was left out, names in order."""
+        """Return it as canonical JSON, the same for every spelling: without unset fields, names in order."""
         document = self.model_dump(mode="json", exclude_none=True)
         return {name: sorted(value) if isinstance(value, list) else value for name, value in document.items()}
 
@@ -126,7 +126,7 @@ class Query(Model):
 
         Args:
             query: by name; one that is repeated arrives joined by a comma. `code`, a function key, is the host's own.
-            allowed: those that the call takes.
+            allowed: the parameters of the call.
 
         Raises:
             ConfigurationError: one is unknown or wrong (`request`), with every problem.
@@ -163,7 +163,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields. Of one that is there twice, JSON does not say which counts."""
+    """Return an object's fields. Reject a repeated one: JSON does not define which value counts."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise _malformed("has a field twice in one object")

@@ -1,4 +1,4 @@
-"""The models of HTTP answers, and how a run becomes one. `docs/openapi.json` is generated from them. Pure."""
+"""The models of HTTP answers, and the view of a run. `docs/openapi.json` is generated from them. Pure."""
 
 from datetime import date, datetime
 from typing import Any
@@ -130,7 +130,7 @@ class Problem(Model):
 
 
 def plain(model: Model) -> dict[str, Any]:
-    """Return a model as JSON has it, without fields that are not set."""
+    """Return a model as a JSON object, without fields that are not set."""
     return model.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
@@ -146,7 +146,7 @@ def run_view(
 
     Args:
         summary: of its plan.
-        listing: what its records show.
+        listing: of its records.
         base_url: origin that `location` names.
         most_failed: how many exports that have not succeeded to include.
         result: path of its result, once it has ended.
@@ -176,7 +176,7 @@ def failed_export(name: str, receipt: ReceiptSummary, listing: RunListing) -> Fa
 
     Args:
         name: the export's.
-        receipt: what it says.
+        receipt: the export's.
         listing: of its run.
     """
     return FailedExport(

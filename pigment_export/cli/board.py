@@ -32,7 +32,7 @@ class Board:
         self._terminal = terminal()
         self.live: AbstractContextManager[object] = nullcontext()
         if self._terminal:
-            from pigment_export.cli.table import drawn_live  # noqa: PLC0415 - rich is needed here alone
+            from pigment_export.cli.table import drawn_live  # noqa: PLC0415 - only live progress needs rich
 
             self.live = drawn_live(self._terminal, lambda: self._shown(now()))
 
@@ -47,7 +47,7 @@ class Board:
         self._tell(name, f"{progress.bytes / 1e6:,.1f} MB, {progress.rows:,} rows, {rate / 1e6:,.1f} MB/s")
 
     def wait(self, name: str, what: str) -> None:
-        """Show at once that something is retried, since it may take minutes."""
+        """Show at once that something is retried, because it may take minutes."""
         self._tell(name, what)
         say(f"{name}: {what}")
 

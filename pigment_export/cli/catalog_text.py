@@ -24,12 +24,12 @@ NEW_FILE = "# The catalog has one table per export, named like the export and it
 
 @dataclass(frozen=True, slots=True)
 class CatalogText:
-    """The text of a catalog, and how it is replaced.
+    """The text of a catalog, and a function that replaces it.
 
     Attributes:
-        file: as `EXPORTS_FILE` names it.
-        text: of the whole file; empty where there is none yet.
-        replace: writes another text over it; ConflictError if it has changed meanwhile.
+        file: the value of `EXPORTS_FILE`.
+        text: of the whole file; empty if the file does not exist yet.
+        replace: replaces the text; raises ConflictError if the file has changed meanwhile.
     """
 
     file: str
@@ -37,25 +37,25 @@ class CatalogText:
     replace: Callable[[str], None]
 
     def exports(self) -> tuple[Export, ...]:
-        """The exports that it has.
+        """The exports in the text.
 
         Raises:
-            ConfigurationError: it is no catalog, with every problem.
+            ConfigurationError: the text is not a valid catalog; the error has every problem.
         """
         if all(not line.strip() or line.lstrip().startswith("#") for line in self.text.splitlines()):
             return ()
         return load(self.text.encode(), file=self.file).exports
 
     def with_table(self, name: str, fields: Mapping[str, Any], remarks: Mapping[str, str]) -> str:
-        """The text with one more table at its end.
+        """Return the text with one more table at its end.
 
         Args:
             name: of the table.
             fields: of the table, in order.
-            remarks: comments behind fields, by name.
+            remarks: comments after fields, by name.
 
         Raises:
-            ConfigurationError: what came of it is no catalog.
+            ConfigurationError: the new text is not a valid catalog.
         """
         try:
             document = tomlkit.parse(self.text or NEW_FILE)

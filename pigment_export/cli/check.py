@@ -54,7 +54,7 @@ def _lines() -> Iterator[Check]:
     try:
         exports = app.within(attended()).catalog().exports if app else read_text(exports_file_of(os.environ)).exports()
     except ExportError:
-        return  # as it was told above
+        return  # it was reported above
     yield from _names(exports)
 
 

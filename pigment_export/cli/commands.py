@@ -38,7 +38,7 @@ def cli(*, verbose: bool) -> None:
 
     Results go to stdout, everything else to stderr.
     """
-    handler = logging.lastResort  # writes to what stderr is now: while something is drawn live, above it
+    handler = logging.lastResort  # writes to the current stderr; above the live progress, if there is one
     if handler is not None:
         handler.setLevel(logging.NOTSET)
         level = logging.INFO if verbose else logging.WARNING
@@ -48,7 +48,7 @@ def cli(*, verbose: bool) -> None:
 
 
 def _command(module: str) -> Callable[[Callable[[], None]], click.Command]:
-    """Declare a command, done by the function of the same name in a module that is imported when it is called."""
+    """Declare a command. The function of its name in a module does the work; the module is imported on the call."""
 
     def declare(declared: Callable[[], None]) -> click.Command:
         @wraps(declared)
@@ -247,7 +247,7 @@ def status() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether the command does not print an event itself."""
+    """Return whether a log record is to be shown: not if the command prints its event itself."""
     return not any(f'"event": "{event}"' in record.getMessage() for event in _TOLD)
 
 

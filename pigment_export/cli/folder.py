@@ -11,7 +11,7 @@ from typing import Self
 
 from pigment_export.errors import ConfigurationError, ErrorRow, PermanentError, Who
 
-# How file systems without hard links (exFAT, some network shares) refuse them.
+# The errors of file systems without hard links (exFAT, some network shares).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
 

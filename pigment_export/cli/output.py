@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
-_SAY_IT_IS_ONE = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables with which rich treats stderr as a terminal
+_AS_TERMINAL = {"FORCE_COLOR", "TTY_COMPATIBLE"}  # variables with which rich treats stderr as a terminal
 
 
 class _Unbreakable:
@@ -57,7 +57,7 @@ def prepare_streams() -> None:
 @cache
 def terminal() -> "Console | None":
     """Return stderr as a terminal, which prints lines above the live progress; None if stderr is not a terminal."""
-    if not (sys.stderr and (sys.stderr.isatty() or os.environ.keys() & _SAY_IT_IS_ONE)):
+    if not (sys.stderr and (sys.stderr.isatty() or os.environ.keys() & _AS_TERMINAL)):
         return None
     from rich.console import Console  # noqa: PLC0415 - not needed if the output is piped
 

@@ -1,4 +1,4 @@
-"""A run that this process does by itself, from its claim to its end."""
+"""A run in this process alone, from its claim to its end."""
 
 from collections.abc import Mapping
 from datetime import date

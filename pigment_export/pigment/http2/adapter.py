@@ -1,4 +1,4 @@
-"""A transport adapter for `requests` that speaks HTTP/2, with one connection per answer. See README.md beside it."""
+"""A transport adapter for `requests` that speaks HTTP/2, with one connection per answer. See README.md."""
 
 import http.client
 import re

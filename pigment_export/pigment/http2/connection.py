@@ -269,7 +269,7 @@ def _open_tunnel(sock: socket.socket, host: str, port: int, proxy: Proxy, until:
 
 
 class RawReader(io.RawIOBase):
-    """A connection as Python reads files.
+    """A connection as a file that Python can read.
 
     Args:
         read: fills a buffer's beginning; 0 at the connection's end.
@@ -291,18 +291,18 @@ class Received(io.BufferedReader):
     """Lets http.client read several answers from a connection: interim ones, the final one, and what follows it."""
 
     def makefile(self, _mode: str) -> Self:
-        """Return this, where http.client expects a socket."""
+        """Return this object itself, which http.client reads in place of a socket's file."""
         return self
 
     def close(self) -> None:
-        """Stay open, though http.client closes it after each answer."""
+        """Stay open, although http.client closes it after each answer."""
 
     def flush(self) -> None:
-        """Nothing is ever written; an answer that is collected flushes this, perhaps after what is beneath it."""
+        """Do nothing: a garbage-collected answer flushes it, perhaps after the connection below it is gone."""
 
 
 def _seconds_until(until: float) -> float | None:
-    """What sockets and selectors take as a timeout.
+    """Return the timeout for a socket or a selector.
 
     Raises:
         TimeoutError: the instant has passed.
