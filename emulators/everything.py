@@ -74,7 +74,7 @@ class Everything:
     def environment(self) -> dict[str, str]:
         """The variables that direct a program to the stand-ins: the network's first, then the app's settings."""
         if self.proxy is None:
-            raise RuntimeError("nothing is running")
+            raise RuntimeError("the stand-ins are not running")
         host, port = self.proxy.address
         return {
             "HTTPS_PROXY": f"http://{host}:{port}",

@@ -66,7 +66,7 @@ class WebServer(Listener):
         while request := http.receive():
             url = urlsplit(request.target)
             asked = Asked(request.method, url.path, dict(parse_qsl(url.query)), request.headers)
-            told = self._respond(asked) if request.method == "GET" else Told(405, {"message": "only GET is done here"})
+            told = self._respond(asked) if request.method == "GET" else Told(405, {"message": "only GET is supported"})
             if isinstance(told, Raw):
                 self._stopped.wait(told.seconds)
                 http.raw(told.data)

@@ -101,7 +101,7 @@ def parse(text: str) -> Schedule:
     if len(words) == len(_FIELDS) - 1:
         words.insert(0, "0")
     if len(words) != len(_FIELDS):
-        raise ScheduleError(f"{text!r} has {len(words)} fields: a schedule has six")
+        raise ScheduleError(f"{text!r} has {len(words)} fields instead of six")
     parsed = (_parse_field(word, field) for word, field in zip(words, _FIELDS, strict=True))
     schedule = Schedule(*parsed)
     schedule.after(datetime(2000, 1, 1, tzinfo=UTC))
@@ -114,7 +114,7 @@ def _parse_field(text: str, field: _Field) -> tuple[int, ...]:
         values, slash, step_text = item.partition("/")
         first_text, dash, last_text = values.partition("-")
         if slash and not (step_text.isdecimal() and int(step_text)):
-            raise ScheduleError(f"{item!r} in the field {field.name}: a step is a number from 1")
+            raise ScheduleError(f"{item!r} in the field {field.name}: a step must be a number, at least 1")
         if values == "*":
             first, last = field.least, field.most
         else:
@@ -134,5 +134,5 @@ def _parse_value(text: str, field: _Field) -> int:
         named = (number for number, name in enumerate(field.names, field.least) if name.startswith(text.lower()))
         value = next(named, None)
     if value is None or not field.least <= value <= field.most:
-        raise ScheduleError(f"{text!r} is no {field.name} ({field.least} to {field.most})")
+        raise ScheduleError(f"{text!r} is not a {field.name} ({field.least} to {field.most})")
     return value

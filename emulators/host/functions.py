@@ -120,7 +120,7 @@ def resolve(text: str, settings: Mapping[str, str]) -> str:
 def _check(bindings: Sequence[Mapping[str, Any]]) -> None:
     for binding in bindings:
         if not binding["type"].endswith("Trigger") and binding["type"] not in _OUTPUTS:
-            raise BindingError(f"this stand-in has no binding {binding['type']}")
+            raise BindingError(f"this stand-in does not support the binding {binding['type']}")
         if binding["name"] != _RETURN and not _BINDING_NAME.fullmatch(binding["name"]):
             raise BindingError(f"the binding name {binding['name']!r} is invalid")
 
@@ -145,13 +145,13 @@ def _read_trigger(
                 binding.get("authLevel", "function").lower(),
             )
         case other:
-            raise BindingError(f"this stand-in has no {other}")
+            raise BindingError(f"this stand-in does not support {other}")
 
 
 def _queue_name(binding: Mapping[str, Any], settings: Mapping[str, str]) -> str:
     name = resolve(binding["queueName"], settings)
     if not _QUEUE_NAME.fullmatch(name):
-        raise BindingError(f"{name!r} is no name of a queue")
+        raise BindingError(f"{name!r} is not a valid name of a queue")
     return name
 
 
@@ -159,8 +159,8 @@ def _read_retry(options: Mapping[str, Any] | None, trigger: str) -> Retry | None
     if options is None:
         return None
     if trigger != "timerTrigger":
-        raise BindingError(f"this stand-in retries no {trigger}")
+        raise BindingError(f"this stand-in does not support retries of a {trigger}")
     if options["retry_strategy"] != "fixed_delay":
-        raise BindingError(f"this stand-in has no retry policy {options['retry_strategy']}")
+        raise BindingError(f"this stand-in does not support the retry policy {options['retry_strategy']}")
     count = options["max_retry_count"]
     return Retry(None if count == _UNBOUNDED_RETRIES else count, options["delay_interval"])

@@ -236,7 +236,7 @@ class Host:
         """
         with self._changed:
             if not self._changed.wait_for(seen, patience_seconds):
-                raise TimeoutError(f"not seen; running: {[call.function for call in self.running]}")
+                raise TimeoutError(f"the condition does not hold; running: {[call.function for call in self.running]}")
 
     def serve(self) -> None:
         """Run on the clock's time until the host is stopped."""

@@ -50,7 +50,7 @@ class Listener:
 
     def __init__(self, function: Function, queues: Queues, settings: HostJson) -> None:
         if not isinstance(function.trigger, QueueTrigger):
-            raise TypeError(f"{function.name} listens to no queue")
+            raise TypeError(f"{function.name} has no queue trigger")
         self.function = function
         self._name = function.trigger.queue
         self.poison = None if self._name.endswith(POISON_SUFFIX) else self._name + POISON_SUFFIX

@@ -146,13 +146,13 @@ def output_bodies(kind: str, value: Any, *, is_base64: bool = True) -> list[str]
     if kind == "bytes":
         return [base64.b64encode(value).decode() if is_base64 else value.decode(errors="replace")]
     if kind not in {"string", "json"}:
-        raise OutputError(f"a queue takes no {kind}")
+        raise OutputError(f"a queue does not accept {kind}")
     if kind == "string" and not _looks_like_json(value):
         return [encode(value, is_base64=is_base64)]
     try:
         parsed = json.loads(value)
     except ValueError as error:
-        raise OutputError("an output that looks like JSON isn't") from error
+        raise OutputError("an output looks like JSON, but is not valid JSON") from error
     items = parsed if isinstance(parsed, list) else [parsed]
     texts = [item if isinstance(item, str) else json.dumps(item, indent=2, ensure_ascii=False) for item in items]
     return [encode(text, is_base64=is_base64) for text in texts]

@@ -59,7 +59,7 @@ def _segment(segment: str) -> tuple[str, int]:
         return f"/{re.escape(segment)}", 0
     parameter = _PARAMETER.fullmatch(segment)
     if parameter is None or (parameter[3] and parameter[3] not in _CONSTRAINTS):
-        raise RouteError(f"this stand-in has no segment such as {segment!r}")
+        raise RouteError(f"this stand-in does not support the segment {segment!r}")
     star, name, constraint, optional = parameter.groups()
     if star:
         return f"(?:/(?P<{name}>.*))?", 3

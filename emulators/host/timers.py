@@ -67,7 +67,7 @@ class Timer:
 
     def __init__(self, function: Function, stored: ScheduleStatus | None, now: datetime) -> None:
         if not isinstance(function.trigger, TimerTrigger):
-            raise TypeError(f"{function.name} is no timer")
+            raise TypeError(f"{function.name} has no timer trigger")
         self.function = function
         self._schedule = function.trigger.schedule
         first = self._schedule.after(now)

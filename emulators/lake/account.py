@@ -195,7 +195,7 @@ class Lake:
         if isinstance(fault, Page):
             return Reply(200, {"Content-Type": "text/html"}, fault.body, is_own=False)
         if isinstance(fault, Answer):
-            reply = service.error(fault.status, fault.code, "a fault that a test asked for", self.clock())
+            reply = service.error(fault.status, fault.code, "a fault", self.clock())
             if fault.retry_after is not None:
                 reply.headers["Retry-After"] = str(fault.retry_after)
             return reply

@@ -88,7 +88,7 @@ def _condition(value: Any, where: str) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     if (value.get("type") == "IsNotBlank") == ("value" in value) or value.get("value", "") is None:
-        yield f"{where}: every comparison but IsNotBlank needs a value, and that takes none"
+        yield f"{where}: IsNotBlank must not have a value, and every other comparison needs one"
 
 
 _VALUE_FILTER = _object({"metricId": _uuid, "condition": _condition}, {})
@@ -122,7 +122,7 @@ def _field(value: Any, where: str) -> Iterator[str]:
     types = _one_of("DimensionField", "ScenarioField", "ValueField")
     yield from _object({"type": types, "sourceId": _nullable(_uuid)}, {"displayName": _text})(value, where)
     if isinstance(value, dict) and (value.get("type") == "ScenarioField") == (value.get("sourceId") is not None):
-        yield f"{where}: every field but a ScenarioField has a sourceId"
+        yield f"{where}: a ScenarioField must not have a sourceId, and every other field needs one"
 
 
 _REQUESTS = {

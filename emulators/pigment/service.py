@@ -146,16 +146,20 @@ class Pigment(Server):
     def _route(self, method: str, path: str, query: Mapping[str, str], body: Any, key: Key) -> Answer:
         if export := _EXPORT_PATH.fullmatch(path):
             if EXPORT not in key.scopes:
-                return _told(401, "the key has not the scope for exports")
+                return _told(401, "the key does not have the scope for exports")
             return self._export(method, export, query, body)
         if path in ("/api/v1/applications", "/api/v1/blocks", "/api/v1/views") and method == "GET":
-            return self._metadata(path, query) if METADATA in key.scopes else _told(401, "the key has not this scope")
-        return _told(404, "no such call")
+            return (
+                self._metadata(path, query)
+                if METADATA in key.scopes
+                else _told(401, "the key does not have the scope for metadata")
+            )
+        return _told(404, "this call does not exist")
 
     def _export(self, method: str, found: re.Match[str], query: Mapping[str, str], body: Any) -> Answer:
         kind, block_id, legacy = found["kind"], found["id"].lower(), not found["version"]
         if method != ("GET" if kind == "view" else "POST"):
-            return _told(405, "not with this method")
+            return _told(405, "this method is not allowed")
         if not is_uuid(block_id):
             return _told(400, f"{block_id!r} is not a UUID")
         if kind == "view":
@@ -170,7 +174,7 @@ class Pigment(Server):
         if block is None or block.type not in _TYPES[kind]:
             return _told(404, f"{kind} with the specified ID was not found")
         if unknown := unknown_to(block, options):
-            return _told(400, f"the {kind} has not: {', '.join(unknown)}")
+            return _told(400, f"the {kind} does not have: {', '.join(unknown)}")
         return Answer(200, csv(block, options, legacy_dates=legacy), "text/csv")
 
     def _view(self, view_id: str, query: Mapping[str, str], *, legacy: bool) -> Answer:
@@ -242,7 +246,7 @@ def _faulty(fault: Fault) -> Answer:
         return Answer(200, iter([b"<!DOCTYPE html><html><body>Sign in</body></html>"]), "text/plain")
     if fault.kind == "json":
         return Answer(200, iter([b'{"error": "something went wrong"}']), "text/plain")
-    return _told(fault.status, "as the fault says", {"retry-after": fault.retry_after} if fault.retry_after else {})
+    return _told(fault.status, "a fault", {"retry-after": fault.retry_after} if fault.retry_after else {})
 
 
 def _compressed(body: Iterator[bytes]) -> Iterator[bytes]:

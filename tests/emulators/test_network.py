@@ -263,7 +263,7 @@ def test_a_name_that_is_mapped_leads_to_another_server(tmp_path: Path) -> None:
 
 def test_there_is_no_environment_before_the_start(tmp_path: Path) -> None:
     everything = Everything(tmp_path)
-    with pytest.raises(RuntimeError, match="nothing is running"):
+    with pytest.raises(RuntimeError, match="the stand-ins are not running"):
         _ = everything.environment
     with everything:
         assert everything.environment["NO_PROXY"] == "127.0.0.1,localhost"
