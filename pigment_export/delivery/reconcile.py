@@ -24,7 +24,7 @@ from pigment_export.errors import (
 )
 from pigment_export.events import Event, log
 from pigment_export.lake.call import CallLake
-from pigment_export.lake.interface import StoredRecord
+from pigment_export.lake.interface import Lake, StoredRecord
 from pigment_export.transfer.inspector import HEADER_BYTES, Inspector
 
 GZIP_MAGIC, _GZIP = b"\x1f\x8b", 31  # first bytes of a compressed file, and zlib's value for its format
@@ -148,7 +148,7 @@ class Reconciler:
             record = self.lake.once.read(self.task.receipt_path)
             before = Receipt.found_in(record.data)
             if before is None or not before.state.final:
-                self._put(receipt, record)
+                self._put(receipt, record, self.lake.once)
         except ExportError:
             return
 
@@ -163,19 +163,18 @@ class Reconciler:
         return written
 
     def _put_receipt(self, receipt: Receipt, over: StoredRecord, before: Receipt | None) -> Receipt:
-        receipt = self._put(receipt, over)
-        self.deadline.progressed()
+        receipt = self._put(receipt, over, self.lake)
         level = logging.INFO if receipt.state.good else logging.ERROR
         corrected = {"corrects": str(before.state)} if before is not None and before.state.final else {}
         groups = list(self.task.export.groups)  # for the routing of alerts
         log(Event.EXPORT_ENDED, level=level, groups=groups, **receipt.to_event(), **corrected)
         return receipt
 
-    def _put(self, receipt: Receipt, over: StoredRecord) -> Receipt:
-        """Write a receipt with the start and end of the work on it, by the lake's clock; one request."""
+    def _put(self, receipt: Receipt, over: StoredRecord, lake: Lake) -> Receipt:
+        """Write a receipt with the start and end of the work on it, by the lake's clock."""
         started_at = self._first_look.now if self._first_look else None
         receipt = receipt.model_copy(update={"started_at": started_at, "ended_at": over.now})
-        self.lake.once.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
+        lake.write(self.task.receipt_path, receipt.to_json(), receipt.to_metadata(), replacing=over.etag)
         return receipt
 
     def _move_latest(self, file: FileDescription, columns: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """The lake within one call: repeatable requests are retried here; every effect counts as progress.
 
-Create, flush, describe, rename, write and delete are one request each. Their callers look at the path before they
-retry, because an error does not show whether the write took effect. The sweep removes what a delete leaves behind.
+Create, flush, describe, rename and delete are one request each. Their callers look at the path before they retry,
+because an error does not show whether the write took effect. A write of a record looks for itself, once. The sweep
+removes what a delete leaves behind.
 """
 
 import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from pigment_export.errors import RetryableError
 from pigment_export.lake.interface import Lake, ListedBlob, PathInfo, StoredRecord
 from pigment_export.retry import Deadline
 
@@ -67,8 +69,15 @@ class CallLake:
         return self.deadline.retry(lambda: self.once.read(path))
 
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
-        """Write a record over the one with the ETag `replacing`, or only if there is none (None); one request."""
-        self.once.write(path, data, metadata, replacing=replacing)
+        """Write a record over the one with the ETag `replacing`, or only if there is none (None).
+
+        One request; and one more if its answer was lost, because who wrote a record logs what it says.
+        """
+        try:
+            self.once.write(path, data, metadata, replacing=replacing)
+        except RetryableError:
+            if self.once.read(path).data != data:
+                raise
         self.deadline.progressed()
 
     def names(self, prefix: str) -> Sequence[str]:

@@ -69,13 +69,13 @@ class Survey:
             if seen.planned_at is not None or not self._is_young(seen.run_id):
                 self.unplanned.pop(seen.run_id, None)
             self._take_in(seen)
-        self.old_claims = {run_id: path for run_id, path in self.unplanned.items() if not self._is_young(run_id)}
+        # A run that is newer than the last one in a listing that was cut off may be missing from it.
+        claims = {run_id: path for run_id, path in self.unplanned.items() if self.is_whole or run_id < newest}
+        self.old_claims = {run_id: path for run_id, path in claims.items() if not self._is_young(run_id)}
         self.unplanned = {
             run_id: path
-            for run_id, path in self.unplanned.items()
-            if self._is_young(run_id)
-            and self.now - claimed_at(run_id) <= CUT_OFF
-            and (self.is_whole or run_id < newest)  # a newer run may be missing from the listing
+            for run_id, path in claims.items()
+            if self._is_young(run_id) and self.now - claimed_at(run_id) <= CUT_OFF
         }
         return self
 

@@ -599,6 +599,29 @@ def test_a_day_with_two_files_is_noted() -> None:
     assert TWO_FILES in world.receipt(plan)["notes"]
 
 
+LOST = {
+    "_latest.json": Event.DAY_HAS_TWO_FILES,
+    "receipts": Event.EXPORT_ENDED,
+    "result.json": Event.RUN_ENDED,
+}
+
+
+@pytest.mark.parametrize("record", LOST)
+def test_what_a_record_says_is_logged_once_also_where_the_answer_to_its_write_is_lost(
+    record: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Alerts go by these events: the next attempt finds the record, and must not take it for another worker's."""
+    caplog.set_level("INFO")
+    world = World()
+    world.deliver(world.plan(), BODY)
+    world.lake.advance(timedelta(hours=1))
+    plan = world.plan(template="{name}/{date}.csv")
+    caplog.clear()
+    world.worker(plan, BODY)(Striking(at("write", record), applied=True))
+    assert len(events(caplog, LOST[record])) == 1
+    assert TWO_FILES in world.receipt(plan)["notes"]
+
+
 def test_a_latest_record_that_cannot_be_read_is_written_anew() -> None:
     world = World()
     world.lake.put(LATEST, b"{", {})

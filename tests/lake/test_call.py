@@ -1,13 +1,19 @@
 """The lake within one call: what is retried, what is one request, and what counts as progress."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pigment_export.errors import Cause, RetryableError, Who
 from pigment_export.lake.call import CallLake
 from pigment_export.retry import Deadline
+from tests.harness.fakes import FakeLake
+from tests.harness.stepping import Striking, at
+from tests.harness.stepping import Watched as Watching
+
+if TYPE_CHECKING:
+    from pigment_export.lake.interface import Lake
 
 OUTAGE = RetryableError(Cause("lake_unavailable", "the lake did not answer", Who.NO_ACTION, "wait"))
 
@@ -26,10 +32,10 @@ ONCE: list[Callable[[CallLake], object]] = [
     lambda lake: lake.flush("a", 1, "e", content_type="text/csv"),
     lambda lake: lake.describe("a", {}, "e"),
     lambda lake: lake.rename("a", "b", source_etag="e", replacing=None),
-    lambda lake: lake.write("a", b"x", {}, replacing=None),
+    lambda lake: lake.delete("a"),
 ]
-PROGRESS = [*ONCE, RETRIED[0]]
-ONCE += [lambda lake: lake.delete("a")]
+WRITE: Callable[[CallLake], object] = lambda lake: lake.write("a", b"x", {}, replacing=None)  # noqa: E731 - beside the others
+PROGRESS = [*ONCE[:-1], RETRIED[0], WRITE]
 
 
 class Failing:
@@ -77,7 +83,21 @@ def test_what_must_be_looked_at_in_between_is_one_request(call: Callable[[CallLa
     assert lake.requests == 1
 
 
-@pytest.mark.parametrize("call", [*RETRIED, *ONCE])
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_write_without_an_answer_is_looked_for_once(*, applied: bool) -> None:
+    """Else the caller would find its own record, take it for another's, and not log what it says."""
+    lake = FakeLake()
+    lost = Striking(at("write"), applied=applied)
+    call = CallLake(cast("Lake", Watching(lake, lost)), Deadline(100, sleep=lambda _: None))
+    if applied:
+        WRITE(call)
+    else:
+        with pytest.raises(RetryableError):
+            WRITE(call)
+    assert lost.requests == [("write", "a"), ("read", "a")]
+
+
+@pytest.mark.parametrize("call", [*RETRIED, *ONCE, WRITE])
 def test_every_effect_that_stays_is_progress_and_no_read_is(call: Callable[[CallLake], object]) -> None:
     deadline = Watched(100)
     call(CallLake(failing(), deadline))

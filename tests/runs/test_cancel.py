@@ -97,13 +97,15 @@ def test_the_first_who_cancels_is_named() -> None:
     assert world.json(plan.folder.cancel)["asked_by"] == "eve"
 
 
-def test_a_lost_answer_of_a_cancellation_is_healed_within_it() -> None:
+def test_a_lost_answer_of_a_cancellation_is_healed_and_logged_within_it(caplog: pytest.LogCaptureFixture) -> None:
     for number in range(4):
         for applied in (False, True):
             world = World()
             plan = world.claim().plan
+            caplog.clear()
             cancel_run(world.runs(Striking(number, applied=applied)), plan.run_id, "eve")
             assert world.json(plan.folder.cancel)["asked_by"] == "eve"
+            assert len(events(caplog, Event.RUN_CANCELLED)) == 1
 
 
 def test_another_deployments_run_and_no_run_at_all_are_not_cancelled() -> None:

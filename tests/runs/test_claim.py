@@ -16,13 +16,14 @@ from pigment_export.errors import (
     RetryableError,
     Who,
 )
+from pigment_export.events import Event
 from pigment_export.runs.claim import KEY_USED
 from pigment_export.runs.deployment import Runs
 from pigment_export.runs.follow import MOST_RECENT, progress_of, recent_runs
 from pigment_export.runs.plan import ClaimRequest, Plan
 from pigment_export.runs.work import messages_for
 from tests.harness.interleave import Scene, first_violation
-from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog
+from tests.harness.run_world import ASKED, BEGAN, CUT, DAY, HOUR, Seen, World, broken_catalog, events
 from tests.harness.stepping import OUTAGE, Around, Killed, Stepper, Striking, in_step, without
 from tests.runs.test_interleavings import two_claims_of_one_key
 
@@ -157,6 +158,18 @@ def check_one_of_two(world: World) -> None:
                 world.claim(asked=asked)
             assert plan.run_id in caught.value.cause.reason
     check_one_run(world)
+
+
+@applied_or_not
+def test_a_run_whose_records_get_no_answer_at_first_is_started_once(
+    *, applied: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for at in range(requests_of_a_claim()):
+        caplog.clear()
+        world = World("a", "b")
+        world.claim(world.runs(Striking(at, applied=applied)))
+        assert len(events(caplog, Event.RUN_STARTED)) == 1, at
 
 
 @applied_or_not

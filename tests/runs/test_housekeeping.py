@@ -423,7 +423,7 @@ def test_a_held_file_stays_as_long_as_a_receipt_names_it_however_old_it_is() -> 
     assert world.under("a/_held/") == []
 
 
-def test_a_held_file_stays_where_the_listing_was_cut_off_before_its_receipt() -> None:
+def test_a_held_file_and_a_claim_stay_where_the_listing_was_cut_off_before_their_run() -> None:
     world = World(export("a", minimum_rows=1000), export("b"))
     held_and_pending(world, "one")
     world.lake.advance(MINUTE)
@@ -444,6 +444,7 @@ def test_a_held_file_stays_where_the_listing_was_cut_off_before_its_receipt() ->
 
     world.housekeeping(replace(world.runs(), lake=CallLake(Slow(), world.deadline())))
     assert world.is_there(world.json(unseen.folder.receipt("a"))["path"])
+    assert unseen.run_id in {world.json(claim)["run_id"] for claim in world.claims()}
 
 
 def test_a_probe_that_health_left_is_swept() -> None:
