@@ -124,7 +124,7 @@ class Export(Model):
     columns: Columns | None = None
     """The expected columns, or "unchanged" for those of the last good file. A file with another header is held."""
     ragged_rows: Literal["hold", "publish"] = "hold"
-    """What to do if some rows have more or fewer fields than the header: `hold` the file, or `publish` it."""
+    """What to do if rows have more or fewer fields than the header, or end in CR only: `hold` or `publish` the file."""
     gzip: bool = False
     """Whether to store the file compressed, as `.csv.gz`."""
     secret: Annotated[str, Field(pattern=SECRET_PATTERN)] | None = None

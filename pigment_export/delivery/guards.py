@@ -103,6 +103,11 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
             f"row {first}. Many readers reject such a file as a whole. To publish it anyway, set "
             'ragged_rows = "publish"'
         )
+    if export.ragged_rows == "hold" and Note.LONE_CR in came.notes:
+        return (
+            "ragged_rows: some rows end in a carriage return without a line feed. Many readers reject such a file, or "
+            'find no rows in it. To publish it anyway, set ragged_rows = "publish"'
+        )
     if export.minimum_rows is not None and rows < export.minimum_rows:
         return f"minimum_rows: the export has {rows:,} rows, at least {export.minimum_rows:,} are expected"
     if export.maximum_shrink is not None and rows_before:

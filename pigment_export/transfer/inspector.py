@@ -86,7 +86,8 @@ class Inspector:
         if self._records is None and self._problem is None:
             self._read_header(final=True)
         columns = self._columns
-        records = self._records or Records(self._delimiter, 1, bytes(self._head))
+        # Without a line end, a carriage return at the end of the header is within quotes.
+        records = self._records or Records(self._delimiter, 1, bytes(self._head).rstrip(b"\r"))
         records.finish()
         noted = records.notes
         if self._head.startswith(codecs.BOM_UTF8):

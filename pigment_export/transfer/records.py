@@ -23,6 +23,7 @@ class Note(StrEnum):
     UNCLEAR_COLUMNS = "unclear_columns"  # a column's name is empty, or occurs twice
     RAGGED_ROWS = "ragged_rows"  # a record has fewer fields than the header
     EXTRA_FIELDS = "extra_fields"  # a record has more fields than the header
+    LONE_CR = "lone_cr"  # a record ends in a carriage return alone
     NO_FINAL_NEWLINE = "no_final_newline"
     EMPTY = "empty"  # a header, but no row
 
@@ -82,6 +83,8 @@ class Records:
     def finish(self) -> None:
         """Count the last record, after all bytes."""
         self._decode(b"", final=True)
+        if self._after_cr and self._context != b'"':
+            self.notes.add(Note.LONE_CR)
         if self.has_open:
             self._note((self._delimiters + 1,))
 
@@ -131,13 +134,18 @@ class Records:
     def _update_slowly(self, text: bytes) -> None:
         if b"\0" in text:
             self.notes.add(Note.NUL)
-        if self._after_cr and text[len(self._context) :].startswith(b"\n"):
+        if self._after_cr and text.startswith(b"\n", len(self._context)):
             text = self._context + text[len(self._context) + 1 :]
+        elif self._after_cr and self._context != b'"':
+            self.notes.add(Note.LONE_CR)
         outside, quotes = self._outside(text) if b'"' in text else (text, b"")
         self._context = quotes or (b"x" if text and text[-1] not in self._separators else b"")
         self._after_cr = text.endswith(b"\r")  # also within quotes: a line feed does not count there
         if b"\r" in outside:
             self._expect_cr()
+            is_pending = self._after_cr and self._context != b'"'  # the next piece shows whether a line feed follows
+            if _LONE_CR.search(outside, 0, len(outside) - is_pending):
+                self.notes.add(Note.LONE_CR)
             outside = outside.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._count(outside.translate(None, self._dropped))
 

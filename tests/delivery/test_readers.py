@@ -149,6 +149,21 @@ def test_ragged_rows_are_held_since_readers_refuse_such_a_file_or_guess(
     assert read(on_disk(world.lake.content(DAY))) == ROWS
 
 
+@pytest.mark.parametrize("body", [GOOD.replace(b"\n", b"\r"), GOOD.replace(b"50\nDE", b"50\rDE")], ids=["all", "one"])
+def test_rows_that_end_in_a_carriage_return_alone_are_held_since_readers_lose_them(
+    on_disk: Callable[..., Path], body: bytes
+) -> None:
+    world, receipt = delivered(body)
+    assert (receipt.state, receipt.code, receipt.rows) == (State.HELD, "held_by_guard", len(ROWS))
+    assert "carriage return" in (receipt.reason or "")
+    assert delivered(body, ragged_rows="publish")[1].state is State.SUCCEEDED
+    held, seen = on_disk(world.lake.content(receipt.path)), []
+    for read in READERS:
+        with suppress(Exception):  # refused whole; each reader has an error of its own
+            seen.append(read(held) == ROWS)
+    assert sum(seen) < len(READERS)
+
+
 @each_reader
 def test_a_header_only_would_pass_for_a_day_without_revenue(
     read: Callable[[Path], Any], on_disk: Callable[..., Path]

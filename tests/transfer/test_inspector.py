@@ -49,6 +49,22 @@ def ends_in_quotes(body: bytes, delimiter: bytes) -> bool:
     return by_csv(body + b"\nz", delimiter)[-1][-1].endswith("\nz")
 
 
+def has_lone_cr(body: bytes, delimiter: bytes) -> bool:
+    """Whether a record ends in a carriage return alone, by csv's own states, byte for byte."""
+    state, body = "start", body.removeprefix(BOM)
+    for at in range(len(body)):
+        byte = body[at : at + 1]
+        if state == "quoted":
+            state = "closed" if byte == b'"' else "quoted"
+        elif byte == b'"' and state in ("start", "closed"):
+            state = "quoted"
+        elif byte == b"\r" and body[at + 1 : at + 2] != b"\n":
+            return True
+        else:
+            state = "start" if byte in (delimiter, b"\r", b"\n") else "text"
+    return False
+
+
 @settings(max_examples=2000, deadline=None)
 @given(bodies, cuts, delimiters)
 @example(b'"a"\n"b""c"\n', [1], b";")
@@ -79,6 +95,7 @@ def test_records_and_fields_are_those_of_the_csv_module(body: bytes, sizes: list
     assert (len(records) == 1) == (Note.EMPTY in found.notes)
     has_open_record = bool(records) and (is_open or not body.endswith((b"\n", b"\r")))
     assert has_open_record == (Note.NO_FINAL_NEWLINE in found.notes)
+    assert has_lone_cr(body, delimiter) == (Note.LONE_CR in found.notes)
 
 
 @settings(max_examples=1000, deadline=None)
@@ -171,6 +188,8 @@ def test_an_ending_that_is_not_whole_is_a_problem(body: bytes, problem: str) -> 
         ('"Country";"Rev\nenue"\nFR;"a;b"\n', ()),
         ("A;\n1;2\n", ("unclear_columns",)),
         ("A;A\n1;2\n", ("unclear_columns",)),
+        (HEADER + "FR;1\rDE;2\n", ("lone_cr",)),
+        ("Country;Revenue\rFR;1\rDE;2\r", ("lone_cr",)),
         ("Country\nFR\n\n", ()),  # of one column, an empty line is one empty field
     ],
 )
