@@ -66,7 +66,7 @@ class _Running:
 class Calls:
     """The worker process and the calls that run in it.
 
-    The caller of a method holds the lock, and so does a callback.
+    The lock is held during each method, except `stop`, and during each callback.
 
     Args:
         folder: the function app.

@@ -32,7 +32,7 @@ from emulators.lake.store import Store
 NAME = "blob"
 Handler = Callable[[Store, Request], Reply]
 _RANGE_MD5_MOST_BYTES = 4 << 20  # the service does not hash longer ranges
-_NOT_DONE = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key", "x-ms-copy-source")
+_UNSUPPORTED_HEADERS = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key", "x-ms-copy-source")
 
 
 def operation(request: Request) -> tuple[str, Handler]:
@@ -104,14 +104,14 @@ def _lease_file_system(store: Store, request: Request) -> Reply:
 
 def _head(store: Store, request: Request) -> Reply:
     node = _readable(store, request)
-    return Reply(200, _told(store, node), length=node.length)
+    return Reply(200, _property_headers(store, node), length=node.length)
 
 
 def _get(store: Store, request: Request) -> Reply:
     node = _readable(store, request)
     part = requested_range(request, node.length)
     start, end = part or (0, node.length)
-    reply = Reply(206 if part else 200, _told(store, node), content=(node.content, start, end))
+    reply = Reply(206 if part else 200, _property_headers(store, node), content=(node.content, start, end))
     if part:
         stored = reply.headers.pop("Content-MD5", None)
         if stored is not None:
@@ -192,7 +192,7 @@ def _lease(store: Store, request: Request, lease: Lease, headers: dict[str, str]
 
 
 def _put_blob(store: Store, request: Request) -> Reply:
-    _check_done(request)
+    _check_supported(request)
     kind = request.headers.get("x-ms-blob-type")
     if kind is None:
         raise Refused(Problem.HEADER_MISSING, "x-ms-blob-type")
@@ -208,7 +208,7 @@ def _put_blob(store: Store, request: Request) -> Reply:
 
 
 def _put_block(store: Store, request: Request) -> Reply:
-    _check_done(request)
+    _check_supported(request)
     block_id = request.query.get("blockid", "")
     try:
         if not block_id or len(base64.b64decode(block_id, validate=True)) > 64:  # the service's own limit
@@ -293,7 +293,7 @@ def _readable(store: Store, request: Request) -> Node:
     return node
 
 
-def _told(store: Store, node: Node) -> dict[str, str]:
+def _property_headers(store: Store, node: Node) -> dict[str, str]:
     told = told_of_node(node, store.now()) | {"x-ms-blob-type": "BlockBlob", "x-ms-access-tier": "Hot"}
     told |= {"x-ms-access-tier-inferred": "true"}
     return told | _metadata_headers(shown_metadata(node))
@@ -303,8 +303,8 @@ def _metadata_headers(metadata: dict[str, str]) -> dict[str, str]:
     return {f"x-ms-meta-{name}": value for name, value in metadata.items()}
 
 
-def _check_done(request: Request) -> None:
-    if any(name in request.headers for name in _NOT_DONE):
+def _check_supported(request: Request) -> None:
+    if any(name in request.headers for name in _UNSUPPORTED_HEADERS):
         raise Refused(Problem.HEADER_UNSUPPORTED)
 
 

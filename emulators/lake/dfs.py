@@ -34,7 +34,7 @@ _PAGE = 5000  # the service's own page of a listing
 _DELETE_PAGE = 1000
 """Paths that one paginated delete removes (guess: the service's number is not published)."""
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-_NOT_DONE = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key")
+_UNSUPPORTED_HEADERS = ("x-ms-structured-body", "x-ms-content-crc64", "x-ms-encryption-key")
 
 
 def operation(request: Request) -> tuple[str, Handler]:  # noqa: C901, PLR0911, PLR0912 - one line per operation of the protocol
@@ -214,7 +214,7 @@ def _create(store: Store, request: Request) -> Reply:
 
 def _append(store: Store, request: Request) -> Reply:
     position = request.number("position")
-    if any(name in request.headers for name in _NOT_DONE):
+    if any(name in request.headers for name in _UNSUPPORTED_HEADERS):
         raise Refused(Problem.HEADER_UNSUPPORTED, "this stand-in checks only MD5")
     node = store.file(request.file_system, request.path)
     if not request.body.length:
@@ -286,7 +286,7 @@ def _delete(store: Store, request: Request) -> Reply:
 def _head(store: Store, request: Request) -> Reply:
     node = store.node(request.file_system, request.path)
     request.conditions().check(node, unchanged=Problem.NOT_MODIFIED)
-    return Reply(200, _told(store, node), length=node.length)
+    return Reply(200, _property_headers(store, node), length=node.length)
 
 
 def _get(store: Store, request: Request) -> Reply:
@@ -294,7 +294,7 @@ def _get(store: Store, request: Request) -> Reply:
     request.conditions().check(node, unchanged=Problem.NOT_MODIFIED)
     part = requested_range(request, node.length)
     start, end = part or (0, node.length)
-    reply = Reply(206 if part else 200, _told(store, node), content=(node.content, start, end))
+    reply = Reply(206 if part else 200, _property_headers(store, node), content=(node.content, start, end))
     if part:
         reply.headers["Content-Range"] = f"bytes {start}-{end - 1}/{node.length}"
     return reply
@@ -321,7 +321,7 @@ def _set_properties(store: Store, request: Request) -> Reply:
 # Within
 
 
-def _told(store: Store, node: Node) -> dict[str, str]:
+def _property_headers(store: Store, node: Node) -> dict[str, str]:
     return told_of_node(node, store.now()) | {"x-ms-properties": properties_to_header(node.metadata)}
 
 

@@ -71,7 +71,7 @@ class Lease:
 
     def renew(self, now: datetime, lease_id: str | None) -> None:
         """Restart the lease's time."""
-        self._of_holder(lease_id)
+        self._check_is_holder(lease_id)
         if self.state(now) in {"breaking", "broken"}:
             raise Refused(Problem.LEASE_BROKEN)
         self._start(now)
@@ -81,13 +81,13 @@ class Lease:
         if not proposed_id:
             raise Refused(Problem.HEADER_MISSING, "x-ms-proposed-lease-id")
         if not same_id(proposed_id, self.id):
-            self._of_holder(lease_id)
+            self._check_is_holder(lease_id)
         self.id = proposed_id
         return proposed_id
 
     def release(self, lease_id: str | None) -> None:
         """Release the lease."""
-        self._of_holder(lease_id)
+        self._check_is_holder(lease_id)
         self.forget()
 
     def break_(self, now: datetime, period_seconds: int | None) -> int:
@@ -109,7 +109,7 @@ class Lease:
         endless = self.duration_seconds == -1
         self.expires = None if endless else now + timedelta(seconds=self.duration_seconds)
 
-    def _of_holder(self, lease_id: str | None) -> None:
+    def _check_is_holder(self, lease_id: str | None) -> None:
         if self.id is None or not same_id(lease_id, self.id):
             raise Refused(Problem.LEASE_OTHER_ID)
 

@@ -110,12 +110,12 @@ class Pigment(Server):
             return _faulty(fault)
         if self._is_limited():
             retry_after = {"retry-after": self.switches.retry_after} if self.switches.retry_after else {}
-            return _told(429, "too many requests", retry_after)
+            return _error_answer(429, "too many requests", retry_after)
         key = self.keys.get(key_text)
         if key is None or key.expired:
-            return _told(401, "the key is missing, wrong or expired")
+            return _error_answer(401, "the key is missing, wrong or expired")
         if problem:
-            return _told(400, problem)
+            return _error_answer(400, problem)
         answer = self._route(asked.method, url.path, query, body, key)
         answer.fault = fault
         if answer.status == 200 and answer.media_type == "text/csv":
@@ -146,22 +146,22 @@ class Pigment(Server):
     def _route(self, method: str, path: str, query: Mapping[str, str], body: Any, key: Key) -> Answer:
         if export := _EXPORT_PATH.fullmatch(path):
             if EXPORT not in key.scopes:
-                return _told(401, "the key does not have the scope for exports")
+                return _error_answer(401, "the key does not have the scope for exports")
             return self._export(method, export, query, body)
         if path in ("/api/v1/applications", "/api/v1/blocks", "/api/v1/views") and method == "GET":
             return (
                 self._metadata(path, query)
                 if METADATA in key.scopes
-                else _told(401, "the key does not have the scope for metadata")
+                else _error_answer(401, "the key does not have the scope for metadata")
             )
-        return _told(404, "this call does not exist")
+        return _error_answer(404, "this call does not exist")
 
     def _export(self, method: str, found: re.Match[str], query: Mapping[str, str], body: Any) -> Answer:
         kind, block_id, legacy = found["kind"], found["id"].lower(), not found["version"]
         if method != ("GET" if kind == "view" else "POST"):
-            return _told(405, "this method is not allowed")
+            return _error_answer(405, "this method is not allowed")
         if not is_uuid(block_id):
-            return _told(400, f"{block_id!r} is not a UUID")
+            return _error_answer(400, f"{block_id!r} is not a UUID")
         if kind == "view":
             return self._view(block_id, query, legacy=legacy)
         return self._block(kind, block_id, {} if body is None else body, legacy=legacy)
@@ -169,12 +169,12 @@ class Pigment(Server):
     def _block(self, kind: str, block_id: str, options: Any, *, legacy: bool) -> Answer:
         problems = problems_of(kind, options)
         if problems:
-            return _told(400, "; ".join(problems))
+            return _error_answer(400, "; ".join(problems))
         block = self.model.blocks.get(block_id)
         if block is None or block.type not in _TYPES[kind]:
-            return _told(404, f"{kind} with the specified ID was not found")
+            return _error_answer(404, f"{kind} with the specified ID was not found")
         if unknown := unknown_to(block, options):
-            return _told(400, f"the {kind} does not have: {', '.join(unknown)}")
+            return _error_answer(400, f"the {kind} does not have: {', '.join(unknown)}")
         return Answer(200, csv(block, options, legacy_dates=legacy), "text/csv")
 
     def _view(self, view_id: str, query: Mapping[str, str], *, legacy: bool) -> Answer:
@@ -183,21 +183,21 @@ class Pigment(Server):
             allowed["dateFormat"] = ("Legacy", "Iso8601")
         for name, value in query.items():
             if name in allowed and value not in allowed[name]:
-                return _told(400, f"{name}: {value!r} is not one of {', '.join(allowed[name])}")
+                return _error_answer(400, f"{name}: {value!r} is not one of {', '.join(allowed[name])}")
         view = self.model.views.get(view_id)
         if view is None:
-            return _told(404, "View with the specified ID was not found")
+            return _error_answer(404, "View with the specified ID was not found")
         if view.status == 413:
-            return _told(413, "View is too big to be exported. Use block export API instead.")
+            return _error_answer(413, "View is too big to be exported. Use block export API instead.")
         if view.status == 422:
-            return _told(422, "The view underlying type is not list, metric or table")
+            return _error_answer(422, "The view underlying type is not list, metric or table")
         options = {name: value for name, value in query.items() if name in allowed} | {"friendlyHeaders": True}
         return Answer(200, csv(self.model.blocks[view.block], options, legacy_dates=True), "text/csv")
 
     def _metadata(self, path: str, query: Mapping[str, str]) -> Answer:
         application, block = (query[name].lower() if name in query else None for name in ("applicationId", "blockId"))
         if not all(given is None or is_uuid(given) for given in (application, block)):
-            return _told(400, "a filter is not a UUID")
+            return _error_answer(400, "a filter is not a UUID")
         model = self.model
         if path.endswith("applications"):
             return _value([{"id": key, "name": name} for key, name in model.applications.items()])
@@ -229,7 +229,7 @@ def _json(body: bytes) -> tuple[Any, str]:
         return None, f"the body is not JSON: {exc}"
 
 
-def _told(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+def _error_answer(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
     return _value({"title": "Error", "status": status, "detail": message}, status, headers)
 
 
@@ -246,7 +246,7 @@ def _faulty(fault: Fault) -> Answer:
         return Answer(200, iter([b"<!DOCTYPE html><html><body>Sign in</body></html>"]), "text/plain")
     if fault.kind == "json":
         return Answer(200, iter([b'{"error": "something went wrong"}']), "text/plain")
-    return _told(fault.status, "a fault", {"retry-after": fault.retry_after} if fault.retry_after else {})
+    return _error_answer(fault.status, "a fault", {"retry-after": fault.retry_after} if fault.retry_after else {})
 
 
 def _compressed(body: Iterator[bytes]) -> Iterator[bytes]:
