@@ -46,7 +46,7 @@ class Lease:
             raise Refused(Problem.WRITE_LEASE_NONE)
 
     def check_holder(self, now: datetime, lease_id: str | None) -> None:
-        """Refuse a lease id that is not the holder's. No id is accepted, because a read does not need one."""
+        """Refuse a lease id that is not the holder's. A request without an id passes: reads do not need one."""
         if not lease_id:
             return
         if self.state(now) not in {"leased", "breaking"}:

@@ -1,1 +1,1 @@
-"""What a person types: the commands, and a file in a local folder."""
+"""The command line: its commands, and a file in a local folder."""

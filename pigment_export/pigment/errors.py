@@ -61,7 +61,7 @@ ANSWERS: Mapping[int, ErrorRow] = {
     425: _UNAVAILABLE,
     429: _RATE_LIMITED,
 }
-"""By status, as views are answered; `meaning_of` takes the rest."""
+"""By status, for views; `meaning_of` has the rest."""
 
 OF_BLOCKS: Mapping[int, ErrorRow] = {
     413: ErrorRow("pigment_request_too_large", PermanentError, Who.CATALOG,
@@ -69,7 +69,7 @@ OF_BLOCKS: Mapping[int, ErrorRow] = {
         what="Pigment rejected the request as too large"),
     422: _BAD_REQUEST,
 }
-"""By status, where no view was asked for."""
+"""By status, where other calls differ from views."""
 
 ERROR_PAGE = ErrorRow("pigment_error_page", RetryableError, Who.NETWORK,
     "if it continues, check what answers at PIGMENT_BASE_URL: it may be a proxy's page",
