@@ -238,7 +238,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=TABLES, metavar="TABLE")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the files' sizes, e.g. 0.1 for a try")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the files' sizes, e.g. 0.1 for a quick trial")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/benchmarks.md")
     asked = parser.parse_args()
     for name in asked.tables:

@@ -16,8 +16,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 AZURE_PAGE = PAGE.with_name("errors-azure.md")
 
 FAILURES = {
-    "deadline_passed": "the call's time was up while its first try received the body",
-    "out_of_time": "the call's time was up in a later try, or before the first byte",
+    "deadline_passed": "the call's time was up while its first attempt received the body",
+    "out_of_time": "the call's time was up in a later attempt, or before the first byte",
     "pigment_redirect": "Pigment answered with a redirect, which the app does not follow",
     "pigment_unproven_end": "nothing would prove that the body is complete",
     "pigment_protocol_error": "the answer breaks HTTP",

@@ -54,7 +54,7 @@ OWN = [value for value in vars(http2).values() if isinstance(value, type) and va
 @pytest.mark.parametrize("raised", OWN, ids=lambda raised: raised.__name__)
 def test_every_exception_of_the_transport_has_a_row_of_its_own(raised: type[exceptions.RequestException]) -> None:
     assert len(OWN) == 6
-    error = failure_of(raised("seen"), detail="seen", first_try=True)
+    error = failure_of(raised("seen"), detail="seen", first_attempt=True)
     assert isinstance(error, PermanentError | RetryableError)
     assert "seen" in error.cause.reason
     assert error.cause.code != "pigment_unreachable"

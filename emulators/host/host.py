@@ -274,7 +274,7 @@ class Host:
             return self.queues.written(queue).put(body, self._clock())
 
     def fire(self, name: str, *, at: datetime | None = None, past_due: bool = False) -> Invocation:
-        """Call a timer's function now, outside its schedule, and wait for the first try; retries run when due.
+        """Call a timer's function now, outside its schedule, and wait for the first attempt; retries run when due.
 
         Args:
             name: of the function.

@@ -28,11 +28,11 @@ class TimerRun:
     """One call of a timer's function, with its retries.
 
     Attributes:
-        info: the function's input, the same for each try.
-        called_at: the time of the first try.
+        info: the function's input, the same for each attempt.
+        called_at: the time of the first attempt.
         timer: the schedule of the call; None for a call outside the schedule.
-        retry_count: of the current or next try.
-        due: the time of the next try; None while one runs.
+        retry_count: of the current or next attempt.
+        due: the time of the next attempt; None while one runs.
         error: of the previous try.
     """
 
@@ -46,7 +46,7 @@ class TimerRun:
     invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def again(self, now: datetime, error: str) -> bool:
-        """Schedule the next try after a failed one; return whether there is one."""
+        """Schedule the next attempt after a failed one; return whether there is one."""
         retry = self.function.retry
         if retry is None or (retry.count is not None and self.retry_count >= retry.count):
             return False
@@ -99,7 +99,7 @@ class Timer:
         return TimerRun(self.function, info, called_at=now, timer=self, due=now)
 
     def end(self, run: TimerRun) -> None:
-        """Finish a call after its last try. The next occurrence is computed from its first try."""
+        """Finish a call after its last attempt. The next occurrence is computed from its first attempt."""
         self.busy = self.past_due = self._start_now = False
         self.status = ScheduleStatus(run.called_at, self._schedule.after(run.called_at), run.called_at)
         if self.monitored:

@@ -52,7 +52,7 @@ class Triggers:
         return {name: timer.stored for name, timer in self._timers.items() if timer.stored}
 
     def stop(self) -> None:
-        """Treat occurrences that wait for a retry as done, as the host does if it stops between two tries."""
+        """Treat occurrences that wait for a retry as done, as the host does if it stops between two attempts."""
         for run in self._runs:
             if run.due is not None and run.timer:
                 run.timer.end(run)

@@ -160,6 +160,6 @@ def abandoned(cause: Cause, last: Cause | None) -> Cause:
     """
     if last is None:
         return cause
-    reason = f"{cause.reason}. The last try failed: {last.reason} [{last.code}]"
+    reason = f"{cause.reason}. The last attempt failed: {last.reason} [{last.code}]"
     who = cause.who if last.who is Who.NO_ACTION else last.who
     return replace(cause, reason=reason, who=who, remedy=f"{last.remedy}; then run the export again")

@@ -43,7 +43,7 @@ ANSWER_SECONDS = 30.0  # for other calls: Pigment computes nothing
 ERROR_BYTES = 4096  # to read of an error's body
 ERROR_SECONDS = 10.0  # to read them
 PIECE_BYTES = 64 * 1024  # of a small answer, in one read
-FIRST_TRY_SECONDS = 60.0  # a try that starts this early has the time of the whole call
+FIRST_ATTEMPT_SECONDS = 60.0  # an attempt that starts this early has the time of the whole call
 
 
 class Pigment:
@@ -200,7 +200,7 @@ class Pigment:
     @contextmanager
     def _ask(self, request: ExportRequest, key: Key, deadline: Deadline, seconds: float) -> Iterator[requests.Response]:
         """Send with one key; translates the transport's errors into ours, including those within the block."""
-        is_first_try = time.monotonic() - deadline.began_at <= FIRST_TRY_SECONDS
+        is_first_attempt = time.monotonic() - deadline.began_at <= FIRST_ATTEMPT_SECONDS
         accepted = "text/csv, text/plain" if request.kind else "application/json"
         try:
             with requests.Session() as session:
@@ -220,7 +220,7 @@ class Pigment:
         except requests.RequestException as exc:
             # Without the chain: its exceptions quote what the other side sent, which can contain the key.
             detail = without(key.reveal(), str(exc))
-            raise failure_of(exc, detail=detail, first_try=is_first_try) from None
+            raise failure_of(exc, detail=detail, first_attempt=is_first_attempt) from None
 
     def _refused(self, request: ExportRequest, response: requests.Response, key: Key) -> ExportError:
         detail = request.about + _said(response, key)

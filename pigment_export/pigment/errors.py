@@ -92,7 +92,7 @@ OUT_OF_TIME = ErrorRow("out_of_time", RetryableError, Who.NO_ACTION,
 FAILURES: Mapping[type[requests.RequestException], ErrorRow] = {
     DeadlinePassed: ErrorRow("deadline_passed", PermanentError, Who.CATALOG,
         "export less at once: filter the export (exportFilter), or split it into several",
-        what="one try takes longer than a call can last"),
+        what="one attempt takes longer than a call can last"),
     RedirectRefused: ErrorRow("pigment_redirect", PermanentError, Who.ADMINISTRATOR,
         "correct PIGMENT_BASE_URL: the app sends the key to no other address"),
     UnprovenEnd: ErrorRow("pigment_unproven_end", PermanentError, Who.NETWORK,
@@ -142,15 +142,15 @@ def error_for(status: int, kind: Kind | None, detail: str, retry_after: str | No
     return row.raised(said, wait_seconds=wait_seconds)
 
 
-def failure_of(exc: requests.RequestException, *, detail: str = "", first_try: bool) -> ExportError:
+def failure_of(exc: requests.RequestException, *, detail: str = "", first_attempt: bool) -> ExportError:
     """Return the error of a connection or a body that failed.
 
     Args:
         exc: the exception.
         detail: its text, without secrets.
-        first_try: whether the try started with the call: no try can be longer than this one.
+        first_attempt: whether the attempt started with the call: no attempt can be longer than this one.
     """
     row = network.row_of(exc) or next(row for raised, row in FAILURES.items() if isinstance(exc, raised))
-    if isinstance(exc, DeadlinePassed) and not (first_try and exc.began):
+    if isinstance(exc, DeadlinePassed) and not (first_attempt and exc.began):
         row = OUT_OF_TIME
     return row.raised(shorten(detail) or type(exc).__name__)

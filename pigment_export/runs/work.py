@@ -26,13 +26,13 @@ from pigment_export.transfer.stream import Listen
 
 SHOWN_CHARACTERS = 200  # of a text that is not a message
 
-BROUGHT_OFTEN = "the queue has used up its tries for this export"
+BROUGHT_OFTEN = "the queue has used up its attempts for this export"
 GAVE_UP = ErrorRow(
     "gave_up",
     PermanentError,
     Who.DEVELOPER,
-    "search the app's log for this run's id: the process may have been killed on each try, for memory or time",
-    what=f"{BROUGHT_OFTEN}, and no try left a reason",
+    "search the app's log for this run's id: the process may have been killed on each attempt, for memory or time",
+    what=f"{BROUGHT_OFTEN}, and no attempt left a reason",
 ).cause()
 
 

@@ -42,7 +42,7 @@ def test_every_command_that_a_page_shows_is_one(page: Path) -> None:
 def test_the_readmes_own_order_of_commands_works_in_one_shell(
     everything: Everything, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """The key of a first try stays set; then come the vault and the lake."""
+    """The key of a first attempt stays set; then come the vault and the lake."""
     text = (ROOT / "README.md").read_text()
     blocks = [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "pigment-export" in block]
     assert len(blocks) == 2

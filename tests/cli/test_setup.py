@@ -62,7 +62,7 @@ def test_a_role_that_is_missing_ends_the_run_in_the_lake_too_and_names_it(comman
     (receipt,) = json.loads(done.stdout)["exports"]
     assert receipt["state"] == "failed"
     assert "Storage Blob Data Contributor" in receipt["remedy"]
-    assert "next try" not in done.stderr
+    assert "next attempt" not in done.stderr
     (result,) = [path for path in everything.lake.tree() if path.endswith("result.json")]
     assert json.loads(everything.lake.read(result))["state"] == "failed"
 

@@ -151,4 +151,4 @@ def test_a_body_that_is_cut_leaves_the_last_good_file_and_a_receipt_that_says_wh
     assert len(receipts) == 2
     (failed,) = [receipt for receipt in map(json.loads, receipts) if receipt["state"] == "failed"]
     assert failed["class"] == "interrupted", done.stderr
-    assert "The last try failed: " in failed["reason"]
+    assert "The last attempt failed: " in failed["reason"]

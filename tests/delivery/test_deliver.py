@@ -88,7 +88,7 @@ class World:
         return new_plan(runs, ClaimRequest("cli", "key", "ann", date_asked=day), [self.export], self.lake.now())
 
     def worker(self, plan: Plan, *answers: Answer, patience_seconds: float = 120) -> Callable[[Around], Receipt]:
-        """One call's work; each try takes the next answer of Pigment, the last one again and again."""
+        """One call's work; each attempt takes the next answer of Pigment, the last one again and again."""
         left = list(answers or (BODY,))
 
         @contextmanager

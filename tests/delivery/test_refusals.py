@@ -164,7 +164,7 @@ def rows() -> list[Any]:
 
 @pytest.mark.parametrize("cause", [expired(BEGAN), GAVE_UP], ids=lambda cause: cause.code)
 def test_a_final_receipt_never_says_that_it_is_retried(cause: Cause) -> None:
-    """Whatever the last try had met: who must act is a person, and the remedy is theirs."""
+    """Whatever the last attempt had met: who must act is a person, and the remedy is theirs."""
     assert len(rows()) > 10
     for row in rows():
         final = abandoned(cause, row.cause("seen"))

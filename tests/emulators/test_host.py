@@ -325,7 +325,7 @@ def test_an_occurrence_missed_during_retries_comes_right_after_them(start_host: 
 
 
 def test_an_occurrence_whose_retries_a_stop_cut_off_is_taken_for_done(start_host: StartHost) -> None:
-    """As the real host does: its status is written though no try succeeded."""
+    """As the real host does: its status is written though no attempt succeeded."""
     host = start_host(ON_SCHEDULE="fail")
     host.advance(12 * MINUTE)
     host.stop()

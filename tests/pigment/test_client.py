@@ -573,7 +573,7 @@ def test_each_misbehaviour_has_a_class_that_fits(
 def test_a_try_that_began_late_in_its_call_ends_with_the_call_and_comes_again(pigment: Pigment) -> None:
     pigment.faults.append(Fault("stall", after=5000, seconds=30))
     deadline = Deadline(1)
-    deadline.began_at -= 100  # other tries, and waits between them
+    deadline.began_at -= 100  # other attempts, and waits between them
     error = failure(export(), adapter(), deadline)
     assert isinstance(error, RetryableError)
     assert error.cause.code == "out_of_time"

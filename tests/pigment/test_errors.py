@@ -89,7 +89,7 @@ def test_what_is_no_view_is_not_told_of_views(kind: Kind | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first_try", "began", "code"),
+    ("first_attempt", "began", "code"),
     [
         (True, True, "deadline_passed"),
         (True, False, "out_of_time"),
@@ -98,10 +98,10 @@ def test_what_is_no_view_is_not_told_of_views(kind: Kind | None) -> None:
     ],
 )
 def test_the_end_of_a_call_is_final_only_for_a_try_that_had_the_whole_call(
-    *, first_try: bool, began: bool, code: str
+    *, first_attempt: bool, began: bool, code: str
 ) -> None:
-    """A try cut twice, or one that met a silent Pigment, may do better in the next call."""
-    error = failure_of(DeadlinePassed("x", began=began), first_try=first_try)
+    """An attempt cut twice, or one that met a silent Pigment, may do better in the next call."""
+    error = failure_of(DeadlinePassed("x", began=began), first_attempt=first_attempt)
     assert error.cause.code == code
     assert isinstance(error, PermanentError if code == "deadline_passed" else RetryableError)
 
@@ -111,4 +111,4 @@ def test_the_networks_own_errors_come_first(cause: OSError) -> None:
     error = exceptions.ConnectionError("no connection")
     error.__cause__ = cause
     code = "host_unknown" if isinstance(cause, socket.gaierror) else "pigment_unreachable"
-    assert failure_of(error, first_try=True).cause.code == code
+    assert failure_of(error, first_attempt=True).cause.code == code

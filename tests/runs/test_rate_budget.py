@@ -141,7 +141,7 @@ def test_a_run_larger_than_the_rate_limit_finishes_without_a_failure(
 
 
 class Queue:
-    """The host's queue for a world: what fails comes back, and after so many tries goes to poison."""
+    """The host's queue for a world: what fails comes back, and after so many attempts goes to poison."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -98,7 +98,7 @@ def test_poison_settles_with_the_reason_of_the_last_try(caplog: pytest.LogCaptur
     assert poison(world, text) == []
     receipt = world.json(plan.folder.receipt("revenue"))
     assert (receipt["state"], receipt["class"]) == ("failed", CUT.code)
-    assert f"The last try failed: {CUT.reason}" in receipt["reason"]
+    assert f"The last attempt failed: {CUT.reason}" in receipt["reason"]
     assert world.result(plan) == "failed"
     (recorded,) = events(caplog, Event.POISON_RECORDED)
     assert (recorded["queue"], recorded["name"], recorded["state"]) == ("exports-poison", "revenue", "failed")

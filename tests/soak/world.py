@@ -125,7 +125,7 @@ class World:
                     self.figures.calls["cancel" if status in (OK, ACCEPTED) else "cancel refused"] += 1
             self._run_until_idle()
             if self.chance.random() < 0.3:
-                self.clock.advance(timedelta(minutes=6))  # what struck first is still there at the second try
+                self.clock.advance(timedelta(minutes=6))  # what struck first is still there at the second attempt
                 self._run_until_idle()
         faults = self.trouble.clear()
         self.figures.faults.update(faults)
