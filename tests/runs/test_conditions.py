@@ -3,8 +3,8 @@
 Beside the exhaustive orders (`test_interleavings.py` here and in `tests/delivery`): those find the conditions of the
 claim, of the rename's destination, of receipts, `_latest.json` and result by themselves. What no order can show:
 
-- `create`, only where nothing is, and the rename to `_held/`: both paths carry a nonce of 64 random bits of one attempt,
-  so nothing else is ever written there. The condition turns a nonce that came twice (a copied virtual
+- `create`, only where nothing is, and the rename to `_held/`: both paths carry a nonce of 64 random bits that only one
+  attempt has, so nothing else is ever written there. The condition turns a nonce that came twice (a copied virtual
   machine) into a conflict, and with it into another nonce.
 - The folder of a day, only where nothing is: as often as it is made, it is the same folder; the condition keeps its
   access list from being replaced. That these three are sent is held by `tests/azure/test_lake_contract.py`.
