@@ -173,7 +173,7 @@ def test_a_function_that_is_refused_is_off_and_the_others_work(start_host: Start
     assert "the_message" in problems["bad_binding_name"]
     assert "reserved" in problems["reserved"]
     assert "exponential_backoff" in problems["backs_off"]
-    assert "retries no queueTrigger" in problems["retried_queue"]
+    assert "does not support retries of a queueTrigger" in problems["retried_queue"]
     assert "no blobTrigger" in problems["of_a_blob"]
     assert "no binding blob" in problems["to_a_blob"]
     assert problems["good"] == ""
