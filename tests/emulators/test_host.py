@@ -174,8 +174,8 @@ def test_a_function_that_is_refused_is_off_and_the_others_work(start_host: Start
     assert "reserved" in problems["reserved"]
     assert "exponential_backoff" in problems["backs_off"]
     assert "does not support retries of a queueTrigger" in problems["retried_queue"]
-    assert "no blobTrigger" in problems["of_a_blob"]
-    assert "no binding blob" in problems["to_a_blob"]
+    assert "does not support blobTrigger" in problems["of_a_blob"]
+    assert "does not support the binding blob" in problems["to_a_blob"]
     assert problems["good"] == ""
     assert status_of(host, "GET", "/api/good") == 200
     assert status_of(host, "GET", "/admin/mine") == 404
