@@ -3,6 +3,7 @@
 import argparse
 import base64
 import contextlib
+import re
 import shlex
 import sys
 import threading
@@ -45,7 +46,10 @@ def main() -> None:
                 local_settings.write(options.settings, everything.environment)
             except local_settings.SettingsFileError as error:
                 sys.exit(f"python -m emulators: {error}")
-            lines = _core_tools(options.settings.resolve())
+            bin_folder = Path(sys.executable).parent
+            lines = core_tools(
+                options.settings.resolve(), bin_folder, powershell=options.powershell or sys.platform == "win32"
+            )
         host, port = everything.lake.address
         print(*lines, sep="\n")
         print(f"# the lake, without the proxy: https://{host}:{port}/{ACCOUNT} (file system {FILE_SYSTEM})")
@@ -59,8 +63,8 @@ def _variables(everything: Everything, *, powershell: bool) -> list[str]:
     there, python = local_settings.ROOT, sys.executable
     if powershell:
         removed = [f"Remove-Item Env:{name} -ErrorAction Ignore" for name in ("PIGMENT_API_KEY", "ALL_PROXY")]
-        variables = [f"$env:{name} = '{value}'" for name, value in everything.environment.items()]
-        first = f"Push-Location '{there}'; & '{python}' -m pigment_export run; Pop-Location"
+        variables = [f"$env:{name} = {_quoted(value)}" for name, value in everything.environment.items()]
+        first = f"Push-Location {_quoted(there)}; & {_quoted(python)} -m pigment_export run; Pop-Location"
     else:
         removed = [f"unset {' '.join(local_settings.LEADS_ELSEWHERE)}"]
         variables = [f"export {name}={shlex.quote(value)}" for name, value in everything.environment.items()]
@@ -68,14 +72,34 @@ def _variables(everything: Everything, *, powershell: bool) -> list[str]:
     return [*removed, *variables, "# paste the lines above into another shell, then:", first]
 
 
-def _core_tools(settings: Path) -> list[str]:
-    """Return the commands that start the app with Azure Functions Core Tools."""
-    there, bin_folder = shlex.quote(str(settings.parent)), shlex.quote(str(Path(sys.executable).parent))
+def core_tools(settings: Path, bin_folder: Path, *, powershell: bool) -> list[str]:
+    """Return the commands that start the app with Azure Functions Core Tools.
+
+    Args:
+        settings: the file that was written.
+        bin_folder: Python's. Core Tools run the first Python on the PATH.
+        powershell: whether the commands are for PowerShell.
+    """
+    activate = bin_folder / ("Activate.ps1" if powershell else "activate")
+    if powershell:
+        environment = (
+            f". {_quoted(activate)}" if activate.exists() else f"$env:PATH = {_quoted(f'{bin_folder};')} + $env:PATH"
+        )
+        start = f"Set-Location {_quoted(settings.parent)}; {environment}; func start"
+    else:
+        folder = shlex.quote(str(bin_folder))
+        environment = f"source {folder}/activate" if activate.exists() else f"export PATH={folder}:$PATH"
+        start = f"cd {shlex.quote(str(settings.parent))} && {environment} && func start"
     return [
         f"# wrote {settings}. Start Azurite in a second shell, the app in a third:",
         "npx azurite --silent --inMemoryPersistence",
-        f"cd {there} && source {bin_folder}/activate && func start",
+        start,
     ]
+
+
+def _quoted(text: object) -> str:
+    """Quote for PowerShell, which also takes typographic quotes for quotes."""
+    return f"'{re.sub("(['\u2018-\u201b])", r'\1\1', str(text))}'"
 
 
 def _options() -> argparse.Namespace:

@@ -188,14 +188,15 @@ def check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 def requested_range(request: Request, length: int) -> tuple[int, int] | None:
     """Return start and end (exclusive) of the requested part; None for the whole.
 
-    x-ms-range has priority over Range. A form other than `bytes=start-[end]` is ignored, as HTTP requires.
+    x-ms-range has priority over Range. A form other than `bytes=start-[end]`, and one whose end is before its start, is
+    ignored, as HTTP requires.
     """
     match = _RANGE.fullmatch(request.headers.get("x-ms-range") or request.headers.get("range") or "")
-    if match is None:
+    if match is None or (match[2] and int(match[2]) < int(match[1])):
         return None
     start = int(match[1])
     end = int(match[2]) + 1 if match[2] else length
-    if start >= length or end <= start:
+    if start >= length:
         raise Refused(Problem.RANGE)
     return start, min(end, length)
 

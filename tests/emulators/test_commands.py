@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from emulators.command import core_tools
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -186,6 +189,23 @@ def test_it_writes_the_settings_of_core_tools_and_keeps_what_was_added(tmp_path:
         again = json.loads(path.read_text())["Values"]
     assert again["EXPORT_TIME_ZONE"] == "Europe/Paris"
     assert again["HTTPS_PROXY"] != "http://127.0.0.1:9"
+
+
+def test_the_commands_for_core_tools_fit_the_shell_and_the_python(tmp_path: Path) -> None:
+    there, settings = tmp_path / "it's", tmp_path / "o'clock" / "local.settings.json"
+    there.mkdir()
+
+    def last(*, powershell: bool) -> str:
+        return core_tools(settings, there, powershell=powershell)[-1]
+
+    quoted, folder = str(there).replace("'", "''"), str(settings.parent).replace("'", "''")
+    assert last(powershell=True) == f"Set-Location '{folder}'; $env:PATH = '{quoted};' + $env:PATH; func start"
+    plain = shlex.split(last(powershell=False))
+    assert plain == ["cd", str(settings.parent), "&&", "export", f"PATH={there}:$PATH", "&&", "func", "start"]
+    for name in ("activate", "Activate.ps1"):
+        (there / name).touch()
+    assert last(powershell=True) == f"Set-Location '{folder}'; . '{quoted}/Activate.ps1'; func start"
+    assert shlex.split(last(powershell=False))[2:] == ["&&", "source", f"{there}/activate", "&&", "func", "start"]
 
 
 @pytest.mark.parametrize(

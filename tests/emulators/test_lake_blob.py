@@ -18,6 +18,7 @@ from azure.storage.filedatalake import FileSystemClient
 
 from emulators.lake.account import Lake
 from emulators.lake.bodies import Spool, read
+from emulators.lake.messages import Request, requested_range
 
 pytest_plugins = ("tests.harness.emulated_lake",)
 
@@ -203,6 +204,12 @@ def test_a_range_of_nothing_is_refused_and_an_empty_file_reads_as_empty(lake: La
     assert blobs.download_blob("x").readall() == b""
     assert [call.status for call in lake.calls] == [416, 200]
     refused(HttpResponseError, "InvalidRange", lambda: blobs.download_blob("x", offset=5, length=2))
+
+
+@pytest.mark.parametrize("text", ["bytes=5-3", "bytes=50-3", "bytes=-3", "lines=1-2", "bytes=1-2,4-5"])
+def test_a_range_that_is_invalid_or_of_another_form_is_ignored(tmp_path: Path, text: str) -> None:
+    asked = Request("GET", "planning", "x", {}, {"x-ms-range": text}, {}, Spool(tmp_path).receive(()), "")
+    assert requested_range(asked, 10) is None
 
 
 def test_a_reader_keeps_the_bytes_that_it_began_with(tmp_path: Path) -> None:

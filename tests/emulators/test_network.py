@@ -318,9 +318,10 @@ def test_the_command_prints_the_way_to_the_stand_ins_and_stops_cleanly(signal_nu
 def test_the_command_speaks_powershell_and_http1_and_maps_names(tmp_path: Path) -> None:
     with listener() as server:
         mapping = "*.dfs.core.windows.net=127.0.0.1:{1}".format(*server.getsockname())
-        with running("--powershell", "--http1", "--folder", str(tmp_path / "here"), "--map", mapping) as (_, lines):
+        folder = tmp_path / "what's \u2018here\u2019"
+        with running("--powershell", "--http1", "--folder", str(folder), "--map", mapping) as (_, lines):
             variables = dict(re.findall(r"^\$env:(\w+) = '(.*)'$", "\n".join(lines), re.MULTILINE))
-            assert variables["REQUESTS_CA_BUNDLE"] == str(tmp_path / "here" / "ca.pem")
+            assert variables["REQUESTS_CA_BUNDLE"] == str(tmp_path / "what''s \u2018\u2018here\u2019\u2019" / "ca.pem")
             host, port = variables["HTTPS_PROXY"].removeprefix("http://").split(":")
             with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
                 connection.sendall(b"CONNECT any.dfs.core.windows.net:443 HTTP/1.1\r\nHost: any\r\n\r\n")
@@ -329,7 +330,7 @@ def test_the_command_speaks_powershell_and_http1_and_maps_names(tmp_path: Path) 
             with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
                 connection.sendall(b"CONNECT pigment.app:443 HTTP/1.1\r\nHost: any\r\n\r\n")
                 assert b"200" in connection.recv(100)
-                context = ssl.create_default_context(cafile=variables["REQUESTS_CA_BUNDLE"])
+                context = ssl.create_default_context(cafile=folder / "ca.pem")
                 context.set_alpn_protocols(["h2", "http/1.1"])
                 with context.wrap_socket(connection, server_hostname="pigment.app") as wrapped:
                     assert wrapped.selected_alpn_protocol() == "http/1.1"
