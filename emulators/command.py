@@ -108,7 +108,7 @@ def _options() -> argparse.Namespace:
         description="Local stand-ins for Pigment, Key Vault, managed identity and ADLS Gen2, on real protocols, "
         "behind a proxy that acts as the network. emulators/README.md lists the differences from the real services.",
     )
-    parser.add_argument("--powershell", action="store_true", help="print the variables for PowerShell")
+    parser.add_argument("--powershell", action="store_true", help="print variables or commands for PowerShell")
     parser.add_argument(
         "--settings",
         type=Path,
