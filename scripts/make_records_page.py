@@ -27,7 +27,7 @@ NOTES = {
     Note.UNCLEAR_COLUMNS: "a column has no name, or two have the same",
     Note.RAGGED_ROWS: "some rows have fewer fields than the header",
     Note.EXTRA_FIELDS: "some rows have more fields than the header",
-    Note.LONE_CR: "some rows end in a carriage return without a line feed",
+    Note.LONE_CR: "some lines end in a carriage return without a line feed",
     Note.NO_FINAL_NEWLINE: "it does not end with a newline",
     Note.EMPTY: "it has a header but no rows",
     HEADER_CHANGED: "its header differs from the last good file's",

@@ -105,7 +105,7 @@ def _rows(export: Export, came: Inspection, before: FileDescription | None) -> s
         )
     if export.ragged_rows == "hold" and Note.LONE_CR in came.notes:
         return (
-            "ragged_rows: some rows end in a carriage return without a line feed. Many readers reject such a file, or "
+            "ragged_rows: some lines end in a carriage return without a line feed. Many readers reject such a file, or "
             'find no rows in it. To publish it anyway, set ragged_rows = "publish"'
         )
     if export.minimum_rows is not None and rows < export.minimum_rows:

@@ -148,6 +148,14 @@ def test_a_first_header_with_its_line_end_and_a_first_row_without_one_are_publis
     assert judge(from_json(DEFINITION), inspector.finish(), None, None).objection is None
 
 
+def test_a_header_that_ends_in_a_carriage_return_alone_is_held_without_a_word_of_rows_that_never_came() -> None:
+    inspector = Inspector()
+    inspector.update(b"Country;Month\r")
+    reason = said(judge(from_json(DEFINITION), inspector.finish(), None, None))
+    assert "some lines end in a carriage return" in reason
+    assert "some rows" not in reason
+
+
 def test_a_page_that_came_as_one_column_name_is_told_in_short() -> None:
     came = Inspection(columns=("x" * 9999,), rows=0, notes=(Note.NO_FINAL_NEWLINE, Note.EMPTY), problem=None)
     reason = said(judge(from_json(DEFINITION), came, None, None))
