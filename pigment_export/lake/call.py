@@ -1,8 +1,8 @@
 """The lake within one call: repeatable requests are retried here; every effect counts as progress.
 
-Create, flush, describe, rename and delete are one request each. Their callers look at the path before they retry,
-because an error does not show whether the write took effect. A write of a record looks for itself, once. The sweep
-removes what a delete leaves behind.
+Create, flush, describe and rename are one request each. Their callers look at the path before they retry, because an
+error does not show whether the request took effect. A write of a record looks for itself, once. Delete is one request,
+too: the sweep removes what it leaves behind, and retries its own deletes, because a missing path is fine.
 """
 
 import builtins
@@ -71,7 +71,8 @@ class CallLake:
     def write(self, path: str, data: bytes, metadata: Mapping[str, str], *, replacing: str | None) -> None:
         """Write a record over the one with the ETag `replacing`, or only if there is none (None).
 
-        One request; and one more if its answer was lost, because who wrote a record logs what it says.
+        One request. If it gets no answer, one more reads the record: the write succeeded if these very bytes are there.
+        Callers log an event for each record that they write, and alerts depend on these events.
         """
         try:
             self.once.write(path, data, metadata, replacing=replacing)

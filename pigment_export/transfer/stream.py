@@ -31,7 +31,7 @@ type Chunk = bytes | bytearray
 
 
 class Source(Protocol):
-    """The body of one answer, which raises errors of this app only."""
+    """The body of one answer. It may raise the transport's errors: the block that opened it translates them."""
 
     protocol: str
     """Protocol, e.g. `HTTP/2`."""
