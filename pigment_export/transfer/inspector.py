@@ -129,7 +129,9 @@ class Inspector:
         names: list[str] = []
         for field in self._field.finditer(self._head, end):  # it always matches: each part can be empty
             quoted, closing, rest, after = field.groups()
-            names.append(((quoted or b"").replace(b'""', b'"') + rest).decode(errors="replace"))
+            # Decoded one by one: a quote ends a character of several bytes.
+            parts = ((quoted or b"").replace(b'""', b'"'), rest)
+            names.append("".join(part.decode(errors="replace") for part in parts))
             if after != self._delimiter:
                 break
         if not after and not final:

@@ -78,6 +78,7 @@ def has_lone_cr(body: bytes, delimiter: bytes) -> bool:
 @example(b"a;b\n1;2\n1\n", [3], b";")
 @example(b"a;b\n1;\xe2\x82\xac\n1;\0\r\n2\n", [6], b";")
 @example(b"a;b\n1;2\n1\n1;2;3\n1;2\n", [99], b";")  # one field too few and one too many: right on average
+@example(b'"\xe2\x82"\xac', [1], b";")  # half a character in quotes, and its other half behind them
 def test_records_and_fields_are_those_of_the_csv_module(body: bytes, sizes: list[int], delimiter: bytes) -> None:
     records = by_csv(body, delimiter)
     found = inspect(body, *sizes, delimiter=delimiter)
