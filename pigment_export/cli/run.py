@@ -43,5 +43,5 @@ def release(*, run: str, names: Sequence[str], as_json: bool) -> int:
 
 def _ended(app: App, run: str | None) -> tuple[str, Runs]:
     """Return the id of an earlier run, and the runs of its deployment."""
-    plan, _ = run_named(app, run)
+    plan = run_named(app, run)
     return plan.run_id, replace(app.runs, deployment=plan.deployment)

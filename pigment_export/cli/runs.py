@@ -13,7 +13,7 @@ from pigment_export.cli.parts import app_now
 from pigment_export.cli.table import emit_state, emit_table, instant
 from pigment_export.delivery.description import Latest
 from pigment_export.lake.paths import latest, new_run_id
-from pigment_export.runs.follow import RunListing, listing_of, recent_runs
+from pigment_export.runs.follow import listing_of, recent_runs
 from pigment_export.runs.plan import Plan
 from pigment_export.runs.timetable import next_occurrences
 
@@ -73,8 +73,8 @@ def runs(*, limit: int, state: str | None, deployment: str | None, as_json: bool
 def show(*, run: str | None, as_json: bool) -> None:
     """Show a run: the receipts of its exports, and what to do about failures."""
     app = app_now()
-    plan, listing = run_named(app, run)
-    summary = plan.summary
+    plan = run_named(app, run)
+    summary, listing = plan.summary, listing_of(app.runs, plan)
     view = run_view(summary, listing, app.base_url, result=plan.folder.result)
     receipts = [listing.receipts[name].to_fields() for name in plan.names if name in listing.receipts]
     if as_json:
@@ -107,8 +107,8 @@ def files(*, name: str, as_json: bool) -> None:
     emit_table(rows, titles, empty=f"no good file of {name} yet", date="snapshot_date", fetched="fetched_at")
 
 
-def run_named(app: App, run: str | None) -> tuple[Plan, RunListing]:
-    """Return the plan and the progress of a run of any deployment.
+def run_named(app: App, run: str | None) -> Plan:
+    """Return the plan of a run of any deployment.
 
     Args:
         app: the parts.
@@ -123,7 +123,7 @@ def run_named(app: App, run: str | None) -> tuple[Plan, RunListing]:
         plan = app.runs.plan_of(run)
     if plan is None:
         raise click.UsageError(f"there is no run {run}")
-    return plan, listing_of(app.runs, plan)
+    return plan
 
 
 def _recent_id(app: App, end: str) -> str:
