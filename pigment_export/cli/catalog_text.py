@@ -119,8 +119,9 @@ def _in_lake(exports_file: str) -> CatalogText:
     record = app.lake.read(path)
 
     def replace(text: str) -> None:
+        lake = app.within(attended()).lake
         try:
-            attended().retry(lambda: app.lake.once.write(path, text.encode(), {}, replacing=record.etag))
+            lake.deadline.retry(lambda: lake.write(path, text.encode(), {}, replacing=record.etag))
         except ConflictError as exc:
             raise click.FileError(
                 exports_file, "it has changed meanwhile; look at it, and run the command again"

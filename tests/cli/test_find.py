@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from emulators.everything import Everything
+from emulators.lake.account import LostReply
 from emulators.pigment.model import APPLICATION, COST, COUNTRIES, MINE_VIEW, PNL, PNL_VIEW, REVENUE, TEAMS
 from emulators.pigment.service import DEMO_KEY, EXPORT_ONLY_KEY
 from pigment_export.cli.add import _slug
@@ -209,6 +210,14 @@ def test_the_catalog_in_the_lake_is_added_to(here: Here, everything: Everything)
     text = everything.lake.read("config/exports.toml").decode()
     assert text.startswith("# ours\n")
     assert tomllib.loads(text)["revenue"]["id"] == REVENUE
+
+
+def test_a_lost_answer_of_the_lake_is_not_taken_for_another_persons_change(here: Here, everything: Everything) -> None:
+    everything.lake.write("config/exports.toml", b"# ours\n")
+    everything.lake.faults.add("put_blob", times=1, then=LostReply())
+    done = here("add", METRIC, **everything.environment, EXPORTS_FILE="lake:config/exports.toml")
+    assert done.returncode == 0, done.stderr
+    assert list(tomllib.loads(everything.lake.read("config/exports.toml").decode())) == ["revenue"]
 
 
 def test_on_a_terminal_one_chooses_from_lists(environment: dict[str, str], tmp_path: Path) -> None:
