@@ -9,7 +9,7 @@ from pigment_export.app.parts import App
 from pigment_export.app.requests import read_day
 from pigment_export.cli.parts import app_now
 from pigment_export.cli.runs import run_named
-from pigment_export.cli.work import work_off
+from pigment_export.cli.work import run_to_end
 from pigment_export.runs.again import exports_to_retry, files_to_release
 from pigment_export.runs.deployment import Runs
 
@@ -22,7 +22,7 @@ def run(*, names: Sequence[str], groups: Sequence[str], day: str | None, as_json
     except ValueError as exc:
         raise click.BadParameter(str(exc), param_hint="--date") from exc
     asked = {"exports": sorted(names), "groups": sorted(groups), "date": day}
-    return work_off(app, asked, lambda: app.catalog().select(names, groups), as_json=as_json)
+    return run_to_end(app, asked, lambda: app.catalog().select(names, groups), as_json=as_json)
 
 
 def retry(*, run: str | None, as_json: bool) -> int:
@@ -30,7 +30,7 @@ def retry(*, run: str | None, as_json: bool) -> int:
     app = app_now()
     run_id, theirs = _ended(app, run)
     asked = {"retry_of": run_id}
-    return work_off(app, asked, lambda: exports_to_retry(theirs, run_id), as_json=as_json)
+    return run_to_end(app, asked, lambda: exports_to_retry(theirs, run_id), as_json=as_json)
 
 
 def release(*, run: str, names: Sequence[str], as_json: bool) -> int:
@@ -38,7 +38,7 @@ def release(*, run: str, names: Sequence[str], as_json: bool) -> int:
     app = app_now()
     run_id, theirs = _ended(app, run)
     asked = {"release_of": run_id, "exports": sorted(names)}
-    return work_off(app, asked, lambda: files_to_release(theirs, run_id, names), as_json=as_json)
+    return run_to_end(app, asked, lambda: files_to_release(theirs, run_id, names), as_json=as_json)
 
 
 def _ended(app: App, run: str | None) -> tuple[str, Runs]:

@@ -28,7 +28,7 @@ STOPPED = ErrorRow(
 type Fields = Mapping[str, Any]
 
 
-def work_off(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
+def run_to_end(app: App, asked: Fields, choose: Choose, *, as_json: bool) -> int:
     """Start a run, work on it until it ends, and print the outcome.
 
     Args:
