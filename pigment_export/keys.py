@@ -49,6 +49,11 @@ class Keys(Protocol):
         """Do the same without the cache, because Pigment rejected the cached key."""
 
 
+def fits_header(secret: str) -> bool:
+    """Return whether a key or token can follow `Bearer` in a header: ASCII without spaces, and not empty."""
+    return bool(secret) and secret.isascii() and secret.isprintable() and " " not in secret
+
+
 def checked_key(text: str, source: str, expires_at: datetime | None = None) -> Key:
     """Return a key that is valid in a header. Strip it, because stored secrets often end with a line break.
 
@@ -61,7 +66,7 @@ def checked_key(text: str, source: str, expires_at: datetime | None = None) -> K
         PermanentError: it is empty or has a character that no key has; the message does not show it.
     """
     stripped = text.strip()
-    if stripped.isascii() and stripped.isprintable() and stripped and " " not in stripped:
+    if fits_header(stripped):
         return Key(stripped, expires_at)
     raise KEY_MALFORMED.raised(
         f"{source} has no valid Pigment key: " + ("it is empty" if not stripped else "a key is ASCII without spaces")

@@ -21,6 +21,7 @@ from pigment_export.azure.errors import (
     IDENTITY_UNAVAILABLE,
 )
 from pigment_export.errors import ErrorRow, ExportError, shorten
+from pigment_export.keys import fits_header
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # to the endpoint, which is on the app's own machine
 _ENTRA = re.compile(r"AADSTS\d+")
@@ -100,7 +101,7 @@ def identity_of(client_id: str | None, environ: Mapping[str, str]) -> Identity:
 
 def _check(token: str) -> None:
     """Reject a token that is not valid in a header."""
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
+    if not fits_header(token):
         raise ValueError("not a token")
 
 
